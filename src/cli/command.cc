@@ -1,0 +1,7 @@
+#include "cli/command.h"
+
+namespace pelton::cli {
+
+int main(int, char**) { return 0; }
+
+}  // namespace pelton::cli

@@ -1,0 +1,64 @@
+// GGUF versions 2 and 3, little-endian (ggml's docs/gguf.md). Reads the header into memory and maps the tensors.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/file.h"
+#include "io/tensor_source.h"
+
+namespace pelton {
+
+// Integers of every width widen to int64_t or uint64_t; arrays hold one type and do not nest.
+using GgufValue = std::variant<bool, int64_t, uint64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
+                               std::vector<std::string>, std::vector<bool>>;
+
+class GgufFile final : public TensorSource {
+ public:
+  // Errors: kNotFound, kIo; kCorruptFile (bad magic, truncated, counts or lengths beyond the file, duplicate names, rows
+  // that are no whole number of blocks, tensors outside the file or overlapping or misaligned, size overflow);
+  // kUnsupported (version 1, big-endian, an element type that Pelton does not know: named with its tensor).
+  static std::shared_ptr<const GgufFile> open(const std::filesystem::path& path);
+  // The same on bytes in memory, for tests and fuzzing; `bytes` must outlive the result and all its tensors.
+  static std::shared_ptr<const GgufFile> parse(std::span<const std::byte> bytes, std::string name);
+
+  uint32_t version() const { return version_; }
+  const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }
+  const std::vector<TensorEntry>& entries() const override { return entries_; }
+  std::optional<Tensor> find(std::string_view name) const override;
+  uint64_t file_bytes() const { return bytes_.size(); }
+  const std::filesystem::path& path() const { return path_; }
+  // Null where the file was parsed from memory.
+  const std::shared_ptr<const MappedFile>& mapping() const { return mapping_; }
+
+  // Typed metadata. std::nullopt: absent. Error kCorruptFile: present with another type or out of range.
+  std::optional<int64_t> integer(std::string_view key) const;
+  std::optional<double> number(std::string_view key) const;
+  std::optional<bool> boolean(std::string_view key) const;
+  std::optional<std::string> string(std::string_view key) const;
+  const std::vector<std::string>* strings(std::string_view key) const;
+  std::optional<std::vector<double>> numbers(std::string_view key) const;    // integers widen
+  std::optional<std::vector<int64_t>> integers(std::string_view key) const;
+
+ private:
+  GgufFile() = default;
+  friend class GgufParser;
+
+  std::filesystem::path path_;
+  std::shared_ptr<const MappedFile> mapping_;
+  std::span<const std::byte> bytes_;
+  uint32_t version_ = 0;
+  std::map<std::string, GgufValue, std::less<>> metadata_;
+  std::vector<TensorEntry> entries_;
+  std::vector<uint64_t> offsets_;  // of each entry, from the start of the file
+  std::map<std::string, size_t, std::less<>> index_;
+};
+
+}  // namespace pelton

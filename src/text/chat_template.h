@@ -1,0 +1,45 @@
+// A model's chat template (Jinja), rendered by `minijinja` with Python's string methods, under a limit of work ("fuel").
+// Immutable: any thread may render.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "text/tokenizer.h"
+
+namespace pelton {
+
+class ChatTemplate {
+ public:
+  // Error kUnsupported: the template does not parse (message with line).
+  static std::shared_ptr<const ChatTemplate> parse(std::string source, std::string bos_token, std::string eos_token);
+  virtual ~ChatTemplate() = default;
+
+  struct Input {
+    json::array messages;   // OpenAI's form: {"role", "content", "tool_calls", …}
+    json::array tools;      // empty: the template sees none
+    bool add_generation_prompt = true;
+    json::object variables; // further names that the template may use (enable_thinking, …)
+  };
+  // Errors: kInvalidArgument (the template called raise_exception: its message; or it used something undefined),
+  // kResourceExhausted (out of fuel, output too large).
+  virtual std::string render(const Input& input) const = 0;
+  virtual const std::string& source() const = 0;
+};
+
+struct EncodedChat {
+  std::string rendered;
+  std::vector<TokenId> tokens;
+};
+
+// Renders and encodes. The template's own special tokens are recognised; those that somebody wrote into a message (any
+// string in it: content, names, arguments) are encoded as ordinary text, so that nobody can forge a turn, unless
+// `allow_special_in_messages`. Ids equal the reference's wherever no message contains the text of a special token.
+EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_template, const ChatTemplate::Input& input,
+                        bool allow_special_in_messages);
+
+}  // namespace pelton

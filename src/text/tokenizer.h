@@ -1,0 +1,73 @@
+// Text to token ids and back, exactly as the reference libraries do it. The work is done by Hugging Face's `tokenizers`
+// behind bridge/; this is its C++ face. Immutable after construction: any number of threads may use one Tokenizer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/token_id.h"
+
+namespace pelton {
+
+// What a GGUF file says of its vocabulary (keys `tokenizer.ggml.*`), as plain data, so that text/ need not know io/.
+struct GgufVocabulary {
+  std::string model;                  // "gpt2" (byte-level BPE) or "llama" (SentencePiece BPE)
+  std::string pre;                    // "llama-bpe", "smollm", "qwen2", "gpt-2", "default", …; empty where absent
+  std::vector<std::string> tokens;    // by id
+  std::vector<float> scores;          // by id; empty where absent
+  std::vector<int32_t> token_types;   // by id: 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte
+  std::vector<std::string> merges;    // "left right", best first
+  std::optional<int64_t> bos, eos, unknown, padding;
+  std::optional<bool> adds_bos, adds_eos, adds_space_prefix;
+};
+
+struct EncodeOptions {
+  // Recognise the text of special tokens (<|im_start|>, </s>) as those tokens, as the reference libraries do. Off: they
+  // are encoded as ordinary text.
+  bool parse_special = true;
+  // Add what the tokenizer's post-processor adds (BOS, EOS).
+  bool add_special = true;
+};
+
+// A token that is matched in text before the model of the tokenizer sees it.
+struct AddedToken {
+  TokenId id;
+  std::string text;
+  bool is_special;  // a control token: never shown to a reader
+};
+
+class Tokenizer {
+ public:
+  // Contents of a tokenizer.json. Errors: kCorruptFile, kUnsupported.
+  static std::shared_ptr<const Tokenizer> from_json(std::string_view tokenizer_json);
+  // Errors: kUnsupported (names the unknown `model` or `pre`), kCorruptFile (counts that do not agree, ids out of range).
+  static std::shared_ptr<const Tokenizer> from_gguf(const GgufVocabulary& vocabulary);
+  virtual ~Tokenizer() = default;
+
+  // Error kInvalidArgument: `text` is not valid UTF-8 (says at which byte).
+  virtual std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options) const = 0;
+  // The bytes that a token stands for in running text: one UTF-8 character may be spread over several tokens.
+  // Control tokens give their spelling. Ids outside the vocabulary give "".
+  virtual std::string_view token_bytes(TokenId token) const = 0;
+  // All tokens as text, invalid UTF-8 replaced by U+FFFD; control tokens left out where `skip_special`.
+  std::string decode(std::span<const TokenId> tokens, bool skip_special) const;
+
+  virtual int32_t vocabulary_size() const = 0;
+  virtual bool is_special(TokenId token) const = 0;
+  // True where running text starts with a space that the tokenizer put there (SentencePiece's dummy prefix).
+  virtual bool strips_first_space() const = 0;
+  virtual std::optional<TokenId> find(std::string_view token) const = 0;
+  virtual std::span<const AddedToken> added_tokens() const = 0;
+  virtual std::optional<TokenId> bos() const = 0;
+  // From GGUF's metadata; std::nullopt for a tokenizer.json (the model's configuration says it there).
+  virtual std::optional<TokenId> eos() const = 0;
+  // "byte-level BPE", "SentencePiece BPE", … for `pelton inspect`.
+  virtual std::string_view kind() const = 0;
+};
+
+}  // namespace pelton
