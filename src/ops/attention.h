@@ -1,0 +1,87 @@
+// Causal scaled dot-product attention with grouped query heads, over a paged KV cache (inference) and over whole
+// sequences with its backward (training). Online softmax (Milakov, Gimelshein 2018; FlashAttention, arXiv 2205.14135).
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/aligned.h"
+#include "ops/executor.h"
+#include "tensor/element_type.h"
+
+namespace pelton {
+
+// Head h reads key/value head h / (H / G).
+struct AttentionShape {
+  int64_t query_head_count;      // H
+  int64_t key_value_head_count;  // G, divides H
+  int64_t head_width;            // K
+  float scale;                   // on the scores; usually 1 / sqrt(K)
+};
+
+// Keys and values of one layer for all pages. A page holds kPageTokens consecutive positions of one sequence.
+// Inside a page, per key/value head: keys as [K][kPageTokens], so that one vector holds one dimension of 16 tokens, and
+// values as [kPageTokens][K].
+class KvLayerCache {
+ public:
+  static constexpr int64_t kPageTokens = 16;
+
+  // type: kF32 or kBF16.
+  KvLayerCache(ElementType type, int64_t page_count, int64_t key_value_head_count, int64_t head_width);
+
+  ElementType type() const { return type_; }
+  int64_t page_count() const { return page_count_; }
+  int64_t page_bytes() const { return page_bytes_; }
+  // [G] blocks, each keys then values.
+  std::byte* page(int32_t page) { return memory_.data() + page * page_bytes_; }
+  const std::byte* page(int32_t page) const { return memory_.data() + page * page_bytes_; }
+
+ private:
+  ElementType type_;
+  int64_t page_count_;
+  int64_t page_bytes_;
+  AlignedArray<std::byte> memory_;
+};
+
+// The rows of one sequence in a step: rows [row_begin, row_begin + row_count) stand at positions
+// [first_position, first_position + row_count).
+struct AttentionSequence {
+  int64_t row_begin;
+  int64_t row_count;
+  int64_t first_position;
+  std::span<const int32_t> pages;  // page i holds positions [16 i, 16 i + 16); covers all positions above
+};
+
+// Stores k, v [T, G, K] of the step's rows in the sequences' pages.
+void kv_write(Executor& executor, const AttentionShape& shape, std::span<const AttentionSequence> sequences,
+              const float* k, const float* v, KvLayerCache& cache);
+
+// out [T, H, K]: each row attends to all positions up to its own, which must have been written.
+// Results do not depend on the thread count, nor on how a sequence was cut into steps beyond rounding.
+void paged_attention(Executor& executor, const AttentionShape& shape, std::span<const AttentionSequence> sequences,
+                     const float* q, const KvLayerCache& cache, float* out);
+
+// Whole sequences, back to back: sequence s has rows [offsets[s], offsets[s + 1]).
+struct SequenceOffsets {
+  std::span<const int64_t> offsets;  // ascending, first 0, last T
+};
+// out [T, H, K]; log_sum_exp [T, H] is kept for the backward. Memory linear in T.
+void attention(Executor& executor, const AttentionShape& shape, SequenceOffsets sequences, const float* q, const float* k,
+               const float* v, float* out, float* log_sum_exp);
+
+struct AttentionForward {  // what the forward saw and gave
+  const float* q;
+  const float* k;
+  const float* v;
+  const float* out;
+  const float* log_sum_exp;
+};
+struct AttentionGradients {  // all assigned
+  float* d_q;                // [T, H, K]
+  float* d_k;                // [T, G, K]
+  float* d_v;                // [T, G, K]
+};
+void attention_backward(Executor& executor, const AttentionShape& shape, SequenceOffsets sequences,
+                        const AttentionForward& forward, const float* d_out, const AttentionGradients& gradients);
+
+}  // namespace pelton

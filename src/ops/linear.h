@@ -1,0 +1,81 @@
+// y = x · Wᵀ for a weight of any element type: the work of a language model.
+//
+// Two ways to read the activations:
+//   kF32   weights are decoded exactly as they lie in the file and multiplied in float32 (sums in float32);
+//   kInt8  each row of x is quantised once, in blocks of 32, to int8 with a float scale, shared by every matrix that reads it, and
+//          multiplied with weights rearranged at load into tiles of 16 rows. Types without such a path fall back to kF32.
+// Results do not depend on the thread count. With kInt8 a row also gives the same bits whatever other rows stand beside it;
+// kF32 uses a GEMM for many rows and a dot product for few, which differ in the last bits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/aligned.h"
+#include "ops/executor.h"
+#include "tensor/tensor.h"
+
+namespace pelton {
+
+enum class ActivationType { kF32, kInt8 };
+
+// A matrix [N, K] made ready for multiplication. Immutable, cheap to copy (shares), any thread may read it.
+class LinearWeight {
+ public:
+  LinearWeight() = default;
+  // Keeps `weight` (any decodable type, [N, K]) alive and, for kInt8, a packed copy where the type has a fast path.
+  LinearWeight(Executor& executor, Tensor weight, ActivationType activations);
+
+  int64_t output_size() const { return weight_.shape()[0]; }  // N
+  int64_t input_size() const { return weight_.shape()[1]; }   // K
+  const Tensor& tensor() const { return weight_; }            // as it lies in the file
+  // What really happens: kF32 where the type has no int8 path.
+  ActivationType activations() const;
+  // Bytes that one use at one row must read.
+  int64_t traffic_bytes() const;
+
+  struct Packed;  // defined in ops/linear.cc
+  const Packed* packed() const { return packed_.get(); }
+
+ private:
+  Tensor weight_;
+  std::shared_ptr<const Packed> packed_;
+};
+
+// The rows [M, K] that several linear layers read, and their int8 form, made when the first one asks for it.
+// Reused from step to step: grows once, then allocates nothing.
+class LinearInput {
+ public:
+  // x: [M, K] row-major, must stay unchanged until the next set().
+  void set(const float* x, int64_t rows, int64_t columns);
+  const float* rows() const { return x_; }
+  int64_t row_count() const { return row_count_; }
+  int64_t column_count() const { return column_count_; }
+
+  struct Quantised;  // defined in ops/linear.cc
+  // Makes the int8 form if it is not there yet.
+  const Quantised& quantised(Executor& executor);
+
+  LinearInput();
+  ~LinearInput();
+  LinearInput(LinearInput&&) noexcept;
+  LinearInput& operator=(LinearInput&&) noexcept;
+
+ private:
+  const float* x_ = nullptr;
+  int64_t row_count_ = 0;
+  int64_t column_count_ = 0;
+  bool is_quantised_ = false;
+  std::unique_ptr<Quantised> quantised_;
+};
+
+// y [M, N] = x [M, K] · Wᵀ. Assigns.
+void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y);
+
+// d_x [M, K] = d_y [M, N] · W. Assigns. `weight` of any decodable type, decoded by panels.
+void linear_backward_input(Executor& executor, const float* d_y, const Tensor& weight, int64_t rows, float* d_x);
+// d_weight [N, K] += d_yᵀ [N, M] · x [M, K].
+void linear_backward_weight(Executor& executor, const float* x, const float* d_y, int64_t rows, int64_t input_size,
+                            int64_t output_size, float* d_weight);
+
+}  // namespace pelton
