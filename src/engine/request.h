@@ -1,0 +1,78 @@
+// What is asked of the engine and what it answers, as plain data.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "text/token_id.h"
+
+namespace pelton {
+
+// Order of application: repetition, frequency and presence penalty; temperature; top-k; top-p; min-p.
+struct SamplingParameters {
+  double temperature = 1.0;          // 0: greedy. [0, 100]
+  int64_t top_k = 0;                 // 0: off
+  double top_p = 1.0;                // (0, 1]; 1: off
+  double min_p = 0.0;                // [0, 1]; 0: off. Relative to the most likely token
+  double repetition_penalty = 1.0;   // > 0; over prompt and answer (Keskar et al. 2019, arXiv 1909.05858)
+  double frequency_penalty = 0.0;    // [-2, 2]; over the answer, as OpenAI defines it
+  double presence_penalty = 0.0;     // [-2, 2]
+  std::optional<uint64_t> seed;      // absent: from the engine's own generator
+  std::vector<std::string> stops;    // strings that end the answer and are not part of it
+  std::optional<int64_t> max_tokens; // absent: up to the end of the context
+  std::optional<int> logprobs;       // number of alternatives a token, 0 to 20; absent: no log-probabilities at all
+  bool ignores_end_tokens = false;   // goes on after the model's end tokens (benchmarks)
+};
+
+// Error kInvalidArgument with the parameter's name: a value out of its domain.
+void validate(const SamplingParameters& sampling);
+
+struct GenerationRequest {
+  std::vector<TokenId> prompt;  // at least one token
+  SamplingParameters sampling;
+  bool keeps_special_tokens = false;  // control tokens appear in the text
+};
+
+struct TokenLogprob {
+  TokenId token;
+  float logprob;  // natural logarithm, of the model's own distribution (before penalties and temperature)
+};
+struct SampledToken {
+  TokenId token;
+  std::optional<float> logprob;            // where the request asked
+  std::vector<TokenLogprob> alternatives;  // most likely first; as many as asked
+};
+
+enum class FinishReason { kStop, kLength };  // an end token or stop string; max_tokens or the context's end
+
+struct RequestTimings {
+  Duration queue{};        // submitted → first computed
+  Duration first_token{};  // submitted → first token (TTFT)
+  Duration total{};        // submitted → finished
+};
+
+struct GenerationSummary {
+  FinishReason reason;
+  std::optional<std::string> stop;  // the stop string that ended it
+  int64_t prompt_tokens = 0;
+  int64_t completion_tokens = 0;
+  RequestTimings timings;
+};
+
+// Receives a request's answer. All calls come from the engine's thread, in order, and must not block: hand over and
+// return. After on_finish or on_error nothing more comes. The engine keeps a sink alive until then.
+class GenerationSink {
+ public:
+  virtual ~GenerationSink() = default;
+  // `text` is what may be shown now: it may lag behind the tokens (unfinished characters, possible stop strings).
+  virtual void on_tokens(std::string text, std::vector<SampledToken> tokens) = 0;
+  virtual void on_finish(const GenerationSummary& summary) = 0;
+  virtual void on_error(const Error& error) = 0;
+};
+
+}  // namespace pelton

@@ -1,0 +1,44 @@
+// From a path or a short name to everything that is needed to run a model.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/spec.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace pelton {
+
+struct Model;  // model/model.h: spec, layer calls and weights
+
+// What the model's makers recommend (generation_config.json); absent where they say nothing.
+struct GenerationDefaults {
+  std::optional<double> temperature;
+  std::optional<double> top_p;
+  std::optional<int64_t> top_k;
+  std::optional<double> min_p;
+  std::optional<double> repetition_penalty;
+};
+
+// Immutable and shared: server, commands and tests hold it by shared_ptr<const>.
+struct ModelBundle {
+  std::string name;  // what `/v1/models` says: the file's or folder's name without extension
+  std::filesystem::path path;
+  std::shared_ptr<const Model> model;
+  std::shared_ptr<const Tokenizer> tokenizer;         // null: a folder without one; such a model takes token ids only
+  std::shared_ptr<const ChatTemplate> chat_template;  // null: none, so no chat
+  std::vector<TokenId> end_tokens;                    // any of them ends an answer
+  GenerationDefaults generation;
+};
+
+// `model` is a path to a GGUF file or a Hugging Face folder, or the name of one in the cache's `models/` folder (without
+// the extension). Errors: kNotFound (says where it looked and which names there are), kCorruptFile, kUnsupported.
+std::filesystem::path resolve_model_path(const std::string& model);
+std::shared_ptr<const ModelBundle> load_bundle(const std::string& model);
+
+}  // namespace pelton

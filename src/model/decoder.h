@@ -1,0 +1,57 @@
+// Runs a model for inference: rows of many sequences in one step, keys and values in pages.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ops/attention.h"
+#include "ops/executor.h"
+#include "ops/linear.h"
+#include "tensor/element_type.h"
+
+namespace pelton {
+
+struct Model;
+
+struct DecoderOptions {
+  ActivationType activations = ActivationType::kInt8;
+  ElementType kv_type = ElementType::kBF16;  // kF32 or kBF16
+  int64_t page_count = 0;                    // KV pages of KvLayerCache::kPageTokens tokens, shared by all sequences
+  int64_t row_count_max = 512;               // rows of the largest step
+};
+
+// The rows of one step. Sequences lie back to back: sequences[i].row_begin is where the one before ends.
+struct StepBatch {
+  std::vector<int32_t> tokens;               // [T], each in [0, V)
+  std::vector<AttentionSequence> sequences;  // their pages must cover first_position + row_count
+  std::vector<int32_t> logit_rows;           // rows whose logits are wanted, ascending; may be empty
+};
+
+// One thread at a time. Nothing is allocated by a step once the largest has been seen.
+class Decoder {
+ public:
+  // `executor` must outlive the decoder. Rearranges weights for the machine (kInt8), so this may take a while.
+  Decoder(Executor& executor, std::shared_ptr<const Model> model, const DecoderOptions& options);
+  ~Decoder();
+
+  // Computes the step, writes its keys and values into the pages, and gives logits [logit_rows.size(), V], valid until
+  // the next step.
+  std::span<const float> step(const StepBatch& batch);
+
+  const Model& model() const { return *model_; }
+  const DecoderOptions& options() const { return options_; }
+  int64_t weight_traffic_bytes() const;  // weights that a step of one row reads
+  int64_t packed_weight_bytes() const;   // memory beyond the mapped file
+  int64_t kv_bytes() const;
+  static int64_t kv_page_bytes(const Model& model, ElementType kv_type);  // one page over all layers
+
+ private:
+  class Impl;
+  std::shared_ptr<const Model> model_;
+  DecoderOptions options_;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pelton
