@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "ops/executor.h"
@@ -18,14 +19,34 @@ struct RopeParameters {
   RopePairing pairing = RopePairing::kHalves;
 };
 
+// The cosines and sines of a step's rows: prepared once, read by every layer, head, query and key (a model whose layers
+// have different parameters keeps one table for each). Angles are computed in double precision, so that long contexts
+// stay exact. Reused from step to step: grows once, then allocates nothing.
+class RopeTable {
+ public:
+  // Row t stands at positions[t] >= 0.
+  void prepare(Executor& executor, const RopeParameters& parameters, std::span<const int32_t> positions);
+
+  int64_t row_count() const { return row_count_; }
+  int64_t pair_count() const { return pair_count_; }  // R/2
+  RopePairing pairing() const { return pairing_; }
+  // [R/2], times the magnitude.
+  const float* cosines(int64_t row) const { return values_.data() + 2 * row * pair_count_; }
+  const float* sines(int64_t row) const { return cosines(row) + pair_count_; }
+
+ private:
+  int64_t row_count_ = 0;
+  int64_t pair_count_ = 0;
+  RopePairing pairing_ = RopePairing::kHalves;
+  std::vector<float> values_;  // [rows, 2, R/2]: a row's cosines, then its sines
+};
+
 enum class RopeDirection { kForward, kBackward };  // backward: the gradient, i.e. the inverse rotation times magnitude
 
-// Rotates x [T, heads, head_width] in place; row t stands at positions[t]. Dimensions from R on stay as they are.
-// Angles are computed in double precision, so that long contexts stay exact.
+// Rotates x [T, heads, head_width] in place by the table's T rows. Dimensions from R on stay as they are.
 struct RopeShape {
-  int64_t row_count, head_count, head_width;
+  int64_t head_count, head_width;
 };
-void rope(Executor& executor, const RopeParameters& parameters, RopeDirection direction, const int32_t* positions,
-          const RopeShape& shape, float* x);
+void rope(Executor& executor, const RopeTable& table, RopeDirection direction, const RopeShape& shape, float* x);
 
 }  // namespace pelton
