@@ -1,0 +1,44 @@
+#include "kernels/qdot/qdot.h"
+
+#include "base/check.h"
+#include "kernels/qdot/qdot_layout.h"
+
+namespace pelton {
+
+const QdotKernels* qdot_kernels_reference();
+const QdotKernels* qdot_kernels_avx2();
+const QdotKernels* qdot_kernels_avx512();
+
+const QdotKernels& qdot_kernels(Isa isa) {
+  switch (isa) {
+    case Isa::kScalar:
+      break;
+#if defined(__x86_64__)
+    case Isa::kAvx2:
+      return *qdot_kernels_avx2();
+    case Isa::kAvx512:
+      return *qdot_kernels_avx512();
+#else
+    default:
+      break;
+#endif
+  }
+  return *qdot_kernels_reference();
+}
+
+int64_t qdot_scratch_bytes(int64_t block_count) {
+  return block_count * (kQdotPanelIntegerBytes + 2 * kQdotPanelColumns * static_cast<int64_t>(sizeof(float)));
+}
+
+int64_t qdot_tile_bytes(QdotFormat format, int64_t block_count) {
+  switch (format) {
+#define PELTON_X(name, bits, offset, has_minimum, scale_bytes) \
+  case QdotFormat::name:                                       \
+    return QdotLayout<bits, offset, has_minimum, scale_bytes>::tile_bytes(block_count);
+    PELTON_QDOT_FORMATS(PELTON_X)
+#undef PELTON_X
+  }
+  PELTON_UNREACHABLE();
+}
+
+}  // namespace pelton

@@ -1,0 +1,124 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "base/aligned.h"
+#include "base/rng.h"
+#include "kernels/qdot/qdot.h"
+#include "quant/half.h"
+
+namespace pelton {
+namespace {
+
+struct Sizes {
+  int64_t m, n, k;
+};
+
+enum class Path { kPacked, kExpanded };
+
+// Random bytes are valid weights as long as the scales are finite.
+AlignedArray<std::byte> random_rows(ElementType type, Sizes sizes, Rng& rng) {
+  AlignedArray<std::byte> rows(static_cast<size_t>(sizes.n * bytes_of(type, sizes.k)));
+  for (std::byte& byte : rows) byte = static_cast<std::byte>(rng.next_below(256));
+  const int64_t block_bytes = info(type).block_bytes;
+  // All formats start a block with the scale; those with a minimum have it next. Values below 2 keep sums small.
+  const bool has_minimum = type != ElementType::kQ4_0 && type != ElementType::kQ5_0 && type != ElementType::kQ8_0;
+  for (size_t at = 0; at < rows.size(); at += static_cast<size_t>(block_bytes)) {
+    for (size_t field = 0; field < (has_minimum ? 2u : 1u); ++field) {
+      const uint16_t bits = f16_from_f32(rng.next_symmetric());
+      std::copy_n(reinterpret_cast<const std::byte*>(&bits), 2, rows.data() + at + 2 * field);
+    }
+  }
+  return rows;
+}
+
+struct Inputs {
+  QdotFormat format;
+  Sizes sizes;
+  AlignedArray<std::byte> tiles;
+  std::vector<float> x;
+};
+
+Inputs make_inputs(ElementType type, Sizes sizes) {
+  Rng rng(static_cast<uint64_t>(sizes.m * 1000003 + sizes.n * 1009 + sizes.k));
+  const QdotFormat format = qdot_format(type).value();
+  const int64_t block_count = sizes.k / kQdotBlockValues;
+  const int64_t tile_bytes = qdot_tile_bytes(format, block_count);
+  const int64_t tile_count = (sizes.n + kQdotTileRows - 1) / kQdotTileRows;
+  const AlignedArray<std::byte> rows = random_rows(type, sizes, rng);
+  Inputs inputs{format, sizes, AlignedArray<std::byte>(static_cast<size_t>(tile_count * tile_bytes)), {}};
+  for (int64_t tile = 0; tile < tile_count; ++tile) {
+    const int64_t first_row = tile * kQdotTileRows;
+    qdot_pack_tile(type, rows.data() + first_row * bytes_of(type, sizes.k),
+                   std::min(kQdotTileRows, sizes.n - first_row), block_count, inputs.tiles.data() + tile * tile_bytes);
+  }
+  inputs.x.resize(static_cast<size_t>(sizes.m * sizes.k));
+  for (float& value : inputs.x) value = rng.next_symmetric();
+  return inputs;
+}
+
+void run_case(const Inputs& inputs, Path path, Isa isa, std::span<float> output) {
+  const auto [m, n, k] = inputs.sizes;
+  const QdotKernels& kernels = qdot_kernels(isa);
+  const int64_t block_count = k / kQdotBlockValues;
+  std::vector<QdotActivation> activations(static_cast<size_t>(m * block_count));
+  kernels.quantise(inputs.x.data(), m * k, activations.data());
+  const QdotProduct product = {
+      .tiles = inputs.tiles.data(),
+      .block_count = block_count,
+      .tile_begin = 0,
+      .tile_end = (n + kQdotTileRows - 1) / kQdotTileRows,
+      .activations = activations.data(),
+      .row_count = m,
+      .y = output.data(),
+      .column_count = n,
+  };
+  const size_t format = static_cast<size_t>(inputs.format);
+  if (path == Path::kExpanded && kernels.multiply_expanded[format] != nullptr) {
+    AlignedArray<std::byte> scratch(static_cast<size_t>(qdot_scratch_bytes(block_count)));
+    kernels.multiply_expanded[format](product, scratch.data());
+  } else {
+    kernels.multiply[format](product);
+  }
+}
+
+OpCase make_case(ElementType type, Sizes sizes, Path path) {
+  const double m = static_cast<double>(sizes.m);
+  const double n = static_cast<double>(sizes.n);
+  const double k = static_cast<double>(sizes.k);
+  OpCase result;
+  result.name = fmt::format("qdot{}/{}/M={},N={},K={}", path == Path::kExpanded ? "_expanded" : "",
+                            element_type_name(type), sizes.m, sizes.n, sizes.k);
+  result.output_count = sizes.m * sizes.n;
+  result.tolerance = 0;  // qdot.h: one order of sums, integers are exact
+  result.flops = 2 * m * n * k;
+  result.bytes = static_cast<double>(bytes_of(type, sizes.k)) * n + 4 * m * (k + n);
+  auto inputs = std::make_shared<const Inputs>(make_inputs(type, sizes));
+  result.run = [inputs, path](Isa isa, std::span<float> output) { run_case(*inputs, path, isa, output); };
+  return result;
+}
+
+}  // namespace
+
+void append_qdot_cases(std::vector<OpCase>& cases) {
+  // Blocks of 256 in Q4_K and Q5_K want K = 256 n. 288 and 96: an odd number of blocks (half a unit).
+  for (ElementType type : {ElementType::kQ4_0, ElementType::kQ4_1, ElementType::kQ8_0, ElementType::kQ5_0,
+                           ElementType::kQ5_1, ElementType::kQ4_K, ElementType::kQ5_K}) {
+    const bool is_super_block = info(type).block_elements == 256;
+    const int64_t k = is_super_block ? 256 : 288;
+    for (int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 17}) cases.push_back(make_case(type, {m, 33, k}, Path::kPacked));
+    for (int64_t m : {1, 2, 5, 9, 16, 33, 70}) cases.push_back(make_case(type, {m, 55, k}, Path::kExpanded));
+    cases.push_back(make_case(type, {1, 1, is_super_block ? 256 : 32}, Path::kPacked));
+    cases.push_back(
+        make_case(type, {130, 80, is_super_block ? 4096 : 4064}, Path::kExpanded));  // rows in several parts
+  }
+  // Layers of SmolLM2-135M.
+  for (ElementType type : {ElementType::kQ4_0, ElementType::kQ4_1, ElementType::kQ8_0}) {
+    for (int64_t m : {1, 8, 16, 32}) cases.push_back(make_case(type, {m, 1536, 576}, Path::kPacked));
+    for (int64_t m : {16, 32, 128}) cases.push_back(make_case(type, {m, 1536, 576}, Path::kExpanded));
+  }
+}
+
+}  // namespace pelton
