@@ -37,7 +37,7 @@ class Descriptor {
 };
 
 uint64_t regular_file_size_bytes(int fd, const fs::path& path) {
-  struct stat status{};
+  struct stat status {};
   if (::fstat(fd, &status) != 0) throw_errno("cannot examine", path);
   if (!S_ISREG(status.st_mode)) {
     throw Error(ErrorCode::kIo, fmt::format("cannot read {}: not a regular file", path.string()));

@@ -71,8 +71,8 @@ class DuplicateKeyHandler {
   const std::string_view before = text.substr(0, std::min(position, text.size()));
   const size_t line = 1 + static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
   const size_t line_start = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("{}: not valid JSON at line {}, column {}: {}", what, line, before.size() - line_start + 1, reason));
+  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: not valid JSON at line {}, column {}: {}", what, line,
+                                                       before.size() - line_start + 1, reason));
 }
 
 }  // namespace
@@ -87,8 +87,7 @@ json::value parse_json(std::string_view text, std::string_view what, const JsonL
   json::error_code code;
   json::stream_parser parser({}, options);
   const size_t consumed = parser.write_some(text.data(), text.size(), code);
-  if (!code && consumed < text.size() &&
-      text.find_first_not_of(" \t\r\n", consumed) != std::string_view::npos) {
+  if (!code && consumed < text.size() && text.find_first_not_of(" \t\r\n", consumed) != std::string_view::npos) {
     code = json::error::extra_data;
   }
   if (!code) parser.finish(code);
@@ -119,7 +118,8 @@ void JsonReader::fail(std::string_view name, std::string_view expected) const {
   const json::value* found = object_.if_contains(name);
   std::string got = found == nullptr ? "nothing" : json::serialize(*found);
   if (got.size() > 60) got = got.substr(0, 57) + "...";
-  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: expected {}, got {}", path_of(name), expected, got), path_of(name));
+  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: expected {}, got {}", path_of(name), expected, got),
+              path_of(name));
 }
 
 const json::value* JsonReader::value(std::string_view name) const {

@@ -17,7 +17,8 @@ struct JsonLimits {
   size_t bytes_max = size_t{64} << 20;
 };
 
-// Error kInvalidArgument with `what`, line, column and reason: broken JSON, invalid UTF-8, a duplicate key, too deep, too large.
+// Error kInvalidArgument with `what`, line, column and reason: broken JSON, invalid UTF-8, a duplicate key, too deep,
+// too large.
 json::value parse_json(std::string_view text, std::string_view what, const JsonLimits& limits = {});
 
 // Reads an object's fields by name and type, so that one rule holds everywhere: a wrong type, a number out of its

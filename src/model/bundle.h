@@ -36,8 +36,9 @@ struct ModelBundle {
   GenerationDefaults generation;
 };
 
-// `model` is a path to a GGUF file or a Hugging Face folder, or the name of one in the cache's `models/` folder (without
-// the extension). Errors: kNotFound (says where it looked and which names there are), kCorruptFile, kUnsupported.
+// `model` is a path to a GGUF file or a Hugging Face folder, or the name of one in the cache's `models/` folder
+// (without the extension). Errors: kNotFound (says where it looked and which names there are), kCorruptFile,
+// kUnsupported.
 std::filesystem::path resolve_model_path(const std::string& model);
 std::shared_ptr<const ModelBundle> load_bundle(const std::string& model);
 

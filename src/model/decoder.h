@@ -43,7 +43,6 @@ class Decoder {
   const Model& model() const { return *model_; }
   const DecoderOptions& options() const { return options_; }
   int64_t weight_traffic_bytes() const;  // weights that a step of one row reads
-  int64_t packed_weight_bytes() const;   // memory beyond the mapped file
   int64_t kv_bytes() const;
   static int64_t kv_page_bytes(const Model& model, ElementType kv_type);  // one page over all layers
 

@@ -1,7 +1,7 @@
 // The one list of element types: how they are called and how many bytes they take.
 //
-// A type with block_elements > 1 is a block format: `block_elements` consecutive values of a row share scales and lie in
-// `block_bytes` bytes. A row's length must be a multiple of block_elements. Formats: ggml's specification of GGUF.
+// A type with block_elements > 1 is a block format: `block_elements` consecutive values of a row share scales and lie
+// in `block_bytes` bytes. A row's length must be a multiple of block_elements. Formats: ggml's specification of GGUF.
 #pragma once
 
 #include <cstdint>
@@ -11,20 +11,20 @@
 namespace pelton {
 
 // name, spelling, id in GGUF (-1: none), dtype in safetensors ("": none), elements a block, bytes a block
-#define PELTON_ELEMENT_TYPES(X)            \
-  X(kF32, "f32", 0, "F32", 1, 4)           \
-  X(kF16, "f16", 1, "F16", 1, 2)           \
-  X(kBF16, "bf16", 30, "BF16", 1, 2)       \
-  X(kQ4_0, "q4_0", 2, "", 32, 18)          \
-  X(kQ4_1, "q4_1", 3, "", 32, 20)          \
-  X(kQ5_0, "q5_0", 6, "", 32, 22)          \
-  X(kQ5_1, "q5_1", 7, "", 32, 24)          \
-  X(kQ8_0, "q8_0", 8, "", 32, 34)          \
-  X(kQ4_K, "q4_k", 12, "", 256, 144)       \
-  X(kQ5_K, "q5_k", 13, "", 256, 176)       \
-  X(kQ6_K, "q6_k", 14, "", 256, 210)       \
-  X(kI8, "i8", 24, "I8", 1, 1)             \
-  X(kI32, "i32", 26, "I32", 1, 4)          \
+#define PELTON_ELEMENT_TYPES(X)      \
+  X(kF32, "f32", 0, "F32", 1, 4)     \
+  X(kF16, "f16", 1, "F16", 1, 2)     \
+  X(kBF16, "bf16", 30, "BF16", 1, 2) \
+  X(kQ4_0, "q4_0", 2, "", 32, 18)    \
+  X(kQ4_1, "q4_1", 3, "", 32, 20)    \
+  X(kQ5_0, "q5_0", 6, "", 32, 22)    \
+  X(kQ5_1, "q5_1", 7, "", 32, 24)    \
+  X(kQ8_0, "q8_0", 8, "", 32, 34)    \
+  X(kQ4_K, "q4_k", 12, "", 256, 144) \
+  X(kQ5_K, "q5_k", 13, "", 256, 176) \
+  X(kQ6_K, "q6_k", 14, "", 256, 210) \
+  X(kI8, "i8", 24, "I8", 1, 1)       \
+  X(kI32, "i32", 26, "I32", 1, 4)    \
   X(kI64, "i64", 27, "I64", 1, 8)
 
 enum class ElementType : uint8_t {

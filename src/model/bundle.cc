@@ -1,0 +1,193 @@
+#include "model/bundle.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "io/hf_folder.h"
+#include "model/model.h"
+
+namespace pelton {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kGgufExtension = ".gguf";
+
+// Spellings of tokens that end a turn in published chat models. A file may name only one end token and mean several.
+constexpr std::string_view kTurnEnds[] = {"<|im_end|>",    "<|eot_id|>",    "<|eom_id|>", "<|end|>",
+                                          "<end_of_turn>", "<|endoftext|>", "</s>"};
+
+std::vector<std::string> cached_model_names(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (entry.is_directory()) names.push_back(entry.path().filename().string());
+    if (entry.path().extension() == kGgufExtension) names.push_back(entry.path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+template <typename Value>
+Value or_empty(std::optional<Value> value) {
+  return std::move(value).value_or(Value{});
+}
+
+GgufVocabulary read_vocabulary(const GgufFile& file) {
+  GgufVocabulary vocabulary;
+  vocabulary.model = or_empty(file.string("tokenizer.ggml.model"));
+  vocabulary.pre = or_empty(file.string("tokenizer.ggml.pre"));
+  if (const auto* tokens = file.strings("tokenizer.ggml.tokens")) vocabulary.tokens = *tokens;
+  if (const auto* merges = file.strings("tokenizer.ggml.merges")) vocabulary.merges = *merges;
+  const auto scores = or_empty(file.numbers("tokenizer.ggml.scores"));
+  vocabulary.scores.assign(scores.begin(), scores.end());
+  for (const int64_t type : or_empty(file.integers("tokenizer.ggml.token_type"))) {
+    vocabulary.token_types.push_back(static_cast<int32_t>(std::clamp<int64_t>(type, 0, 100)));
+  }
+  vocabulary.bos = file.integer("tokenizer.ggml.bos_token_id");
+  vocabulary.eos = file.integer("tokenizer.ggml.eos_token_id");
+  vocabulary.unknown = file.integer("tokenizer.ggml.unknown_token_id");
+  vocabulary.padding = file.integer("tokenizer.ggml.padding_token_id");
+  vocabulary.adds_bos = file.boolean("tokenizer.ggml.add_bos_token");
+  vocabulary.adds_eos = file.boolean("tokenizer.ggml.add_eos_token");
+  vocabulary.adds_space_prefix = file.boolean("tokenizer.ggml.add_space_prefix");
+  return vocabulary;
+}
+
+std::string token_text(const Tokenizer& tokenizer, std::optional<int64_t> token) {
+  if (!token || *token < 0 || *token >= tokenizer.vocabulary_size()) return "";
+  return std::string(tokenizer.token_bytes(static_cast<TokenId>(*token)));
+}
+
+// The end tokens that the files name, and those that this vocabulary has under a well-known spelling as control tokens.
+std::vector<TokenId> end_tokens(const Tokenizer& tokenizer, const std::set<int64_t>& named) {
+  std::set<int64_t> ends;
+  for (const int64_t token : named) {
+    if (token >= 0 && token < tokenizer.vocabulary_size()) ends.insert(token);
+  }
+  for (const std::string_view spelling : kTurnEnds) {
+    const auto token = tokenizer.find(spelling);
+    if (token && tokenizer.is_special(*token)) ends.insert(index_of(*token));
+  }
+  std::vector<TokenId> tokens;
+  for (const int64_t token : ends) tokens.push_back(static_cast<TokenId>(token));
+  return tokens;
+}
+
+// A vocabulary larger than the model's could give ids that have no embedding.
+void check_vocabulary(const Tokenizer& tokenizer, const ModelSpec& spec) {
+  if (tokenizer.vocabulary_size() > spec.vocabulary_size) {
+    throw Error(ErrorCode::kCorruptFile, fmt::format("the tokenizer has {} tokens, the model's embedding only {}",
+                                                     tokenizer.vocabulary_size(), spec.vocabulary_size));
+  }
+}
+
+void load_gguf(const fs::path& path, ModelBundle& bundle) {
+  const std::shared_ptr<const GgufFile> file = GgufFile::open(path);
+  bundle.model = load_gguf_model(*file);
+  const GgufVocabulary vocabulary = read_vocabulary(*file);
+  if (vocabulary.model.empty() && vocabulary.tokens.empty()) return;
+  bundle.tokenizer = Tokenizer::from_gguf(vocabulary);
+  check_vocabulary(*bundle.tokenizer, bundle.model->spec);
+  std::set<int64_t> named_ends;
+  for (const std::string_view key : {"eos", "eot", "eom"}) {
+    if (const auto token = file->integer(fmt::format("tokenizer.ggml.{}_token_id", key))) named_ends.insert(*token);
+  }
+  bundle.end_tokens = end_tokens(*bundle.tokenizer, named_ends);
+  if (auto source = file->string("tokenizer.chat_template")) {
+    bundle.chat_template = ChatTemplate::parse(std::move(*source), token_text(*bundle.tokenizer, vocabulary.bos),
+                                               token_text(*bundle.tokenizer, vocabulary.eos));
+  }
+}
+
+// `bos_token` in tokenizer_config.json is a string, or an object with the string as `content`.
+std::string special_token(const std::optional<json::object>& config, std::string_view key) {
+  if (!config) return "";
+  const json::value* value = config->if_contains(key);
+  if (value != nullptr && value->is_object()) value = value->get_object().if_contains("content");
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
+}
+
+// `eos_token_id` is a number or a list of them.
+void add_end_tokens(const json::object& config, std::set<int64_t>& tokens) {
+  const json::value* value = config.if_contains("eos_token_id");
+  if (value == nullptr) return;
+  if (value->is_int64()) tokens.insert(value->get_int64());
+  if (!value->is_array()) return;
+  for (const json::value& token : value->get_array()) {
+    if (token.is_int64()) tokens.insert(token.get_int64());
+  }
+}
+
+GenerationDefaults read_generation_defaults(const json::object& config) {
+  const JsonReader reader(config, "generation_config.json");
+  GenerationDefaults defaults;
+  defaults.temperature = reader.number("temperature", 0, 100);
+  defaults.top_p = reader.number("top_p", 0, 1);
+  defaults.top_k = reader.integer("top_k", 0, 1 << 24);
+  defaults.min_p = reader.number("min_p", 0, 1);
+  defaults.repetition_penalty = reader.number("repetition_penalty", 1e-3, 100);
+  return defaults;
+}
+
+void load_hugging_face(const fs::path& path, ModelBundle& bundle) {
+  HfFolder folder = read_hf_folder(path);
+  bundle.model = load_hugging_face_model(path, folder.config);
+  if (folder.generation_config) bundle.generation = read_generation_defaults(*folder.generation_config);
+  if (!folder.tokenizer_json) return;
+  bundle.tokenizer = Tokenizer::from_json(*folder.tokenizer_json);
+  check_vocabulary(*bundle.tokenizer, bundle.model->spec);
+  std::set<int64_t> named_ends;
+  add_end_tokens(folder.config, named_ends);
+  if (folder.generation_config) add_end_tokens(*folder.generation_config, named_ends);
+  const std::string eos = special_token(folder.tokenizer_config, "eos_token");
+  if (const auto token = bundle.tokenizer->find(eos); token && !eos.empty()) named_ends.insert(index_of(*token));
+  bundle.end_tokens = end_tokens(*bundle.tokenizer, named_ends);
+  if (folder.chat_template) {
+    bundle.chat_template =
+        ChatTemplate::parse(std::move(*folder.chat_template), special_token(folder.tokenizer_config, "bos_token"), eos);
+  }
+}
+
+}  // namespace
+
+fs::path resolve_model_path(const std::string& model) {
+  if (model.empty())
+    throw Error(ErrorCode::kInvalidArgument, "no model given: a path, or the name of one in the cache");
+  std::error_code ignored;
+  if (fs::exists(model, ignored)) return model;
+  const fs::path folder = cache_folder() / "models";
+  if (model.find('/') == std::string::npos) {
+    for (const fs::path& candidate : {folder / (model + std::string(kGgufExtension)), folder / model}) {
+      if (fs::exists(candidate, ignored)) return candidate;
+    }
+  }
+  const std::vector<std::string> names = cached_model_names(folder);
+  throw Error(ErrorCode::kNotFound,
+              fmt::format("no model \"{}\": no such file or folder, and {} in {}", model,
+                          names.empty() ? "nothing" : fmt::format("only {}", fmt::join(names, ", ")), folder.string()));
+}
+
+std::shared_ptr<const ModelBundle> load_bundle(const std::string& model) {
+  auto bundle = std::make_shared<ModelBundle>();
+  bundle->path = resolve_model_path(model);
+  const fs::path full_path = fs::absolute(bundle->path).lexically_normal();
+  const bool is_folder = fs::is_directory(bundle->path);
+  bundle->name = (full_path.has_filename() ? full_path : full_path.parent_path()).filename().string();
+  if (!is_folder && bundle->name.ends_with(kGgufExtension))
+    bundle->name.resize(bundle->name.size() - kGgufExtension.size());
+  try {
+    is_folder ? load_hugging_face(bundle->path, *bundle) : load_gguf(bundle->path, *bundle);
+  } catch (const Error& error) {
+    if (error.message().find(bundle->path.string()) != std::string::npos) throw;
+    const ErrorCode code = error.code() == ErrorCode::kInvalidArgument ? ErrorCode::kCorruptFile : error.code();
+    throw Error(code, fmt::format("{}: {}", bundle->path.string(), error.message()));
+  }
+  return bundle;
+}
+
+}  // namespace pelton

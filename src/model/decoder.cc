@@ -1,0 +1,163 @@
+#include "model/decoder.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/check.h"
+#include "model/model.h"
+
+namespace pelton {
+namespace {
+
+// Which buffer each value lives in: a buffer is free again after the last call that reads its value.
+class BufferPlan {
+ public:
+  explicit BufferPlan(const Graph& graph) : buffer_of_value_(graph.value_widths.size()) {
+    std::vector<size_t> last_use = last_uses(graph);
+    std::vector<size_t> free_buffers;
+    for (size_t i = 0; i < graph.calls.size(); ++i) {
+      const LayerCall& call = graph.calls[i];
+      buffer_of_value_[index_of(call.output)] = take(free_buffers, graph.value_widths[index_of(call.output)]);
+      for (const ValueId input : call.inputs) {
+        if (last_use[index_of(input)] != i) continue;
+        free_buffers.push_back(buffer_of_value_[index_of(input)]);
+        last_use[index_of(input)] = kNever;  // a call may read a value twice
+      }
+    }
+  }
+
+  size_t buffer_of(ValueId value) const { return buffer_of_value_[index_of(value)]; }
+  size_t buffer_count() const { return buffer_widths_.size(); }
+
+ private:
+  static constexpr size_t kNever = SIZE_MAX;
+
+  static std::vector<size_t> last_uses(const Graph& graph) {
+    std::vector<size_t> last_use(graph.value_widths.size(), kNever);
+    for (size_t i = 0; i < graph.calls.size(); ++i) {
+      for (const ValueId input : graph.calls[i].inputs) last_use[index_of(input)] = i;
+    }
+    return last_use;
+  }
+
+  // A free buffer of the same width, else a new one.
+  size_t take(std::vector<size_t>& free_buffers, int64_t width) {
+    const auto found = std::find_if(free_buffers.begin(), free_buffers.end(),
+                                    [&](size_t buffer) { return buffer_widths_[buffer] == width; });
+    if (found != free_buffers.end()) {
+      const size_t buffer = *found;
+      free_buffers.erase(found);
+      return buffer;
+    }
+    buffer_widths_.push_back(width);
+    return buffer_widths_.size() - 1;
+  }
+
+  std::vector<size_t> buffer_of_value_;
+  std::vector<int64_t> buffer_widths_;
+};
+
+// Grows when a step needs more than any before it; never shrinks.
+void grow(AlignedArray<float>& buffer, int64_t count) {
+  if (static_cast<int64_t>(buffer.size()) < count) buffer = AlignedArray<float>(static_cast<size_t>(count));
+}
+
+}  // namespace
+
+class Decoder::Impl {
+ public:
+  Impl(Executor& executor, const Model& model, const DecoderOptions& options)
+      : executor_(executor),
+        graph_(model.graph),
+        layers_(make_layers(executor, model, options.activations)),
+        plan_(model.graph),
+        buffers_(plan_.buffer_count()),
+        activations_(model.graph.value_widths.size()),
+        rope_tables_(model.graph.ropes.size()) {
+    const AttentionShape& shape = graph_.cache_shape;
+    for (int64_t i = 0; i < graph_.cache_count; ++i) {
+      caches_.emplace_back(options.kv_type, options.page_count, shape.key_value_head_count, shape.head_width);
+    }
+  }
+
+  std::span<const float> step(const StepBatch& batch) {
+    StepContext context;
+    context.executor = &executor_;
+    context.tokens = batch.tokens;
+    fill_positions(batch);
+    for (size_t i = 0; i < graph_.ropes.size(); ++i) rope_tables_[i].prepare(executor_, graph_.ropes[i], positions_);
+    context.rope_tables = rope_tables_;
+    context.selected_rows = batch.logit_rows;
+    context.shared_input = &shared_input_;
+    context.paged_sequences = batch.sequences;
+    context.caches = caches_;
+    shared_input_.start_step();
+
+    for (size_t i = 0; i < layers_.size(); ++i) run_call(context, graph_.calls[i], *layers_[i]);
+    const Activation& logits = activations_[index_of(graph_.logits)];
+    return {logits.data, static_cast<size_t>(logits.row_count * logits.width)};
+  }
+
+ private:
+  void fill_positions(const StepBatch& batch) {
+    positions_.resize(batch.tokens.size());
+    int64_t row = 0;
+    for (const AttentionSequence& sequence : batch.sequences) {
+      CHECK(sequence.row_begin == row && sequence.row_count > 0);
+      std::iota(positions_.begin() + row, positions_.begin() + row + sequence.row_count,
+                static_cast<int32_t>(sequence.first_position));
+      row += sequence.row_count;
+    }
+    CHECK(row == static_cast<int64_t>(batch.tokens.size()));
+  }
+
+  void run_call(const StepContext& context, const LayerCall& call, const Layer& layer) {
+    inputs_.clear();
+    for (const ValueId input : call.inputs) inputs_.push_back(activations_[index_of(input)]);
+    const int64_t row_count = layer.output_rows(context, inputs_);
+    const int64_t width = graph_.value_widths[index_of(call.output)];
+    AlignedArray<float>& buffer = buffers_[plan_.buffer_of(call.output)];
+    grow(buffer, row_count * width);
+    activations_[index_of(call.output)] = {buffer.data(), row_count, width, static_cast<int32_t>(call.output)};
+    if (row_count > 0) layer.forward(context, inputs_, buffer.data(), nullptr);
+  }
+
+  Executor& executor_;
+  const Graph& graph_;
+  std::vector<std::unique_ptr<Layer>> layers_;
+  BufferPlan plan_;
+  std::vector<AlignedArray<float>> buffers_;
+  std::vector<Activation> activations_;  // by value, of the step that runs
+  std::vector<Activation> inputs_;
+  std::vector<int32_t> positions_;
+  std::vector<RopeTable> rope_tables_;
+  std::vector<KvLayerCache> caches_;
+  SharedInput shared_input_;
+};
+
+Decoder::Decoder(Executor& executor, std::shared_ptr<const Model> model, const DecoderOptions& options)
+    : model_(std::move(model)), options_(options), impl_(std::make_unique<Impl>(executor, *model_, options)) {}
+
+Decoder::~Decoder() = default;
+
+std::span<const float> Decoder::step(const StepBatch& batch) { return impl_->step(batch); }
+
+int64_t Decoder::weight_traffic_bytes() const {
+  int64_t bytes = 0;
+  for (const LayerCall& call : model_->graph.calls) {
+    if (!std::holds_alternative<EmbeddingCall>(call.kind) && !call.weight.empty()) {
+      bytes += model_->weights.at(call.weight).size_bytes();
+    }
+  }
+  return bytes;
+}
+
+int64_t Decoder::kv_bytes() const { return options_.page_count * kv_page_bytes(*model_, options_.kv_type); }
+
+int64_t Decoder::kv_page_bytes(const Model& model, ElementType kv_type) {
+  const AttentionShape& shape = model.graph.cache_shape;
+  return model.graph.cache_count * 2 * KvLayerCache::kPageTokens * shape.key_value_head_count *
+         bytes_of(kv_type, shape.head_width);
+}
+
+}  // namespace pelton

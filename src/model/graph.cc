@@ -1,0 +1,101 @@
+#include "model/graph.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace pelton {
+namespace {
+
+constexpr std::string_view kKindNames[] = {"embedding", "linear",    "rms_norm", "rope",
+                                           "attention", "silu_gate", "add",      "select_rows"};
+static_assert(std::size(kKindNames) == std::variant_size_v<LayerKind>);
+
+}  // namespace
+
+std::string_view layer_kind_name(const LayerKind& kind) { return kKindNames[kind.index()]; }
+
+ValueId GraphBuilder::call(LayerKind kind, std::string_view name, std::vector<ValueId> inputs, int64_t width,
+                           std::string weight) {
+  const auto output = static_cast<ValueId>(graph_.value_widths.size());
+  graph_.value_widths.push_back(width);
+  graph_.calls.push_back({std::move(kind), prefix_ + std::string(name), std::move(inputs), output, std::move(weight)});
+  return output;
+}
+
+std::string GraphBuilder::weight(std::string_view name, Shape shape) {
+  std::string full_name = prefix_ + std::string(name);
+  const auto found = std::find_if(graph_.weights.begin(), graph_.weights.end(),
+                                  [&](const WeightSpec& spec) { return spec.name == full_name; });
+  CHECK(found == graph_.weights.end());
+  graph_.weights.push_back({full_name, shape});
+  return full_name;
+}
+
+ValueId GraphBuilder::embedding(std::string_view name, int64_t vocabulary_size, int64_t width) {
+  return call(EmbeddingCall{}, name, {}, width, weight(name, {vocabulary_size, width}));
+}
+
+ValueId GraphBuilder::linear(ValueId x, std::string_view name, int64_t output_width) {
+  return call(LinearCall{}, name, {x}, output_width, weight(name, {output_width, width_of(x)}));
+}
+
+ValueId GraphBuilder::linear_with(ValueId x, std::string_view name, std::string_view weight, int64_t output_width) {
+  return call(LinearCall{}, name, {x}, output_width, std::string(weight));
+}
+
+ValueId GraphBuilder::rms_norm(ValueId x, std::string_view name, float epsilon) {
+  return call(RmsNormCall{epsilon}, name, {x}, width_of(x), weight(name, {width_of(x)}));
+}
+
+int64_t GraphBuilder::add_rope_table(const RopeParameters& parameters) {
+  graph_.ropes.push_back(parameters);
+  return static_cast<int64_t>(graph_.ropes.size()) - 1;
+}
+
+ValueId GraphBuilder::rope(ValueId x, std::string_view name, int64_t table_index, const RopeShape& shape) {
+  CHECK(table_index < static_cast<int64_t>(graph_.ropes.size()));
+  return call(RopeCall{table_index, shape}, name, {x}, width_of(x));
+}
+
+ValueId GraphBuilder::attention(ValueId q, ValueId k, ValueId v, std::string_view name, const AttentionShape& shape) {
+  graph_.cache_shape = shape;
+  return call(AttentionCall{shape, graph_.cache_count++}, name, {q, k, v}, width_of(q));
+}
+
+ValueId GraphBuilder::silu_gate(ValueId gate, ValueId up, std::string_view name) {
+  return call(SiluGateCall{}, name, {gate, up}, width_of(gate));
+}
+
+ValueId GraphBuilder::add(ValueId a, ValueId b, std::string_view name) {
+  return call(AddCall{}, name, {a, b}, width_of(a));
+}
+
+ValueId GraphBuilder::select_rows(ValueId x, std::string_view name) {
+  return call(SelectRowsCall{}, name, {x}, width_of(x));
+}
+
+Graph GraphBuilder::finish(ValueId logits) {
+  graph_.logits = logits;
+  return std::move(graph_);
+}
+
+std::string to_text(const Graph& graph) {
+  std::string text;
+  for (const LayerCall& call : graph.calls) {
+    std::string inputs;
+    for (const ValueId input : call.inputs) {
+      inputs +=
+          fmt::format("{}%{} [{}]", inputs.empty() ? "" : ", ", index_of(input), graph.value_widths[index_of(input)]);
+    }
+    text +=
+        fmt::format("{:<34} {:<12} {} → %{} [{}]{}\n", call.name, layer_kind_name(call.kind),
+                    inputs.empty() ? "tokens" : inputs, index_of(call.output),
+                    graph.value_widths[index_of(call.output)], call.weight.empty() ? "" : "  weight " + call.weight);
+  }
+  return text;
+}
+
+}  // namespace pelton

@@ -1,0 +1,100 @@
+// A model as one list of layer calls: what architectures lower to, inference runs, training runs forwards and
+// backwards, and `pelton inspect --plan` prints. Pure data: no weights, no memory, no threads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "ops/attention.h"
+#include "ops/rope.h"
+#include "tensor/tensor.h"
+
+namespace pelton {
+
+// An activation [rows, width]; written by exactly one call.
+enum class ValueId : int32_t {};
+constexpr size_t index_of(ValueId value) { return static_cast<size_t>(value); }
+
+// The kinds of layers, one struct a kind, with what each needs to know beside its weight.
+struct EmbeddingCall {};
+struct LinearCall {};
+struct RmsNormCall {
+  float epsilon;
+};
+struct RopeCall {
+  int64_t table_index;  // into Graph::ropes
+  RopeShape shape;
+};
+struct AttentionCall {
+  AttentionShape shape;
+  int64_t cache_index;
+};
+struct SiluGateCall {};
+struct AddCall {};
+struct SelectRowsCall {};
+using LayerKind = std::variant<EmbeddingCall, LinearCall, RmsNormCall, RopeCall, AttentionCall, SiluGateCall, AddCall,
+                               SelectRowsCall>;
+std::string_view layer_kind_name(const LayerKind& kind);  // "rms_norm"
+
+struct LayerCall {
+  LayerKind kind;
+  std::string name;  // "layers.3.attention.query"
+  std::vector<ValueId> inputs;
+  ValueId output;
+  std::string weight;  // canonical name of its weight; empty: none
+};
+
+struct WeightSpec {
+  std::string name;  // canonical: "layers.3.attention.query"
+  Shape shape;
+};
+
+struct Graph {
+  std::vector<LayerCall> calls;       // each reads only what earlier ones wrote
+  std::vector<int64_t> value_widths;  // by ValueId
+  std::vector<WeightSpec> weights;    // each once, in order of first use
+  std::vector<RopeParameters> ropes;  // one table of angles for each
+  ValueId logits{};
+  int64_t cache_count = 0;  // attention layers that keep keys and values
+  AttentionShape cache_shape{};
+};
+
+// Writes the list; architectures speak through it. Names are joined to the current prefix: "layers.3." +
+// "attention.query".
+class GraphBuilder {
+ public:
+  void set_prefix(std::string prefix) { prefix_ = std::move(prefix); }
+
+  // Before the first call to rope() that uses it.
+  int64_t add_rope_table(const RopeParameters& parameters);
+
+  ValueId embedding(std::string_view name, int64_t vocabulary_size, int64_t width);
+  ValueId linear(ValueId x, std::string_view name, int64_t output_width);
+  // The same matrix as another call's (a tied output).
+  ValueId linear_with(ValueId x, std::string_view name, std::string_view weight, int64_t output_width);
+  ValueId rms_norm(ValueId x, std::string_view name, float epsilon);
+  ValueId rope(ValueId x, std::string_view name, int64_t table_index, const RopeShape& shape);
+  ValueId attention(ValueId q, ValueId k, ValueId v, std::string_view name, const AttentionShape& shape);
+  ValueId silu_gate(ValueId gate, ValueId up, std::string_view name);
+  ValueId add(ValueId a, ValueId b, std::string_view name);
+  ValueId select_rows(ValueId x, std::string_view name);
+
+  Graph finish(ValueId logits);
+
+ private:
+  ValueId call(LayerKind kind, std::string_view name, std::vector<ValueId> inputs, int64_t width,
+               std::string weight = {});
+  std::string weight(std::string_view name, Shape shape);
+  int64_t width_of(ValueId value) const { return graph_.value_widths[index_of(value)]; }
+
+  Graph graph_;
+  std::string prefix_;
+};
+
+// One line a call, with shapes: "layers.0.attention.query  linear  %1 [T, 576] → %2 [T, 576]  weight [576, 576]".
+std::string to_text(const Graph& graph);
+
+}  // namespace pelton

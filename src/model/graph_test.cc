@@ -1,0 +1,77 @@
+#include "model/graph.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "model/arch.h"
+#include "model/weights.h"
+
+namespace pelton {
+namespace {
+
+ModelSpec tiny_spec(bool has_tied_output) {
+  ModelSpec spec;
+  spec.architecture = "llama";
+  spec.layer_count = 2;
+  spec.width = 12;
+  spec.query_head_count = 3;
+  spec.key_value_head_count = 1;
+  spec.head_width = 4;
+  spec.feed_forward_width = 20;
+  spec.vocabulary_size = 50;
+  spec.context_length = 64;
+  spec.norm_epsilon = 1e-5f;
+  spec.has_tied_output = has_tied_output;
+  spec.rope.inverse_frequencies = {1.0f, 0.01f};
+  return spec;
+}
+
+// What every executor of the list relies on.
+void check_is_well_formed(const Graph& graph) {
+  std::set<ValueId> written;
+  for (const LayerCall& call : graph.calls) {
+    for (const ValueId input : call.inputs) EXPECT_TRUE(written.contains(input)) << call.name;
+    EXPECT_TRUE(written.insert(call.output).second) << call.name;
+  }
+  EXPECT_EQ(written.size(), graph.value_widths.size());
+  EXPECT_TRUE(written.contains(graph.logits));
+}
+
+TEST(Graph, EveryArchitectureLowersToAWellFormedListWithNamedWeights) {
+  for (const Architecture* architecture : architectures()) {
+    for (const bool has_tied_output : {false, true}) {
+      const Graph graph = architecture->lower(tiny_spec(has_tied_output));
+      check_is_well_formed(graph);
+      std::set<std::string> names;
+      for (const WeightSpec& weight : graph.weights) {
+        for (const WeightNaming naming : {WeightNaming::kHuggingFace, WeightNaming::kGguf}) {
+          const std::string name = file_weight_name(architecture->weight_names, naming, weight.name).name;
+          EXPECT_TRUE(names.insert(name).second) << name;
+          EXPECT_EQ(name.find("{}"), std::string::npos);
+        }
+      }
+    }
+  }
+}
+
+TEST(Graph, LlamaHasOneCacheALayerAndSharesATiedTable) {
+  const Architecture& llama = architecture_from_hugging_face("llama");
+  const Graph tied = llama.lower(tiny_spec(true));
+  EXPECT_EQ(tied.cache_count, 2);
+  EXPECT_EQ(tied.calls.back().weight, "embedding");
+  EXPECT_EQ(tied.value_widths[index_of(tied.logits)], 50);
+  const Graph untied = llama.lower(tiny_spec(false));
+  EXPECT_EQ(untied.weights.size(), tied.weights.size() + 1);
+  EXPECT_NE(to_text(untied).find("layers.1.mlp.down"), std::string::npos);
+}
+
+TEST(Graph, NamesOfFiles) {
+  const Architecture& llama = architecture_from_gguf("llama");
+  EXPECT_EQ(file_weight_name(llama.weight_names, WeightNaming::kGguf, "layers.17.mlp.up").name, "blk.17.ffn_up.weight");
+  EXPECT_EQ(file_weight_name(llama.weight_names, WeightNaming::kHuggingFace, "layers.3.attention.query").name,
+            "model.layers.3.self_attn.q_proj.weight");
+}
+
+}  // namespace
+}  // namespace pelton

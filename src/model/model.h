@@ -1,0 +1,32 @@
+// A model ready to run: its numbers, its layer calls, its weights. Immutable and shared by serving, training,
+// evaluation.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "model/arch.h"
+#include "model/graph.h"
+#include "model/spec.h"
+#include "model/weights.h"
+#include "nn/layer.h"
+
+namespace pelton {
+
+struct Model {
+  const Architecture* architecture;
+  WeightNaming naming;
+  ModelSpec spec;
+  Graph graph;
+  WeightSet weights;
+};
+
+// Errors: as readers, configurations and weights give them.
+std::shared_ptr<const Model> load_gguf_model(const GgufFile& file);
+std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path& folder, const json::object& config);
+
+// The layer objects of a model's calls, in order. kInt8 rearranges weights; training takes kF32.
+std::vector<std::unique_ptr<Layer>> make_layers(Executor& executor, const Model& model, ActivationType activations);
+
+}  // namespace pelton

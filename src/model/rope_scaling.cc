@@ -1,0 +1,97 @@
+#include "model/rope_scaling.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+
+namespace pelton {
+namespace {
+
+constexpr double kTwoPi = 2 * std::numbers::pi;
+
+std::vector<double> plain_frequencies(const RopeScaling& scaling) {
+  std::vector<double> frequencies;
+  for (int64_t i = 0; i < scaling.rotated_width; i += 2) {
+    frequencies.push_back(
+        std::pow(scaling.theta, -static_cast<double>(i) / static_cast<double>(scaling.rotated_width)));
+  }
+  return frequencies;
+}
+
+// Position interpolation (Chen et al. 2023, arXiv 2306.15595).
+void stretch_linear(const RopeScaling& scaling, std::vector<double>& frequencies) {
+  for (double& frequency : frequencies) frequency /= scaling.factor;
+}
+
+// Llama 3.1: long waves are stretched, short ones kept, those between are blended.
+void stretch_llama3(const RopeScaling& scaling, std::vector<double>& frequencies) {
+  const auto original = static_cast<double>(scaling.original_context_length);
+  for (double& frequency : frequencies) {
+    const double turns = original * frequency / kTwoPi;  // in the original context
+    const double kept = std::clamp(
+        (turns - scaling.low_frequency_factor) / (scaling.high_frequency_factor - scaling.low_frequency_factor), 0.0,
+        1.0);
+    frequency = (1 - kept) * frequency / scaling.factor + kept * frequency;
+  }
+}
+
+// The (fractional) dimension pair whose wave turns `turns` times in the original context.
+double yarn_dimension(const RopeScaling& scaling, double turns) {
+  return static_cast<double>(scaling.rotated_width) *
+         std::log(static_cast<double>(scaling.original_context_length) / (turns * kTwoPi)) /
+         (2 * std::log(scaling.theta));
+}
+
+void stretch_yarn(const RopeScaling& scaling, std::vector<double>& frequencies) {
+  double low = yarn_dimension(scaling, scaling.beta_fast);
+  double high = yarn_dimension(scaling, scaling.beta_slow);
+  if (scaling.truncates) {
+    low = std::floor(low);
+    high = std::ceil(high);
+  }
+  low = std::max(low, 0.0);
+  high = std::min(high, static_cast<double>(scaling.rotated_width - 1));
+  if (low == high) high += 0.001;
+  for (size_t i = 0; i < frequencies.size(); ++i) {
+    const double stretched = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
+    frequencies[i] = frequencies[i] / scaling.factor * stretched + frequencies[i] * (1 - stretched);
+  }
+}
+
+double yarn_magnitude(double factor, double scale) { return factor <= 1 ? 1.0 : 0.1 * scale * std::log(factor) + 1.0; }
+
+float yarn_attention_factor(const RopeScaling& scaling) {
+  if (scaling.attention_factor) return static_cast<float>(*scaling.attention_factor);
+  if (scaling.magnitude_scale.value_or(0) != 0 && scaling.magnitude_scale_all.value_or(0) != 0) {
+    return static_cast<float>(yarn_magnitude(scaling.factor, *scaling.magnitude_scale) /
+                              yarn_magnitude(scaling.factor, *scaling.magnitude_scale_all));
+  }
+  return static_cast<float>(yarn_magnitude(scaling.factor, 1));
+}
+
+}  // namespace
+
+RopeParameters rope_parameters(const RopeScaling& scaling) {
+  std::vector<double> frequencies = plain_frequencies(scaling);
+  RopeParameters parameters;
+  if (scaling.type == "linear") {
+    stretch_linear(scaling, frequencies);
+  } else if (scaling.type == "llama3") {
+    stretch_llama3(scaling, frequencies);
+  } else if (scaling.type == "yarn") {
+    stretch_yarn(scaling, frequencies);
+    parameters.magnitude = yarn_attention_factor(scaling);
+  } else if (scaling.type != "default") {
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("RoPE scaling \"{}\" is not supported; supported: default, linear, llama3, yarn", scaling.type));
+  }
+  parameters.inverse_frequencies.assign(frequencies.begin(), frequencies.end());
+  return parameters;
+}
+
+}  // namespace pelton

@@ -1,0 +1,35 @@
+// How a model that was trained on short contexts stretches its rotary positions. Formulas: the papers named, and
+// transformers' modeling_rope_utils for the order of operations.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ops/rope.h"
+
+namespace pelton {
+
+struct RopeScaling {
+  std::string type = "default";  // "default", "linear", "yarn", "llama3"
+  double theta = 10000;          // base of the frequencies
+  int64_t rotated_width = 0;     // R: even, at least 2
+  double factor = 1;             // how many times longer
+  int64_t original_context_length = 0;
+  // llama3
+  double low_frequency_factor = 1;
+  double high_frequency_factor = 4;
+  // YaRN (Peng et al. 2023, arXiv 2309.00071)
+  double beta_fast = 32;
+  double beta_slow = 1;
+  bool truncates = true;                      // rounds the bounds of the ramp to whole dimensions
+  std::optional<double> attention_factor;     // absent: from the factor
+  std::optional<double> magnitude_scale;      // `mscale`
+  std::optional<double> magnitude_scale_all;  // `mscale_all_dim`
+};
+
+// Frequencies and magnitude; the pairing is left at its default. Error kUnsupported: an unknown type, by name.
+RopeParameters rope_parameters(const RopeScaling& scaling);
+
+}  // namespace pelton

@@ -1,0 +1,321 @@
+#include "model/verify.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <numeric>
+#include <set>
+
+#include "base/error.h"
+#include "model/differentiable.h"
+#include "ops/cross_entropy.h"
+
+namespace pelton {
+namespace {
+
+constexpr std::string_view kGradientPrefix = "grad.";
+constexpr int64_t kGreedyPromptTokens = 8;
+
+// What the reference file says, copied out of it (a file's tensors may lie unaligned).
+struct Reference {
+  int64_t row_count = 0;      // B
+  int64_t token_count = 0;    // T of each row
+  std::vector<int32_t> ids;   // [B, T]
+  std::vector<float> logits;  // [B, T, V]
+  std::vector<int32_t> greedy;
+  std::optional<float> loss;
+
+  std::span<const int32_t> row_ids(int64_t row) const {
+    return std::span(ids).subspan(static_cast<size_t>(row * token_count), static_cast<size_t>(token_count));
+  }
+};
+
+[[noreturn]] void fail_reference(std::string_view name, std::string_view reason) {
+  throw Error(ErrorCode::kCorruptFile, fmt::format("reference file: {}: {}", name, reason));
+}
+
+Tensor require_tensor(const TensorSource& source, std::string_view name, ElementType type) {
+  const std::optional<Tensor> tensor = source.find(name);
+  if (!tensor) fail_reference(name, "missing");
+  if (tensor->type() != type) {
+    fail_reference(name, fmt::format("is {}; expected {}", element_type_name(tensor->type()), element_type_name(type)));
+  }
+  return *tensor;
+}
+
+std::vector<float> copy_floats(const Tensor& tensor) {
+  std::vector<float> values(static_cast<size_t>(tensor.shape().element_count()));
+  std::memcpy(values.data(), tensor.data(), values.size() * sizeof(float));
+  return values;
+}
+
+std::vector<int32_t> copy_ids(const Tensor& tensor, std::string_view name, int64_t vocabulary_size) {
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < tensor.shape().element_count(); ++i) {
+    int64_t id = 0;
+    std::memcpy(&id, tensor.data() + i * static_cast<int64_t>(sizeof(id)), sizeof(id));
+    if (id < 0 || id >= vocabulary_size)
+      fail_reference(name, fmt::format("holds the token id {}; the model has {}", id, vocabulary_size));
+    ids.push_back(static_cast<int32_t>(id));
+  }
+  return ids;
+}
+
+Reference read_reference(const TensorSource& source, const ModelSpec& spec) {
+  Reference reference;
+  const Tensor ids = require_tensor(source, "input_ids", ElementType::kI64);
+  if (ids.shape().rank() != 2 || ids.shape().element_count() == 0)
+    fail_reference("input_ids", "expected [rows, tokens], not empty");
+  reference.row_count = ids.shape()[0];
+  reference.token_count = ids.shape()[1];
+  const Tensor logits = require_tensor(source, "logits", ElementType::kF32);
+  if (logits.shape() != Shape{reference.row_count, reference.token_count, spec.vocabulary_size}) {
+    fail_reference("logits", fmt::format("has shape {}; expected [{}, {}, {}] for this model's vocabulary",
+                                         logits.shape().to_string(), reference.row_count, reference.token_count,
+                                         spec.vocabulary_size));
+  }
+  reference.ids = copy_ids(ids, "input_ids", spec.vocabulary_size);
+  reference.logits = copy_floats(logits);
+  if (source.find("greedy")) {
+    reference.greedy = copy_ids(require_tensor(source, "greedy", ElementType::kI64), "greedy", spec.vocabulary_size);
+  }
+  if (source.find("loss")) reference.loss = copy_floats(require_tensor(source, "loss", ElementType::kF32)).at(0);
+  return reference;
+}
+
+double largest_magnitude(std::span<const float> values) {
+  double largest = 0;
+  for (const float value : values) largest = std::max(largest, std::abs(static_cast<double>(value)));
+  return largest;
+}
+
+// NaN counts as an infinite difference, so that it can never pass.
+double difference(float got, float expected) {
+  const double diff = std::abs(static_cast<double>(got) - static_cast<double>(expected));
+  return std::isnan(diff) ? INFINITY : diff;
+}
+
+double divergence(std::span<const float> reference, std::span<const float> got) {
+  const auto size = static_cast<int64_t>(reference.size());
+  std::vector<float> p(reference.size());
+  std::vector<float> q(reference.size());
+  log_softmax(reference.data(), size, p.data());
+  log_softmax(got.data(), size, q.data());
+  double sum = 0;
+  for (size_t i = 0; i < p.size(); ++i)
+    sum += std::exp(static_cast<double>(p[i])) * (static_cast<double>(p[i]) - static_cast<double>(q[i]));
+  return std::max(sum, 0.0);
+}
+
+// Runs sequences of tokens through the paged cache in chunks and hands out each position's logits.
+class ChunkedRun {
+ public:
+  ChunkedRun(Decoder& decoder, int64_t length) : decoder_(decoder), pages_(static_cast<size_t>(page_count(length))) {
+    // Any order of pages must do; the last first is the least like a plain array.
+    std::iota(pages_.rbegin(), pages_.rend(), 0);
+  }
+
+  static int64_t page_count(int64_t length) {
+    return (length + KvLayerCache::kPageTokens - 1) / KvLayerCache::kPageTokens;
+  }
+
+  // visit(position, logits [V]) for each position in order.
+  void run(std::span<const int32_t> ids, int64_t chunk,
+           const std::function<void(int64_t, std::span<const float>)>& visit) {
+    const auto vocabulary_size = static_cast<size_t>(decoder_.model().spec.vocabulary_size);
+    for (int64_t begin = 0; begin < static_cast<int64_t>(ids.size()); begin += chunk) {
+      const int64_t count = std::min(chunk, static_cast<int64_t>(ids.size()) - begin);
+      StepBatch batch;
+      batch.tokens.assign(ids.begin() + begin, ids.begin() + begin + count);
+      batch.sequences.push_back({0, count, begin, pages_});
+      batch.logit_rows.resize(static_cast<size_t>(count));
+      std::iota(batch.logit_rows.begin(), batch.logit_rows.end(), 0);
+      const std::span<const float> logits = decoder_.step(batch);
+      for (int64_t i = 0; i < count; ++i) {
+        visit(begin + i, logits.subspan(static_cast<size_t>(i) * vocabulary_size, vocabulary_size));
+      }
+    }
+  }
+
+ private:
+  Decoder& decoder_;
+  std::vector<int32_t> pages_;
+};
+
+LogitsComparison compare_logits(Decoder& decoder, const Reference& reference, std::string way, int64_t chunk,
+                                double tolerance) {
+  LogitsComparison result;
+  result.way = std::move(way);
+  const double largest = largest_magnitude(reference.logits);
+  const auto vocabulary_size = static_cast<size_t>(decoder.model().spec.vocabulary_size);
+  for (int64_t row = 0; row < reference.row_count; ++row) {
+    ChunkedRun run(decoder, reference.token_count);
+    run.run(reference.row_ids(row), chunk, [&](int64_t position, std::span<const float> got) {
+      const size_t first = static_cast<size_t>(row * reference.token_count + position) * vocabulary_size;
+      const std::span<const float> expected = std::span(reference.logits).subspan(first, vocabulary_size);
+      for (size_t token = 0; token < vocabulary_size; ++token) {
+        const double diff = difference(got[token], expected[token]);
+        result.max_abs_diff = std::max(result.max_abs_diff, diff);
+        if (diff > tolerance * largest && !result.first_disagreement) {
+          result.first_disagreement = {row, position, static_cast<int64_t>(token), got[token], expected[token]};
+        }
+      }
+      result.kl += divergence(expected, got) / static_cast<double>(reference.row_count * reference.token_count);
+    });
+  }
+  result.max_rel_diff = largest > 0 ? result.max_abs_diff / largest : result.max_abs_diff;
+  return result;
+}
+
+GreedyComparison compare_greedy(Decoder& decoder, const Reference& reference, double tolerance) {
+  GreedyComparison result;
+  bool is_open = true;  // until the first close call, or the first difference
+  ChunkedRun run(decoder, static_cast<int64_t>(reference.greedy.size()));
+  run.run(reference.greedy, 1, [&](int64_t position, std::span<const float> logits) {
+    const auto next = static_cast<size_t>(position + 1);
+    if (!is_open || position + 1 < kGreedyPromptTokens || next >= reference.greedy.size()) return;
+    const auto best = std::max_element(logits.begin(), logits.end());
+    float second = -INFINITY;
+    for (auto logit = logits.begin(); logit != logits.end(); ++logit) {
+      if (logit != best) second = std::max(second, *logit);
+    }
+    if (!(*best - second >= 10 * tolerance)) {
+      is_open = false;
+      return;
+    }
+    ++result.compared;
+    result.passed = best - logits.begin() == reference.greedy[next];
+    is_open = result.passed;
+  });
+  return result;
+}
+
+// Rows of each head in the order of llama.cpp's files → Hugging Face's: (2i, 2i + 1) becomes (i, i + K/2).
+std::vector<float> deinterleave_rows(std::span<const float> values, const Shape& shape, int64_t head_width) {
+  std::vector<float> result(values.size());
+  const int64_t columns = shape.innermost();
+  for (int64_t row = 0; row < shape[0]; ++row) {
+    const int64_t head = row / head_width;
+    const int64_t i = row % head_width;
+    const int64_t target = head * head_width + i / 2 + (i % 2) * (head_width / 2);
+    std::copy_n(values.begin() + row * columns, columns, result.begin() + target * columns);
+  }
+  return result;
+}
+
+GradientsComparison compare_gradients(const Model& model, const std::map<std::string, Tensor>& gradients,
+                                      const TensorSource& expected, double tolerance) {
+  GradientsComparison result;
+  std::set<std::string> known;
+  for (const auto& [canonical, gradient] : gradients) {
+    const FileWeightName file_name =
+        file_weight_name(model.architecture->weight_names, WeightNaming::kHuggingFace, canonical);
+    const std::string name = std::string(kGradientPrefix) + file_name.name;
+    known.insert(name);
+    if (!expected.find(name)) continue;
+    const Tensor reference = require_tensor(expected, name, ElementType::kF32);
+    if (reference.shape() != gradient.shape()) {
+      fail_reference(name, fmt::format("has shape {}; the weight has {}", reference.shape().to_string(),
+                                       gradient.shape().to_string()));
+    }
+    std::vector<float> got(gradient.floats(), gradient.floats() + gradient.shape().element_count());
+    if (model.naming == WeightNaming::kGguf && file_name.is_interleaved_in_gguf) {
+      got = deinterleave_rows(got, gradient.shape(), model.spec.head_width);
+    }
+    const std::vector<float> want = copy_floats(reference);
+    double worst = 0;
+    for (size_t i = 0; i < want.size(); ++i) worst = std::max(worst, difference(got[i], want[i]));
+    const double largest = largest_magnitude(want);
+    if (largest > 0) worst /= largest;
+    ++result.compared;
+    if (worst >= result.worst_rel_diff) {
+      result.worst_rel_diff = worst;
+      result.worst_name = file_name.name;
+    }
+  }
+  for (const TensorEntry& entry : expected.entries()) {
+    if (entry.name.starts_with(kGradientPrefix) && !known.contains(entry.name))
+      fail_reference(entry.name, "the model has no such weight");
+  }
+  result.passed = result.worst_rel_diff <= tolerance;
+  return result;
+}
+
+// Row b's token t is followed by its token t + 1; the last has no target.
+TrainingBatch training_batch(const Reference& reference) {
+  TrainingBatch batch;
+  batch.tokens = reference.ids;
+  batch.offsets.push_back(0);
+  for (int64_t row = 0; row < reference.row_count; ++row) {
+    const std::span<const int32_t> ids = reference.row_ids(row);
+    batch.targets.insert(batch.targets.end(), ids.begin() + 1, ids.end());
+    batch.targets.push_back(kIgnoredTarget);
+    batch.offsets.push_back(static_cast<int64_t>(batch.tokens.size()) / reference.row_count * (row + 1));
+  }
+  return batch;
+}
+
+void check_expected_gradients(Executor& executor, std::shared_ptr<const Model> model, const Reference& reference,
+                              const TensorSource& expected, double tolerance, VerifyReport& report) {
+  DifferentiableModel differentiable(executor, model);
+  differentiable.forward(training_batch(reference));
+  const double loss = differentiable.backward();
+  if (reference.loss) {
+    const double wanted = *reference.loss;
+    report.loss = {loss, wanted, std::abs(loss - wanted) / std::max(std::abs(wanted), 1e-12)};
+  }
+  const auto is_gradient = [](const TensorEntry& entry) { return entry.name.starts_with(kGradientPrefix); };
+  if (std::any_of(expected.entries().begin(), expected.entries().end(), is_gradient)) {
+    report.gradients = compare_gradients(*model, differentiable.gradients(), expected, tolerance);
+  }
+}
+
+}  // namespace
+
+double VerifyReport::max_abs_diff() const {
+  double largest = 0;
+  for (const LogitsComparison& way : logits) largest = std::max(largest, way.max_abs_diff);
+  return largest;
+}
+
+double VerifyReport::max_rel_diff() const {
+  double largest = 0;
+  for (const LogitsComparison& way : logits) largest = std::max(largest, way.max_rel_diff);
+  return largest;
+}
+
+double VerifyReport::kl() const {
+  double largest = 0;
+  for (const LogitsComparison& way : logits) largest = std::max(largest, way.kl);
+  return largest;
+}
+
+VerifyReport verify_model(Executor& executor, std::shared_ptr<const Model> model, const TensorSource& expected,
+                          const VerifyOptions& options) {
+  const Reference reference = read_reference(expected, model->spec);
+  const int64_t longest = std::max<int64_t>(reference.token_count, static_cast<int64_t>(reference.greedy.size()));
+
+  VerifyReport report;
+  {
+    DecoderOptions decoder_options;
+    decoder_options.activations = options.activations;
+    decoder_options.kv_type = options.kv_type;
+    decoder_options.page_count = ChunkedRun::page_count(longest);
+    Decoder decoder(executor, model, decoder_options);
+    report.logits.push_back(compare_logits(decoder, reference, "whole", reference.token_count, options.tolerance));
+    report.logits.push_back(compare_logits(decoder, reference, "chunks of 7", 7, options.tolerance));
+    report.logits.push_back(compare_logits(decoder, reference, "token by token", 1, options.tolerance));
+    if (!reference.greedy.empty()) report.greedy = compare_greedy(decoder, reference, options.tolerance);
+  }
+  if (reference.loss) check_expected_gradients(executor, model, reference, expected, options.tolerance, report);
+
+  report.passed = report.max_rel_diff() <= options.tolerance && (!report.greedy || report.greedy->passed) &&
+                  (!report.loss || report.loss->rel_diff <= options.tolerance) &&
+                  (!report.gradients || report.gradients->passed);
+  return report;
+}
+
+}  // namespace pelton

@@ -1,0 +1,34 @@
+#include "nn/attention_layer.h"
+
+#include "base/check.h"
+
+namespace pelton {
+
+int64_t AttentionLayer::saved_count(const StepContext& step) const {
+  return static_cast<int64_t>(step.tokens.size()) * shape_.query_head_count;
+}
+
+void AttentionLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output,
+                             float* saved) const {
+  const float* q = inputs[0].data;
+  const float* k = inputs[1].data;
+  const float* v = inputs[2].data;
+  if (step.caches.empty()) {
+    CHECK(saved != nullptr);
+    attention(*step.executor, shape_, step.sequences, q, k, v, output, saved);
+    return;
+  }
+  KvLayerCache& cache = step.caches[static_cast<size_t>(cache_index_)];
+  kv_write(*step.executor, shape_, step.paged_sequences, k, v, cache);
+  paged_attention(*step.executor, shape_, step.paged_sequences, q, cache, output);
+}
+
+void AttentionLayer::backward(const StepContext& step, const Backward& pass) const {
+  CHECK(pass.d_inputs[0] != nullptr && pass.d_inputs[1] != nullptr && pass.d_inputs[2] != nullptr);
+  const AttentionForward forward{pass.inputs[0].data, pass.inputs[1].data, pass.inputs[2].data, pass.output,
+                                 pass.saved};
+  attention_backward(*step.executor, shape_, step.sequences, forward, pass.d_output,
+                     {pass.d_inputs[0], pass.d_inputs[1], pass.d_inputs[2]});
+}
+
+}  // namespace pelton

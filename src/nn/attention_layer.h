@@ -1,0 +1,23 @@
+// Causal attention with grouped query heads. Inputs: queries [T, H·K], keys [T, G·K], values [T, G·K], positions
+// already rotated in. Inference reads and writes the pages of its layer's cache; training works on whole sequences.
+#pragma once
+
+#include "nn/layer.h"
+
+namespace pelton {
+
+class AttentionLayer final : public Layer {
+ public:
+  // cache_index: which of the step's caches is this layer's.
+  AttentionLayer(const AttentionShape& shape, int64_t cache_index) : shape_(shape), cache_index_(cache_index) {}
+
+  int64_t saved_count(const StepContext& step) const override;  // log-sum-exp [T, H]
+  void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
+  void backward(const StepContext& step, const Backward& pass) const override;
+
+ private:
+  AttentionShape shape_;
+  int64_t cache_index_;
+};
+
+}  // namespace pelton

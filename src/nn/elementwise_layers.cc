@@ -1,0 +1,55 @@
+#include "nn/elementwise_layers.h"
+
+#include <algorithm>
+
+#include "ops/elementwise.h"
+
+namespace pelton {
+namespace {
+
+int64_t element_count(const Activation& x) { return x.row_count * x.width; }
+
+}  // namespace
+
+void AddLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output, float*) const {
+  add(*step.executor, inputs[0].data, inputs[1].data, element_count(inputs[0]), output);
+}
+
+void AddLayer::backward(const StepContext&, const Backward& pass) const {
+  for (size_t i = 0; i < 2; ++i) {
+    if (pass.d_inputs[i] != nullptr) std::copy_n(pass.d_output, element_count(pass.inputs[i]), pass.d_inputs[i]);
+  }
+}
+
+void SiluGateLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output, float*) const {
+  silu_gate(*step.executor, inputs[0].data, inputs[1].data, element_count(inputs[0]), output);
+}
+
+void SiluGateLayer::backward(const StepContext& step, const Backward& pass) const {
+  silu_gate_backward(*step.executor, pass.inputs[0].data, pass.inputs[1].data, pass.d_output,
+                     element_count(pass.inputs[0]), {pass.d_inputs[0], pass.d_inputs[1]});
+}
+
+int64_t SelectRowsLayer::output_rows(const StepContext& step, std::span<const Activation>) const {
+  return static_cast<int64_t>(step.selected_rows.size());
+}
+
+void SelectRowsLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output,
+                              float*) const {
+  const int64_t width = inputs[0].width;
+  for (const int32_t row : step.selected_rows) {
+    output = std::copy_n(inputs[0].data + row * width, width, output);
+  }
+}
+
+void SelectRowsLayer::backward(const StepContext& step, const Backward& pass) const {
+  const int64_t width = pass.inputs[0].width;
+  std::fill_n(pass.d_inputs[0], element_count(pass.inputs[0]), 0.0f);
+  const float* d_output = pass.d_output;
+  for (const int32_t row : step.selected_rows) {
+    std::copy_n(d_output, width, pass.d_inputs[0] + row * width);
+    d_output += width;
+  }
+}
+
+}  // namespace pelton

@@ -1,0 +1,21 @@
+#include "nn/embedding_layer.h"
+
+#include "ops/embedding.h"
+
+namespace pelton {
+
+int64_t EmbeddingLayer::output_rows(const StepContext& step, std::span<const Activation>) const {
+  return static_cast<int64_t>(step.tokens.size());
+}
+
+void EmbeddingLayer::forward(const StepContext& step, std::span<const Activation>, float* output, float*) const {
+  embedding(*step.executor, table_, step.tokens.data(), static_cast<int64_t>(step.tokens.size()), output);
+}
+
+void EmbeddingLayer::backward(const StepContext& step, const Backward& pass) const {
+  if (pass.d_weight == nullptr) return;
+  embedding_backward(*step.executor, pass.d_output, step.tokens.data(), static_cast<int64_t>(step.tokens.size()),
+                     table_.shape().innermost(), pass.d_weight);
+}
+
+}  // namespace pelton

@@ -1,0 +1,20 @@
+#include "nn/linear_layer.h"
+
+namespace pelton {
+
+void LinearLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output, float*) const {
+  linear(*step.executor, step.shared_input->of(inputs[0]), weight_, output);
+}
+
+void LinearLayer::backward(const StepContext& step, const Backward& pass) const {
+  const Activation& x = pass.inputs[0];
+  if (pass.d_inputs[0] != nullptr) {
+    linear_backward_input(*step.executor, pass.d_output, weight_.tensor(), x.row_count, pass.d_inputs[0]);
+  }
+  if (pass.d_weight != nullptr) {
+    linear_backward_weight(*step.executor, x.data, pass.d_output, x.row_count, weight_.input_size(),
+                           weight_.output_size(), pass.d_weight);
+  }
+}
+
+}  // namespace pelton
