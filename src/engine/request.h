@@ -13,6 +13,9 @@
 
 namespace pelton {
 
+// Names a request within one engine; never used twice.
+enum class RequestId : uint64_t {};
+
 // Order of application: repetition, frequency and presence penalty; temperature; top-k; top-p; min-p.
 struct SamplingParameters {
   double temperature = 1.0;          // 0: greedy. [0, 100]
@@ -23,13 +26,13 @@ struct SamplingParameters {
   double frequency_penalty = 0.0;    // [-2, 2]; over the answer, as OpenAI defines it
   double presence_penalty = 0.0;     // [-2, 2]
   std::optional<uint64_t> seed;      // absent: from the engine's own generator
-  std::vector<std::string> stops;    // strings that end the answer and are not part of it
-  std::optional<int64_t> max_tokens; // absent: up to the end of the context
+  std::vector<std::string> stops;    // strings that end the answer and are not part of it; at most 64, none empty
+  std::optional<int64_t> max_tokens; // at least 1; absent: up to the end of the context
   std::optional<int> logprobs;       // number of alternatives a token, 0 to 20; absent: no log-probabilities at all
   bool ignores_end_tokens = false;   // goes on after the model's end tokens (benchmarks)
 };
 
-// Error kInvalidArgument with the parameter's name: a value out of its domain.
+// Error kInvalidArgument with the parameter's name: a value out of its domain (NaN is out of every one).
 void validate(const SamplingParameters& sampling);
 
 struct GenerationRequest {
@@ -57,10 +60,10 @@ struct RequestTimings {
 };
 
 struct GenerationSummary {
-  FinishReason reason;
+  FinishReason reason = FinishReason::kStop;
   std::optional<std::string> stop;  // the stop string that ended it
   int64_t prompt_tokens = 0;
-  int64_t completion_tokens = 0;
+  int64_t completion_tokens = 0;  // all that were sampled, with the end token
   RequestTimings timings;
 };
 
@@ -70,6 +73,7 @@ class GenerationSink {
  public:
   virtual ~GenerationSink() = default;
   // `text` is what may be shown now: it may lag behind the tokens (unfinished characters, possible stop strings).
+  // An end token is among the tokens but adds no text.
   virtual void on_tokens(std::string text, std::vector<SampledToken> tokens) = 0;
   virtual void on_finish(const GenerationSummary& summary) = 0;
   virtual void on_error(const Error& error) = 0;

@@ -1,0 +1,59 @@
+// The tokens that may still be chosen: filters take some away, then one is drawn.
+//
+// Each filter keeps the order by id, so that the draw depends on the distribution alone. Of equally likely tokens at a
+// cut the lower ids stay. No filter sorts the vocabulary: cuts are found by selection.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/logits_row.h"
+
+namespace pelton {
+
+// Reused from token to token; allocates nothing once it has seen the largest vocabulary.
+class Candidates {
+ public:
+  // All of `logits` [V], finite, with the temperature's inverse; must outlive the use of this object.
+  void assign(std::span<const float> logits, LogitsPeak peak, float inverse_temperature);
+
+  // The k most likely (Fan et al. 2018). k >= 1.
+  void keep_top_k(int64_t k);
+  // The fewest most likely ones that together have at least the share p of what is left (Holtzman et al. 2019). (0, 1].
+  void keep_top_p(double p);
+  // Those at least `share` times as likely as the most likely (Nguyen et al. 2024, arXiv 2407.01082). [0, 1].
+  void keep_min_p(double share);
+
+  // `uniform` in [0, 1).
+  int32_t draw(double uniform);
+  // The ids that are left, ascending.
+  std::vector<int32_t> ids() const;
+
+ private:
+  struct Entry {
+    float weight;
+    int32_t id;
+  };
+  static bool is_before(const Entry& a, const Entry& b);  // more likely, then lower id
+  // The last entry that belongs to the `mass` most likely.
+  Entry nucleus_end(double mass);
+  int32_t id_at(int64_t index) const { return is_whole_ ? static_cast<int32_t>(index) : ids_[index]; }
+  void weigh();
+  // Keeps the entries of which keep(weight, id) says so.
+  template <typename Keep>
+  void filter(const Keep& keep);
+
+  std::span<const float> row_;
+  LogitsPeak peak_{};
+  float inverse_temperature_ = 1;
+  bool is_whole_ = true;      // all of row_: ids_ and logits_ are not filled
+  bool is_weighed_ = false;   // weights_ belong to the present candidates
+  std::vector<int32_t> ids_;
+  std::vector<float> logits_;
+  Weights weights_;
+  std::vector<float> rank_buffer_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace pelton

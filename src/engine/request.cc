@@ -1,0 +1,61 @@
+#include "engine/request.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <string_view>
+
+namespace pelton {
+namespace {
+
+constexpr size_t kStopCountMax = 64;
+constexpr size_t kStopBytesMax = 4096;
+
+[[noreturn]] void fail(std::string_view parameter, std::string_view expected, std::string_view got) {
+  throw Error(ErrorCode::kInvalidArgument, fmt::format("{} must be {}, got {}", parameter, expected, got),
+              std::string(parameter));
+}
+
+// A NaN fails every comparison, so it must be looked for in this direction.
+void expect(bool is_valid, std::string_view parameter, std::string_view expected, double got) {
+  if (!is_valid) fail(parameter, expected, fmt::format("{}", got));
+}
+
+bool is_between(double value, double min, double max) { return value >= min && value <= max; }
+
+void validate_stops(const std::vector<std::string>& stops) {
+  if (stops.size() > kStopCountMax) {
+    fail("stop", fmt::format("at most {} strings", kStopCountMax), fmt::format("{}", stops.size()));
+  }
+  for (const std::string& stop : stops) {
+    if (stop.empty()) fail("stop", "non-empty strings", "an empty one");
+    if (stop.size() > kStopBytesMax) {
+      fail("stop", fmt::format("strings of at most {} bytes", kStopBytesMax), fmt::format("one of {}", stop.size()));
+    }
+  }
+}
+
+}  // namespace
+
+void validate(const SamplingParameters& sampling) {
+  constexpr double kFiniteMax = std::numeric_limits<double>::max();
+  expect(is_between(sampling.temperature, 0, 100), "temperature", "between 0 and 100", sampling.temperature);
+  if (sampling.top_k < 0) fail("top_k", "0 (off) or more", fmt::format("{}", sampling.top_k));
+  expect(sampling.top_p > 0 && sampling.top_p <= 1, "top_p", "above 0 and at most 1", sampling.top_p);
+  expect(is_between(sampling.min_p, 0, 1), "min_p", "between 0 and 1", sampling.min_p);
+  expect(sampling.repetition_penalty > 0 && sampling.repetition_penalty <= kFiniteMax, "repetition_penalty", "above 0",
+         sampling.repetition_penalty);
+  expect(is_between(sampling.frequency_penalty, -2, 2), "frequency_penalty", "between -2 and 2",
+         sampling.frequency_penalty);
+  expect(is_between(sampling.presence_penalty, -2, 2), "presence_penalty", "between -2 and 2",
+         sampling.presence_penalty);
+  validate_stops(sampling.stops);
+  if (sampling.max_tokens && *sampling.max_tokens < 1) {
+    fail("max_tokens", "at least 1", fmt::format("{}", *sampling.max_tokens));
+  }
+  if (sampling.logprobs && (*sampling.logprobs < 0 || *sampling.logprobs > 20)) {
+    fail("logprobs", "between 0 and 20", fmt::format("{}", *sampling.logprobs));
+  }
+}
+
+}  // namespace pelton

@@ -1,0 +1,33 @@
+// What computes a step. The engine knows the model only through this, so that tests and the simulator can put a fake in
+// its place.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "model/decoder.h"
+
+namespace pelton {
+
+struct RunnerLimits {
+  int64_t vocabulary_size = 0;  // V
+  int64_t context_length = 0;   // positions of a sequence
+  int64_t page_count = 0;       // of all sequences; at least one whole context
+  int64_t page_token_count = KvLayerCache::kPageTokens;
+};
+
+// Made, used and destroyed on one thread: an OpenMP team belongs to the thread that starts it.
+class StepRunner {
+ public:
+  virtual ~StepRunner() = default;
+  virtual RunnerLimits limits() const = 0;
+  // Logits [logit_rows.size(), V], valid until the next step. May throw: then the requests of this step fail and the next
+  // step starts afresh.
+  virtual std::span<const float> step(const StepBatch& batch) = 0;
+};
+
+using RunnerFactory = std::function<std::unique_ptr<StepRunner>()>;
+
+}  // namespace pelton

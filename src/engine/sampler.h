@@ -1,0 +1,42 @@
+// Chooses the next token of one request from a row of logits.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/rng.h"
+#include "engine/candidates.h"
+#include "engine/penalties.h"
+#include "engine/request.h"
+
+namespace pelton {
+
+// Memory that samplers use one after the other.
+struct SamplerScratch {
+  std::vector<float> logits;
+  Candidates candidates;
+  std::vector<float> rank_buffer;
+  std::vector<int32_t> indices;
+};
+
+// One for each request. The same parameters, seed, prompt and logits give the same tokens.
+class Sampler {
+ public:
+  Sampler(const SamplingParameters& sampling, uint64_t seed, std::span<const TokenId> prompt);
+
+  // logits: [V], of the model itself; V above every token of the prompt. At temperature 0 the most likely token, of equal
+  // ones the lowest id; else exactly one random number is drawn.
+  // Error kInternal: a logit is NaN or infinite.
+  SampledToken sample(std::span<const float> logits, SamplerScratch& scratch);
+
+ private:
+  int32_t choose(std::span<const float> logits, LogitsPeak peak, SamplerScratch& scratch);
+  void add_logprobs(std::span<const float> logits, LogitsPeak peak, SamplerScratch& scratch, SampledToken& sampled) const;
+
+  SamplingParameters sampling_;
+  Rng rng_;
+  Penalties penalties_;
+};
+
+}  // namespace pelton
