@@ -141,10 +141,11 @@ RankedValue value_of_rank(std::span<const float> values, int64_t count, std::vec
 
 void select_largest(std::span<const float> values, int64_t count, std::vector<float>& buffer,
                     std::vector<int32_t>& indices) {
-  auto [cut, equal_left] = value_of_rank(values, count, buffer);
+  const RankedValue cut = value_of_rank(values, count, buffer);
+  int64_t equal_left = cut.equal_count;
   indices.clear();
-  for_each_at_least(values, cut, [&, cut = cut, equal_left = equal_left](size_t i) mutable {
-    if (values[i] == cut && equal_left-- <= 0) return;
+  for_each_at_least(values, cut.value, [&](size_t i) {
+    if (values[i] == cut.value && equal_left-- <= 0) return;
     indices.push_back(static_cast<int32_t>(i));
   });
 }

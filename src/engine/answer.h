@@ -1,0 +1,42 @@
+// Turns the sampled tokens of one request into its answer: text, and where it ends.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/request.h"
+#include "text/detokenizer_stream.h"
+#include "text/stop_matcher.h"
+#include "text/tokenizer.h"
+
+namespace pelton {
+
+class Answer {
+ public:
+  // At most `token_count_max` >= 1 tokens. `end_tokens` must outlive this object.
+  Answer(std::shared_ptr<const Tokenizer> tokenizer, const GenerationRequest& request,
+         std::span<const TokenId> end_tokens, int64_t token_count_max);
+
+  struct Progress {
+    std::string text;                    // may be shown now
+    std::optional<FinishReason> finish;  // the answer ends with this token
+    std::optional<std::string> stop;     // the stop string that ended it
+  };
+  // The next token. Not after a finish.
+  Progress push(TokenId token);
+
+  int64_t token_count() const { return token_count_; }
+
+ private:
+  DetokenizerStream detokenizer_;
+  StopMatcher stop_matcher_;
+  std::span<const TokenId> end_tokens_;  // empty where the request ignores them
+  int64_t token_count_ = 0;
+  int64_t token_count_max_;
+};
+
+}  // namespace pelton

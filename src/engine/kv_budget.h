@@ -1,0 +1,27 @@
+// How many pages of keys and values this machine has room for.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+namespace pelton {
+
+// Memory that this process may still take without pushing anybody into swap: MemAvailable of /proc/meminfo, or what is
+// left of its control group's limit (version 1 or 2, its own or an ancestor's) where that is less.
+// `root` is "/" but in tests. 0: the system does not say.
+int64_t available_memory_bytes(const std::filesystem::path& root = "/");
+
+struct KvDemand {
+  int64_t page_bytes = 0;  // one page over all layers
+  int64_t page_token_count = 16;
+  int64_t context_length = 0;
+  std::optional<int64_t> bytes_max;  // what the user allows; absent: a quarter of what is available
+  int64_t available_bytes = 0;
+};
+
+// As many pages as fit, but not more than 64 whole contexts need: memory for more is of no use.
+// Error kResourceExhausted: not even one context fits; names the sizes.
+int64_t kv_page_count(const KvDemand& demand);
+
+}  // namespace pelton

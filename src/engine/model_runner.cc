@@ -1,0 +1,76 @@
+#include "engine/model_runner.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/log.h"
+#include "engine/kv_budget.h"
+#include "model/model.h"
+#include "ops/executor.h"
+
+namespace pelton {
+namespace {
+
+int64_t choose_context_length(const Model& model, const EngineOptions& options) {
+  const int64_t longest = model.spec.context_length;
+  const int64_t length = options.context_length.value_or(longest);
+  if (length < 1 || length > longest) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("the context must have between 1 and {} tokens, for which the model was made; got {}", longest,
+                            length),
+                "context_length");
+  }
+  return length;
+}
+
+ElementType choose_kv_type(const EngineOptions& options) {
+  const ElementType usual = options.activations == ActivationType::kInt8 ? ElementType::kBF16 : ElementType::kF32;
+  const ElementType type = options.kv_type.value_or(usual);
+  if (type != ElementType::kF32 && type != ElementType::kBF16) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("keys and values can be kept as f32 or bf16, not as {}", element_type_name(type)), "kv_type");
+  }
+  return type;
+}
+
+class ModelRunner final : public StepRunner {
+ public:
+  ModelRunner(std::shared_ptr<const Model> model, int thread_count, const DecoderOptions& options, int64_t context_length)
+      : executor_(thread_count),
+        decoder_(executor_, std::move(model), options),
+        limits_{.vocabulary_size = decoder_.model().spec.vocabulary_size,
+                .context_length = context_length,
+                .page_count = options.page_count} {}
+
+  RunnerLimits limits() const override { return limits_; }
+  std::span<const float> step(const StepBatch& batch) override { return decoder_.step(batch); }
+
+ private:
+  Executor executor_;
+  Decoder decoder_;
+  RunnerLimits limits_;
+};
+
+}  // namespace
+
+std::unique_ptr<StepRunner> make_model_runner(std::shared_ptr<const Model> model, const EngineOptions& options) {
+  const int64_t context_length = choose_context_length(*model, options);
+  const ElementType kv_type = choose_kv_type(options);
+  const int64_t page_bytes = Decoder::kv_page_bytes(*model, kv_type);
+  const int64_t page_count = kv_page_count({.page_bytes = page_bytes,
+                                            .page_token_count = KvLayerCache::kPageTokens,
+                                            .context_length = context_length,
+                                            .bytes_max = options.kv_bytes_max,
+                                            .available_bytes = available_memory_bytes()});
+  log::info(fmt::format("keys and values: {} pages of {} tokens, at most {} MiB", page_count, KvLayerCache::kPageTokens,
+                        (page_count * page_bytes) >> 20));
+  return std::make_unique<ModelRunner>(std::move(model), options.thread_count,
+                                       DecoderOptions{.activations = options.activations,
+                                                      .kv_type = kv_type,
+                                                      .page_count = page_count,
+                                                      .row_count_max = options.step_token_count_max},
+                                       context_length);
+}
+
+}  // namespace pelton

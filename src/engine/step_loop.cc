@@ -1,0 +1,210 @@
+#include "engine/step_loop.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace pelton {
+namespace {
+
+// What is being handled right now, as an Error. Only inside a catch block.
+Error current_error() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::exception& exception) {
+    return Error(ErrorCode::kInternal, fmt::format("the engine failed: {}", exception.what()));
+  } catch (...) {
+    return Error(ErrorCode::kInternal, "the engine failed for an unknown reason");
+  }
+}
+
+// A sink is somebody else's code: what it throws is logged, and its request ends.
+template <typename Call>
+bool call_sink(const Call& call) noexcept {
+  try {
+    call();
+    return true;
+  } catch (...) {
+    log::error(fmt::format("a receiver of an answer failed: {}", current_error().message()));
+    return false;
+  }
+}
+
+}  // namespace
+
+// A request from its arrival to its end.
+struct StepLoop::Active {
+  Active(Submission submission, const Environment& environment)
+      : id(submission.id),
+        sink(std::move(submission.sink)),
+        submitted(submission.submitted),
+        prompt_token_count(static_cast<int64_t>(submission.request.prompt.size())),
+        answer(environment.tokenizer, submission.request, environment.end_tokens, submission.answer_token_count_max),
+        sampler(submission.request.sampling, submission.seed, submission.request.prompt),
+        tokens(std::move(submission.request.prompt)) {}
+
+  RequestId id;
+  std::shared_ptr<GenerationSink> sink;
+  TimePoint submitted;
+  std::optional<TimePoint> started;
+  std::optional<TimePoint> first_token;
+  int64_t prompt_token_count;
+  Answer answer;
+  Sampler sampler;
+  std::vector<TokenId> tokens;  // prompt and answer: all that a recomputation needs
+};
+
+StepLoop::StepLoop(Environment environment)
+    : environment_(std::move(environment)),
+      limits_(environment_.runner.limits()),
+      scheduler_(environment_.scheduling) {}
+
+StepLoop::~StepLoop() = default;
+
+void StepLoop::add(Submission submission) noexcept {
+  const RequestId id = submission.id;
+  const std::shared_ptr<GenerationSink> sink = submission.sink;
+  try {
+    auto active = std::make_unique<Active>(std::move(submission), environment_);
+    const auto token_count = static_cast<int64_t>(active->tokens.size());
+    active_.emplace(id, std::move(active));
+    scheduler_.add(id, token_count);
+  } catch (...) {
+    active_.erase(id);
+    const Error error = current_error();
+    call_sink([&] { sink->on_error(error); });
+  }
+}
+
+void StepLoop::cancel(RequestId id) noexcept {
+  if (active_.contains(id)) fail(id, Error(ErrorCode::kCancelled, "the request was cancelled"));
+}
+
+void StepLoop::fail_all(const Error& error) noexcept {
+  while (!active_.empty()) fail(active_.begin()->first, error);
+}
+
+void StepLoop::step() noexcept {
+  try {
+    step_or_throw();
+  } catch (...) {  // no memory for the plan itself: start afresh without the requests
+    fail_all(current_error());
+  }
+}
+
+void StepLoop::step_or_throw() {
+  scheduler_.plan(plan_);
+  if (plan_.sequences.empty()) return;
+  std::span<const float> logits;
+  try {
+    logits = run_model();
+  } catch (...) {
+    const Error cause = current_error();
+    log::error(fmt::format("a step failed with {} requests: {}", plan_.sequences.size(), cause.message()));
+    const Error error(ErrorCode::kInternal, fmt::format("the step that computed this request failed: {}", cause.message()));
+    for (const ScheduledRows& rows : plan_.sequences) fail(rows.id, error);
+    return;
+  }
+  scheduler_.complete(plan_);
+  ++step_count_;
+  step_row_count_ += plan_.row_count;
+
+  size_t logit_row = 0;
+  const auto vocabulary_size = static_cast<size_t>(limits_.vocabulary_size);
+  for (const ScheduledRows& rows : plan_.sequences) {
+    if (!rows.completes_tokens) continue;
+    sample(rows, logits.subspan(logit_row * vocabulary_size, vocabulary_size));
+    ++logit_row;
+  }
+}
+
+std::span<const float> StepLoop::run_model() {
+  batch_.tokens.clear();
+  batch_.sequences.clear();
+  batch_.logit_rows.clear();
+  const TimePoint now = environment_.clock.now();
+  for (const ScheduledRows& rows : plan_.sequences) {
+    Active& active = *active_.at(rows.id);
+    if (rows.is_first) active.started = now;
+    const auto row_begin = static_cast<int64_t>(batch_.tokens.size());
+    for (int64_t position = rows.first_position; position < rows.first_position + rows.row_count; ++position) {
+      batch_.tokens.push_back(index_of(active.tokens[static_cast<size_t>(position)]));
+    }
+    batch_.sequences.push_back({row_begin, rows.row_count, rows.first_position, rows.pages});
+    if (rows.completes_tokens) batch_.logit_rows.push_back(static_cast<int32_t>(batch_.tokens.size() - 1));
+  }
+  const std::span<const float> logits = environment_.runner.step(batch_);
+  CHECK(logits.size() == batch_.logit_rows.size() * static_cast<size_t>(limits_.vocabulary_size));
+  return logits;
+}
+
+void StepLoop::sample(const ScheduledRows& rows, std::span<const float> logits) {
+  Active& active = *active_.at(rows.id);
+  try {
+    deliver(active, active.sampler.sample(logits, scratch_));
+  } catch (...) {
+    fail(rows.id, current_error());
+  }
+}
+
+void StepLoop::deliver(Active& active, SampledToken sampled) {
+  if (!active.first_token) active.first_token = environment_.clock.now();
+  const TokenId token = sampled.token;
+  active.tokens.push_back(token);
+  Answer::Progress progress = active.answer.push(token);
+
+  std::vector<SampledToken> tokens;
+  tokens.push_back(std::move(sampled));
+  if (!call_sink([&] { active.sink->on_tokens(std::move(progress.text), std::move(tokens)); })) {
+    return fail(active.id, Error(ErrorCode::kInternal, "the answer could not be handed over"));
+  }
+  if (progress.finish) return finish(active, progress);
+  scheduler_.append_token(active.id);
+}
+
+void StepLoop::finish(Active& active, const Answer::Progress& progress) {
+  const TimePoint now = environment_.clock.now();
+  const GenerationSummary summary{.reason = *progress.finish,
+                                  .stop = progress.stop,
+                                  .prompt_tokens = active.prompt_token_count,
+                                  .completion_tokens = active.answer.token_count(),
+                                  .timings = {.queue = *active.started - active.submitted,
+                                              .first_token = *active.first_token - active.submitted,
+                                              .total = now - active.submitted}};
+  // The pages are free before the receiver knows: whoever waits for the answer finds room for the next request.
+  const std::shared_ptr<GenerationSink> sink = release(active.id);
+  call_sink([&] { sink->on_finish(summary); });
+}
+
+void StepLoop::fail(RequestId id, const Error& error) noexcept {
+  const std::shared_ptr<GenerationSink> sink = release(id);
+  call_sink([&] { sink->on_error(error); });
+}
+
+std::shared_ptr<GenerationSink> StepLoop::release(RequestId id) {
+  const auto entry = active_.find(id);
+  CHECK(entry != active_.end());
+  std::shared_ptr<GenerationSink> sink = std::move(entry->second->sink);
+  active_.erase(entry);
+  scheduler_.remove(id);
+  return sink;
+}
+
+EngineStatistics StepLoop::statistics() const {
+  return {.running_count = scheduler_.running_count(),
+          .waiting_count = scheduler_.waiting_count(),
+          .pages_used = scheduler_.pages().used_count(),
+          .pages_total = scheduler_.pages().page_count(),
+          .step_count = step_count_,
+          .step_row_count = step_row_count_,
+          .preemption_count = scheduler_.preemption_count()};
+}
+
+}  // namespace pelton

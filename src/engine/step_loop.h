@@ -1,0 +1,80 @@
+// What the engine does in each step, on one thread: plan, run the model, sample, hand over. No thread, no lock, no clock
+// of its own, so that tests can drive it step by step.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/answer.h"
+#include "engine/request.h"
+#include "engine/runner.h"
+#include "engine/sampler.h"
+#include "engine/scheduler.h"
+#include "engine/statistics.h"
+#include "text/tokenizer.h"
+
+namespace pelton {
+
+// A request that was checked and has its number.
+struct Submission {
+  RequestId id;
+  GenerationRequest request;
+  int64_t answer_token_count_max = 0;  // prompt and answer fit into the context
+  uint64_t seed = 0;
+  std::shared_ptr<GenerationSink> sink;
+  TimePoint submitted;
+};
+
+class StepLoop {
+ public:
+  struct Environment {
+    StepRunner& runner;
+    std::shared_ptr<const Tokenizer> tokenizer;
+    std::vector<TokenId> end_tokens;
+    SchedulerOptions scheduling;
+    const Clock& clock;
+  };
+  explicit StepLoop(Environment environment);
+  ~StepLoop();
+  StepLoop(const StepLoop&) = delete;
+  StepLoop& operator=(const StepLoop&) = delete;
+
+  // Nothing here throws: what goes wrong with a request goes to its sink, and what a sink throws ends its request.
+  void add(Submission submission) noexcept;
+  // Unknown or finished: nothing.
+  void cancel(RequestId id) noexcept;
+  // One step of the model. A runner that throws fails the requests of the step with kInternal and no others.
+  void step() noexcept;
+  void fail_all(const Error& error) noexcept;
+
+  bool is_idle() const { return scheduler_.is_empty(); }
+  EngineStatistics statistics() const;
+
+ private:
+  struct Active;
+
+  void step_or_throw();
+  std::span<const float> run_model();
+  void sample(const ScheduledRows& rows, std::span<const float> logits);
+  void deliver(Active& active, SampledToken sampled);
+  void finish(Active& active, const Answer::Progress& progress);
+  void fail(RequestId id, const Error& error) noexcept;
+  // Frees everything of the request, then hands back its sink.
+  std::shared_ptr<GenerationSink> release(RequestId id);
+
+  Environment environment_;
+  RunnerLimits limits_;
+  Scheduler scheduler_;
+  std::unordered_map<RequestId, std::unique_ptr<Active>> active_;
+  StepPlan plan_;
+  StepBatch batch_;
+  SamplerScratch scratch_;
+  int64_t step_count_ = 0;
+  int64_t step_row_count_ = 0;
+};
+
+}  // namespace pelton
