@@ -23,34 +23,60 @@ Range split_range(int64_t count, int64_t grain, int part, int part_count) {
   return {std::min(begin, count), std::min(end, count)};
 }
 
+namespace {
+
+thread_local bool is_in_region = false;
+
+// Runs one part of a region. noexcept: an exception has nowhere to go from here.
+void run_part(FunctionRef<void(int, int)> body, int thread, int thread_count) noexcept {
+  is_in_region = true;
+  body(thread, thread_count);
+  is_in_region = false;
+}
+
+}  // namespace
+
+void Executor::parallel(FunctionRef<void(int, int)> body) {
+  CHECK(!is_in_region);
+  run_region(body);
+}
+
 void Executor::parallel_for(int64_t count, int64_t grain, FunctionRef<void(Range)> body) {
   if (count <= 0) return;
-  if (count <= grain || thread_count_ == 1) return body({0, count});
-  parallel([&](int thread, int thread_count) {
+  CHECK(!is_in_region);
+  const auto run = [&](int thread, int thread_count) {
     const Range range = split_range(count, grain, thread, thread_count);
     if (range.begin < range.end) body(range);
-  });
+  };
+  if (count <= grain) return run_part(run, 0, 1);
+  run_region(run);
+}
+
+std::byte* Executor::scratch(int64_t bytes) {
+  CHECK(!is_in_region);
+  if (static_cast<int64_t>(scratch_.size()) < bytes) scratch_ = AlignedArray<std::byte>(static_cast<size_t>(bytes));
+  return scratch_.data();
 }
 
 #if defined(PELTON_OPENMP)
 
 class Executor::Team {};
 
-Executor::Executor(int thread_count) : thread_count_(thread_count > 0 ? thread_count : usable_core_count()) {
-  omp_set_dynamic(0);
-  omp_set_num_threads(thread_count_);
-}
+Executor::Executor(int thread_count) : thread_count_(thread_count > 0 ? thread_count : usable_core_count()) {}
 
 Executor::~Executor() = default;
 
-void Executor::parallel(FunctionRef<void(int, int)> body) {
-  if (thread_count_ == 1) return body(0, 1);
+void Executor::run_region(FunctionRef<void(int, int)> body) {
   const int wanted = thread_count_;
+  if (wanted == 1) {
+    omp_set_num_threads(1);  // outside of a region, oneDNN called by `body` would open its own
+    return run_part(body, 0, 1);
+  }
 #pragma omp parallel num_threads(wanted)
   {
     // OpenMP may give fewer threads than asked for (a limit of the system): every part still runs.
     const int given = omp_get_num_threads();
-    for (int part = omp_get_thread_num(); part < wanted; part += given) body(part, wanted);
+    for (int part = omp_get_thread_num(); part < wanted; part += given) run_part(body, part, wanted);
   }
 }
 
@@ -80,7 +106,7 @@ class Executor::Team {
       running_count_ = static_cast<int>(workers_.size());
     }
     start_.notify_all();
-    body(0, static_cast<int>(workers_.size()) + 1);
+    run_part(body, 0, static_cast<int>(workers_.size()) + 1);
     std::unique_lock lock(mutex_);
     done_.wait(lock, [this] { return running_count_ == 0; });
   }
@@ -97,7 +123,7 @@ class Executor::Team {
         seen = generation_;
         body = body_;
       }
-      (*body)(thread, thread_count);
+      run_part(*body, thread, thread_count);
       {
         const std::lock_guard lock(mutex_);
         --running_count_;
@@ -122,8 +148,8 @@ Executor::Executor(int thread_count) : thread_count_(thread_count > 0 ? thread_c
 
 Executor::~Executor() { delete team_; }
 
-void Executor::parallel(FunctionRef<void(int, int)> body) {
-  if (thread_count_ == 1) return body(0, 1);
+void Executor::run_region(FunctionRef<void(int, int)> body) {
+  if (thread_count_ == 1) return run_part(body, 0, 1);
   team_->run(body);
 }
 

@@ -2,10 +2,12 @@
 //
 // Two ways to read the activations:
 //   kF32   weights are decoded exactly as they lie in the file and multiplied in float32 (sums in float32);
-//   kInt8  each row of x is quantised once, in blocks of 32, to int8 with a float scale, shared by every matrix that reads it, and
-//          multiplied with weights rearranged at load into tiles of 16 rows. Types without such a path fall back to kF32.
-// Results do not depend on the thread count. With kInt8 a row also gives the same bits whatever other rows stand beside it;
-// kF32 uses a GEMM for many rows and a dot product for few, which differ in the last bits.
+//   kInt8  each row of x is quantised once, in blocks of 32, to int8 with a float scale, shared by every matrix that
+//   reads it, and
+//          multiplied with weights rearranged at load into tiles of 16 rows. Types without such a path fall back to
+//          kF32.
+// Results do not depend on the thread count. With kInt8 a row also gives the same bits whatever other rows stand beside
+// it; kF32 uses a GEMM for many rows and a dot product for few, which differ in the last bits.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +48,7 @@ class LinearWeight {
 // Reused from step to step: grows once, then allocates nothing.
 class LinearInput {
  public:
-  // x: [M, K] row-major, must stay unchanged until the next set().
+  // x: [M, K] row-major, finite, must stay unchanged until the next set().
   void set(const float* x, int64_t rows, int64_t columns);
   const float* rows() const { return x_; }
   int64_t row_count() const { return row_count_; }

@@ -1,0 +1,212 @@
+#include "ops/linear.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "base/rng.h"
+#include "quant/blocks.h"
+
+namespace pelton {
+namespace {
+
+constexpr ElementType kAllTypes[] = {ElementType::kF32,  ElementType::kF16,  ElementType::kBF16, ElementType::kQ4_0,
+                                     ElementType::kQ4_1, ElementType::kQ5_0, ElementType::kQ5_1, ElementType::kQ8_0,
+                                     ElementType::kQ4_K, ElementType::kQ5_K, ElementType::kQ6_K};
+constexpr ElementType kInt8Types[] = {ElementType::kQ4_0, ElementType::kQ4_1, ElementType::kQ5_0, ElementType::kQ5_1,
+                                      ElementType::kQ8_0, ElementType::kQ4_K, ElementType::kQ5_K};
+
+std::vector<float> random_floats(int64_t count, uint64_t seed) {
+  Rng rng(seed);
+  std::vector<float> values(static_cast<size_t>(count));
+  for (float& value : values) value = rng.next_symmetric();
+  return values;
+}
+
+struct Weight {
+  Tensor tensor;              // deliberately at an odd address
+  std::vector<float> values;  // [n, k], decoded
+};
+
+Weight make_weight(ElementType type, int64_t n, int64_t k) {
+  Weight weight;
+  weight.values = random_floats(n * k, 17);
+  auto bytes = std::make_shared<std::vector<std::byte>>(static_cast<size_t>(bytes_of(type, n * k)) + 1);
+  encode_function(type)(weight.values.data(), bytes->data() + 1, n * k);
+  decode_function(type)(bytes->data() + 1, weight.values.data(), n * k);
+  weight.tensor = Tensor(type, {n, k}, bytes->data() + 1, bytes);
+  return weight;
+}
+
+std::vector<float> run_linear(int threads, const Weight& weight, ActivationType activations, const float* x,
+                              int64_t m) {
+  Executor executor(threads);
+  const LinearWeight linear_weight(executor, weight.tensor, activations);
+  LinearInput input;
+  input.set(x, m, linear_weight.input_size());
+  std::vector<float> y(static_cast<size_t>(m * linear_weight.output_size()), std::nanf(""));
+  linear(executor, input, linear_weight, y.data());
+  return y;
+}
+
+class LinearTypes : public testing::TestWithParam<ElementType> {};
+
+TEST_P(LinearTypes, F32AgreesWithADoubleProductOfTheDecodedWeight) {
+  const int64_t n = 37;
+  const int64_t k = 512;
+  const Weight weight = make_weight(GetParam(), n, k);
+  for (int64_t m : {1, 2, 7, 8, 33}) {
+    const std::vector<float> x = random_floats(m * k, 23);
+    const std::vector<float> y = run_linear(2, weight, ActivationType::kF32, x.data(), m);
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        double expected = 0;
+        double magnitude = 0;
+        for (int64_t l = 0; l < k; ++l) {
+          const double term =
+              static_cast<double>(weight.values[static_cast<size_t>(j * k + l)]) * x[static_cast<size_t>(i * k + l)];
+          expected += term;
+          magnitude += std::abs(term);
+        }
+        ASSERT_NEAR(y[static_cast<size_t>(i * n + j)], expected, 1e-6 * magnitude);
+      }
+    }
+    EXPECT_EQ(run_linear(1, weight, ActivationType::kF32, x.data(), m), y);
+    EXPECT_EQ(run_linear(3, weight, ActivationType::kF32, x.data(), m), y);
+  }
+}
+
+TEST_P(LinearTypes, BackwardInputAgreesWithADoubleProduct) {
+  const int64_t n = 37;
+  const int64_t k = 256;
+  const int64_t m = 5;
+  const Weight weight = make_weight(GetParam(), n, k);
+  const std::vector<float> d_y = random_floats(m * n, 29);
+  std::vector<float> d_x(static_cast<size_t>(m * k), std::nanf(""));
+  Executor executor(2);
+  linear_backward_input(executor, d_y.data(), weight.tensor, m, d_x.data());
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t l = 0; l < k; ++l) {
+      double expected = 0;
+      double magnitude = 0;
+      for (int64_t j = 0; j < n; ++j) {
+        const double term =
+            static_cast<double>(d_y[static_cast<size_t>(i * n + j)]) * weight.values[static_cast<size_t>(j * k + l)];
+        expected += term;
+        magnitude += std::abs(term);
+      }
+      ASSERT_NEAR(d_x[static_cast<size_t>(i * k + l)], expected, 1e-6 * magnitude);
+    }
+  }
+}
+
+const auto kTypeName = [](const auto& test) { return std::string(element_type_name(test.param)); };
+INSTANTIATE_TEST_SUITE_P(Types, LinearTypes, testing::ValuesIn(kAllTypes), kTypeName);
+
+class LinearInt8 : public testing::TestWithParam<ElementType> {
+ protected:
+  // Odd sizes: part of a tile, a single tile for one thread, and (for blocks of 32) half of a unit.
+  static constexpr int64_t kN = 55;
+  int64_t k() const { return info(GetParam()).block_elements == 256 ? 512 : 352; }
+};
+
+TEST_P(LinearInt8, ErrorIsThatOfRoundingTheActivations) {
+  const Weight weight = make_weight(GetParam(), kN, k());
+  for (int64_t m : {1, 2, 5, 8, 17, 33, 64, 100}) {
+    const std::vector<float> x = random_floats(m * k(), 31);
+    const std::vector<float> y = run_linear(2, weight, ActivationType::kInt8, x.data(), m);
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < kN; ++j) {
+        double expected = 0;
+        double bound = 0;
+        for (int64_t first = 0; first < k(); first += 32) {
+          double largest = 0;
+          double weights = 0;
+          for (int64_t l = first; l < first + 32; ++l) {
+            const double w = weight.values[static_cast<size_t>(j * k() + l)];
+            const double a = x[static_cast<size_t>(i * k() + l)];
+            expected += w * a;
+            weights += std::abs(w);
+            largest = std::max(largest, std::abs(a));
+          }
+          // Each activation moves by at most half a step of largest / 127.
+          bound += weights * largest / 127 / 2;
+        }
+        ASSERT_LE(std::abs(y[static_cast<size_t>(i * kN + j)] - expected), bound * 1.0001 + 1e-5);
+      }
+    }
+  }
+}
+
+TEST_P(LinearInt8, ARowHasTheSameBitsInEveryBatchAndForEveryThreadCount) {
+  const Weight weight = make_weight(GetParam(), kN, k());
+  const int64_t m = 70;
+  const std::vector<float> x = random_floats(m * k(), 37);
+  const std::vector<float> all = run_linear(1, weight, ActivationType::kInt8, x.data(), m);
+  EXPECT_EQ(run_linear(2, weight, ActivationType::kInt8, x.data(), m), all);
+  EXPECT_EQ(run_linear(3, weight, ActivationType::kInt8, x.data(), m), all);
+  for (int64_t rows : {1, 3, 8, 9, 31, 32, 65}) {
+    const int64_t first = m - rows;
+    const std::vector<float> some = run_linear(2, weight, ActivationType::kInt8, x.data() + first * k(), rows);
+    EXPECT_EQ(std::memcmp(some.data(), all.data() + first * kN, some.size() * sizeof(float)), 0) << rows << " rows";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, LinearInt8, testing::ValuesIn(kInt8Types), kTypeName);
+
+TEST(Linear, SaysWhatReallyHappens) {
+  Executor executor(1);
+  const Weight q4_1 = make_weight(ElementType::kQ4_1, 48, 64);
+  EXPECT_EQ(LinearWeight(executor, q4_1.tensor, ActivationType::kInt8).activations(), ActivationType::kInt8);
+  EXPECT_EQ(LinearWeight(executor, q4_1.tensor, ActivationType::kF32).activations(), ActivationType::kF32);
+  EXPECT_EQ(LinearWeight(executor, q4_1.tensor, ActivationType::kInt8).traffic_bytes(), q4_1.tensor.size_bytes());
+  const Weight q6_k = make_weight(ElementType::kQ6_K, 48, 256);
+  EXPECT_EQ(LinearWeight(executor, q6_k.tensor, ActivationType::kInt8).activations(), ActivationType::kF32);
+}
+
+TEST(Linear, AnInputIsSharedAndReused) {
+  Executor executor(2);
+  const Weight a = make_weight(ElementType::kQ8_0, 20, 64);
+  const Weight b = make_weight(ElementType::kQ4_0, 30, 64);
+  const LinearWeight weight_a(executor, a.tensor, ActivationType::kInt8);
+  const LinearWeight weight_b(executor, b.tensor, ActivationType::kInt8);
+  LinearInput input;
+  for (int64_t m : {9, 2, 9}) {
+    const std::vector<float> x = random_floats(m * 64, static_cast<uint64_t>(m));
+    input.set(x.data(), m, 64);
+    std::vector<float> y_a(static_cast<size_t>(m * 20));
+    std::vector<float> y_b(static_cast<size_t>(m * 30));
+    linear(executor, input, weight_a, y_a.data());
+    linear(executor, input, weight_b, y_b.data());
+    EXPECT_EQ(y_a, run_linear(1, a, ActivationType::kInt8, x.data(), m));
+    EXPECT_EQ(y_b, run_linear(1, b, ActivationType::kInt8, x.data(), m));
+  }
+  input.set(nullptr, 0, 64);
+  linear(executor, input, weight_a, nullptr);  // no rows: nothing to do
+}
+
+TEST(Linear, BackwardWeightAddsTheOuterProducts) {
+  const int64_t m = 19;
+  const int64_t k = 33;
+  const int64_t n = 21;
+  const std::vector<float> x = random_floats(m * k, 41);
+  const std::vector<float> d_y = random_floats(m * n, 43);
+  std::vector<float> d_weight(static_cast<size_t>(n * k), 0.5f);
+  Executor executor(2);
+  linear_backward_weight(executor, x.data(), d_y.data(), m, k, n, d_weight.data());
+  for (int64_t j = 0; j < n; ++j) {
+    for (int64_t l = 0; l < k; ++l) {
+      double expected = 0.5;
+      for (int64_t i = 0; i < m; ++i) {
+        expected += static_cast<double>(d_y[static_cast<size_t>(i * n + j)]) * x[static_cast<size_t>(i * k + l)];
+      }
+      ASSERT_NEAR(d_weight[static_cast<size_t>(j * k + l)], expected, 1e-5);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pelton
