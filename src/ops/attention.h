@@ -57,7 +57,8 @@ void kv_write(Executor& executor, const AttentionShape& shape, std::span<const A
               const float* k, const float* v, KvLayerCache& cache);
 
 // out [T, H, K]: each row attends to all positions up to its own, which must have been written.
-// Results do not depend on the thread count, nor on how a sequence was cut into steps beyond rounding.
+// Results depend, to the bit, neither on the thread count, nor on how a sequence was cut into steps, nor on what else
+// is in the step. Allocates nothing once its scratch memory has grown to the largest step.
 void paged_attention(Executor& executor, const AttentionShape& shape, std::span<const AttentionSequence> sequences,
                      const float* q, const KvLayerCache& cache, float* out);
 
@@ -65,9 +66,9 @@ void paged_attention(Executor& executor, const AttentionShape& shape, std::span<
 struct SequenceOffsets {
   std::span<const int64_t> offsets;  // ascending, first 0, last T
 };
-// out [T, H, K]; log_sum_exp [T, H] is kept for the backward. Memory linear in T.
-void attention(Executor& executor, const AttentionShape& shape, SequenceOffsets sequences, const float* q, const float* k,
-               const float* v, float* out, float* log_sum_exp);
+// out [T, H, K]; log_sum_exp [T, H] (of the scaled scores) is kept for the backward. Memory linear in T.
+void attention(Executor& executor, const AttentionShape& shape, SequenceOffsets sequences, const float* q,
+               const float* k, const float* v, float* out, float* log_sum_exp);
 
 struct AttentionForward {  // what the forward saw and gave
   const float* q;
@@ -81,6 +82,7 @@ struct AttentionGradients {  // all assigned
   float* d_k;                // [T, G, K]
   float* d_v;                // [T, G, K]
 };
+// Time quadratic in a sequence's length, memory linear. Results do not depend on the thread count.
 void attention_backward(Executor& executor, const AttentionShape& shape, SequenceOffsets sequences,
                         const AttentionForward& forward, const float* d_out, const AttentionGradients& gradients);
 

@@ -1,0 +1,112 @@
+// Kernels of causal attention with an online softmax, over pages of keys and values.
+//
+// A page holds 16 consecutive positions. Per key/value head it has a block: keys [K][16], so that one vector is one
+// dimension of 16 tokens and scores need no horizontal sums, then values [16][K].
+//
+// The order of every sum is fixed by a token's position alone: a score adds even and odd dimensions apart, both in
+// ascending order; an output adds tokens in ascending order and is rescaled at the same positions (multiples of
+// kTileTokens) whatever other queries stand beside it. So a row gives the same bits in a decode step, in a prefill
+// block, and however the work is shared out among threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/cpu.h"
+#include "kernels/op_case.h"
+
+namespace pelton {
+
+inline constexpr int64_t kAttentionPageTokens = 16;
+inline constexpr int64_t kAttentionTilePages = 4;
+inline constexpr int64_t kAttentionTileTokens = kAttentionTilePages * kAttentionPageTokens;
+inline constexpr int64_t kAttentionQueriesMax = 32;  // keeps queries, weights and outputs of a tile in the L1 cache
+
+// Outputs are accumulated in rows of whole vectors.
+constexpr int64_t padded_head_width(int64_t head_width) { return (head_width + 15) / 16 * 16; }
+
+// A softmax that has seen some of its tokens: output = sum of e^(score - maximum) · value, sum likewise without the value.
+// Nothing seen: maximum = -infinity, the rest zero.
+struct SoftmaxState {
+  float* maximum;  // [queries]
+  float* sum;      // [queries]
+  float* output;   // [queries][padded_head_width]
+};
+
+// Up to kAttentionTileTokens consecutive positions of one key/value head, and the queries that read it.
+struct AttentionTile {
+  const std::byte* const* blocks;       // [ceil(token_count / 16)]
+  const std::byte* const* next_blocks;  // [kAttentionTilePages] to prefetch for the next tile; null where there is none
+  int64_t token_count;                  // > 0
+  int64_t head_width;                   // K
+  float scale;                          // on the scores
+  int64_t query_count;                  // <= kAttentionQueriesMax
+  const float* const* queries;          // [query_count] rows of K floats
+  const int64_t* visible_counts;        // [query_count]: the query sees the first visible_counts[i] tokens; may be <= 0
+  float* weights;                       // scratch [query_count][kAttentionTileTokens]
+  SoftmaxState state;
+};
+
+// Consecutive tokens of one sequence to be stored in one page.
+struct AttentionPageWrite {
+  const float* keys;    // token t of head g at keys + t · token_stride + g · K
+  const float* values;  // likewise
+  int64_t token_stride;
+  int64_t token_count;
+  int64_t first_slot;  // first_slot + token_count <= 16
+  int64_t head_count;  // G
+  int64_t head_width;  // K
+  std::byte* page;     // [G] blocks
+};
+
+// Gradients of the scores of `query_count` queries with the 16 tokens of one block.
+struct AttentionGradientBlock {
+  const float* const* queries;    // [query_count] rows of K floats
+  const float* const* d_outputs;  // likewise
+  const float* log_sum_exp;       // [query_count] of the scaled scores
+  const float* d_output_dots;     // [query_count]: d_output · output
+  const int64_t* visible_counts;  // [query_count]
+  int64_t query_count;            // <= kAttentionQueriesMax
+  int64_t head_width;
+  float scale;
+  const float* keys;    // [K][16]
+  const float* values;  // [K][16]: transposed like the keys
+  float* probabilities;  // out [query_count][16]; zero where not visible
+  float* d_scores;       // out [query_count][16]: gradient of q · k, the scale included; zero where not visible
+};
+
+// output[i] += sum over t < count of weights[i · weight_stride + t · weight_step] · rows[t · row_stride …].
+struct WeightedRows {
+  const float* weights;
+  int64_t weight_stride;
+  int64_t weight_step;
+  const float* rows;
+  int64_t row_stride;
+  int64_t count;
+  int64_t head_width;
+  int64_t output_count;
+  float* output;  // [output_count][padded_head_width]
+};
+
+struct AttentionKernels {
+  void (*attend_f32)(const AttentionTile& tile);
+  void (*attend_bf16)(const AttentionTile& tile);
+  void (*gradient_block)(const AttentionGradientBlock& block);
+  void (*add_weighted_rows)(const WeightedRows& product);
+};
+
+const AttentionKernels& attention_kernels(Isa isa);
+
+// Plain stores with rounding to nearest even: the same on every ISA.
+void write_page_f32(const AttentionPageWrite& write);
+void write_page_bf16(const AttentionPageWrite& write);
+
+void append_attention_cases(std::vector<OpCase>& cases);
+
+// What attention_kernels chooses from.
+const AttentionKernels* attention_kernels_reference();
+const AttentionKernels* attention_kernels_avx2();
+const AttentionKernels* attention_kernels_avx512();
+
+}  // namespace pelton

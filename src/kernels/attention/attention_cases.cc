@@ -1,0 +1,163 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+#include "base/aligned.h"
+#include "base/rng.h"
+#include "kernels/attention/attention.h"
+
+namespace pelton {
+namespace {
+
+std::vector<float> random_floats(Rng& rng, int64_t count) {
+  std::vector<float> values;
+  for (int64_t i = 0; i < count; ++i) values.push_back(rng.next_symmetric());
+  return values;
+}
+
+std::vector<const float*> rows_of(const std::vector<float>& values, int64_t width) {
+  std::vector<const float*> rows;
+  for (size_t begin = 0; begin < values.size(); begin += static_cast<size_t>(width)) rows.push_back(&values[begin]);
+  return rows;
+}
+
+struct CaseShape {
+  int64_t head_width;
+  int64_t query_count;
+  int64_t token_count;
+};
+
+// Two tiles, so that the second rescales what the first one left.
+OpCase attend_case(bool is_bf16, const CaseShape& shape) {
+  struct Inputs {
+    std::vector<float> queries;
+    AlignedArray<std::byte> pages;
+    std::vector<const std::byte*> blocks;
+    std::vector<int64_t> visible_counts;
+  };
+  const auto [width, query_count, token_count] = shape;
+  Rng rng(static_cast<uint64_t>(width * 10000 + query_count * 100 + token_count));
+  auto inputs = std::make_shared<Inputs>();
+  inputs->queries = random_floats(rng, query_count * width);
+  const int64_t block_bytes = 2 * kAttentionPageTokens * width * (is_bf16 ? 2 : 4);
+  inputs->pages = AlignedArray<std::byte>(static_cast<size_t>(2 * kAttentionTilePages * block_bytes));
+  for (int64_t page = 0; page < 2 * kAttentionTilePages; ++page) {
+    const std::vector<float> keys = random_floats(rng, kAttentionPageTokens * width);
+    const std::vector<float> values = random_floats(rng, kAttentionPageTokens * width);
+    std::byte* block = inputs->pages.data() + page * block_bytes;
+    const AttentionPageWrite write = {keys.data(), values.data(), width, kAttentionPageTokens, 0, 1, width, block};
+    is_bf16 ? write_page_bf16(write) : write_page_f32(write);
+    inputs->blocks.push_back(block);
+  }
+  // From "does not see this tile at all" to "sees all of it".
+  for (int64_t i = 0; i < query_count; ++i) inputs->visible_counts.push_back(token_count - query_count + 1 + i);
+
+  OpCase result;
+  result.name =
+      fmt::format("attend_{}/queries={},tokens={},K={}", is_bf16 ? "bf16" : "f32", query_count, token_count, width);
+  result.output_count = query_count * (2 + padded_head_width(width));
+  // Scores are sums of `width` products of numbers in [-1, 1], of variance 1/9: two orders of one differ by about
+  // width · 2^-24 / 3, and e^x passes that on. Outputs are sums of up to 128 such terms; the test divides by them.
+  result.tolerance = static_cast<double>(width + 16) * 0x1p-24;
+  result.flops = 4.0 * static_cast<double>(query_count * (64 + token_count) * width);
+  result.bytes = static_cast<double>(64 + token_count) / 16 * static_cast<double>(block_bytes);
+  result.run = [=](Isa isa, std::span<float> output) {
+    const int64_t count = query_count;
+    const SoftmaxState state = {output.data(), output.data() + count, output.data() + 2 * count};
+    std::fill(output.begin(), output.end(), 0.0f);
+    std::fill_n(state.maximum, count, -std::numeric_limits<float>::infinity());
+    std::vector<float> weights(static_cast<size_t>(count * kAttentionTileTokens));
+    const std::vector<int64_t> all_visible(static_cast<size_t>(count), kAttentionTileTokens);
+    const std::vector<const float*> queries = rows_of(inputs->queries, width);
+    AttentionTile tile = {.blocks = inputs->blocks.data(),
+                          .next_blocks = inputs->blocks.data() + kAttentionTilePages,
+                          .token_count = kAttentionTileTokens,
+                          .head_width = width,
+                          .scale = 0.5f,
+                          .query_count = count,
+                          .queries = queries.data(),
+                          .visible_counts = all_visible.data(),
+                          .weights = weights.data(),
+                          .state = state};
+    const auto attend = is_bf16 ? attention_kernels(isa).attend_bf16 : attention_kernels(isa).attend_f32;
+    attend(tile);
+    tile.blocks = tile.next_blocks;
+    tile.next_blocks = nullptr;
+    tile.token_count = token_count;
+    tile.visible_counts = inputs->visible_counts.data();
+    attend(tile);
+  };
+  return result;
+}
+
+OpCase gradient_case(const CaseShape& shape) {
+  struct Inputs {
+    std::vector<float> queries, d_outputs, keys, values, log_sum_exp, dots;
+    std::vector<int64_t> visible_counts;
+  };
+  const auto [width, query_count, token_count] = shape;
+  Rng rng(static_cast<uint64_t>(width * 100 + query_count));
+  auto inputs = std::make_shared<Inputs>();
+  inputs->queries = random_floats(rng, query_count * width);
+  inputs->d_outputs = random_floats(rng, query_count * width);
+  inputs->keys = random_floats(rng, kAttentionPageTokens * width);
+  inputs->values = random_floats(rng, kAttentionPageTokens * width);
+  inputs->log_sum_exp = random_floats(rng, query_count);
+  inputs->dots = random_floats(rng, query_count);
+  for (int64_t i = 0; i < query_count; ++i) inputs->visible_counts.push_back(i + token_count - query_count);
+
+  OpCase result;
+  result.name = fmt::format("attention_gradient/queries={},tokens={},K={}", query_count, token_count, width);
+  result.output_count = query_count * (2 * kAttentionPageTokens + padded_head_width(width));
+  // As above, with one more product and a sum of up to 16 terms.
+  result.tolerance = static_cast<double>(width + 32) * 0x1p-23;
+  result.flops = 6.0 * static_cast<double>(query_count * kAttentionPageTokens * width);
+  result.bytes = 4.0 * static_cast<double>((2 * query_count + 2 * kAttentionPageTokens) * width);
+  result.run = [=](Isa isa, std::span<float> output) {
+    const AttentionKernels& kernels = attention_kernels(isa);
+    std::fill(output.begin(), output.end(), 0.0f);
+    float* probabilities = output.data();
+    float* d_scores = probabilities + query_count * kAttentionPageTokens;
+    const std::vector<const float*> queries = rows_of(inputs->queries, width);
+    const std::vector<const float*> d_outputs = rows_of(inputs->d_outputs, width);
+    kernels.gradient_block({.queries = queries.data(),
+                            .d_outputs = d_outputs.data(),
+                            .log_sum_exp = inputs->log_sum_exp.data(),
+                            .d_output_dots = inputs->dots.data(),
+                            .visible_counts = inputs->visible_counts.data(),
+                            .query_count = query_count,
+                            .head_width = width,
+                            .scale = 0.1f,
+                            .keys = inputs->keys.data(),
+                            .values = inputs->values.data(),
+                            .probabilities = probabilities,
+                            .d_scores = d_scores});
+    kernels.add_weighted_rows({.weights = d_scores,
+                               .weight_stride = kAttentionPageTokens,
+                               .weight_step = 1,
+                               .rows = inputs->values.data(),
+                               .row_stride = width,
+                               .count = kAttentionPageTokens,
+                               .head_width = width,
+                               .output_count = query_count,
+                               .output = d_scores + query_count * kAttentionPageTokens});
+  };
+  return result;
+}
+
+}  // namespace
+
+void append_attention_cases(std::vector<OpCase>& cases) {
+  for (int64_t head_width : {1, 16, 20, 64, 80, 96, 128}) {
+    for (int64_t query_count : {1, 3, 5, 11, 32}) {
+      for (int64_t token_count : {1, 17, 64}) {
+        for (bool is_bf16 : {false, true}) cases.push_back(attend_case(is_bf16, {head_width, query_count, token_count}));
+      }
+      cases.push_back(gradient_case({head_width, query_count, kAttentionPageTokens}));
+    }
+  }
+}
+
+}  // namespace pelton

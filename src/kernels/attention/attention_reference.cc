@@ -1,0 +1,94 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/attention/attention.h"
+#include "quant/half.h"
+
+namespace pelton {
+namespace {
+
+float to_float(float value) { return value; }
+float to_float(uint16_t bf16) { return f32_from_bf16(bf16); }
+
+// The product of a query with token `slot` of keys [K][16].
+template <typename Element>
+float dot(const float* query, const Element* keys, int64_t slot, int64_t head_width) {
+  float sums[2] = {0, 0};
+  for (int64_t d = 0; d < head_width; ++d) sums[d % 2] += query[d] * to_float(keys[d * kAttentionPageTokens + slot]);
+  return sums[0] + sums[1];
+}
+
+template <typename Element>
+void attend_query(const AttentionTile& tile, int64_t i) {
+  const int64_t visible_count = std::min(tile.visible_counts[i], tile.token_count);
+  if (visible_count <= 0) return;
+  float* weights = tile.weights + i * kAttentionTileTokens;
+  float maximum = tile.state.maximum[i];
+  for (int64_t t = 0; t < visible_count; ++t) {
+    const Element* keys = reinterpret_cast<const Element*>(tile.blocks[t / kAttentionPageTokens]);
+    weights[t] = dot(tile.queries[i], keys, t % kAttentionPageTokens, tile.head_width) * tile.scale;
+    maximum = std::max(maximum, weights[t]);
+  }
+  const float correction = std::exp(tile.state.maximum[i] - maximum);
+  float sum = 0;
+  for (int64_t t = 0; t < visible_count; ++t) sum += weights[t] = std::exp(weights[t] - maximum);
+  tile.state.maximum[i] = maximum;
+  tile.state.sum[i] = tile.state.sum[i] * correction + sum;
+
+  float* output = tile.state.output + i * padded_head_width(tile.head_width);
+  for (int64_t d = 0; d < tile.head_width; ++d) output[d] *= correction;
+  for (int64_t t = 0; t < visible_count; ++t) {
+    const Element* block = reinterpret_cast<const Element*>(tile.blocks[t / kAttentionPageTokens]);
+    const Element* value = block + (kAttentionPageTokens + t % kAttentionPageTokens) * tile.head_width;
+    for (int64_t d = 0; d < tile.head_width; ++d) output[d] += weights[t] * to_float(value[d]);
+  }
+}
+
+template <typename Element>
+void attend(const AttentionTile& tile) {
+  for (int64_t i = 0; i < tile.query_count; ++i) attend_query<Element>(tile, i);
+}
+
+// With p = softmax(s) and o = sum of p v: dp = d_o · v, and ds = p (dp - sum of p dp) = p (dp - d_o · o).
+void gradient_block(const AttentionGradientBlock& block) {
+  for (int64_t i = 0; i < block.query_count; ++i) {
+    for (int64_t t = 0; t < kAttentionPageTokens; ++t) {
+      float& probability = block.probabilities[i * kAttentionPageTokens + t];
+      float& d_score = block.d_scores[i * kAttentionPageTokens + t];
+      probability = d_score = 0;
+      if (t >= block.visible_counts[i]) continue;
+      const float score = dot(block.queries[i], block.keys, t, block.head_width) * block.scale;
+      const float d_probability = dot(block.d_outputs[i], block.values, t, block.head_width);
+      probability = std::exp(score - block.log_sum_exp[i]);
+      d_score = probability * (d_probability - block.d_output_dots[i]) * block.scale;
+    }
+  }
+}
+
+void add_weighted_rows(const WeightedRows& product) {
+  for (int64_t i = 0; i < product.output_count; ++i) {
+    float* output = product.output + i * padded_head_width(product.head_width);
+    for (int64_t t = 0; t < product.count; ++t) {
+      const float weight = product.weights[i * product.weight_stride + t * product.weight_step];
+      const float* row = product.rows + t * product.row_stride;
+      for (int64_t d = 0; d < product.head_width; ++d) output[d] += weight * row[d];
+    }
+  }
+}
+
+constexpr AttentionKernels kKernels = {attend<float>, attend<uint16_t>, gradient_block, add_weighted_rows};
+
+}  // namespace
+
+const AttentionKernels* attention_kernels_reference() { return &kKernels; }
+
+const AttentionKernels& attention_kernels([[maybe_unused]] Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::kAvx512) return *attention_kernels_avx512();
+  if (isa == Isa::kAvx2) return *attention_kernels_avx2();
+#endif
+  return *attention_kernels_reference();
+}
+
+}  // namespace pelton

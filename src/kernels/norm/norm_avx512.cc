@@ -1,0 +1,9 @@
+#if defined(__x86_64__)
+#include "kernels/norm/norm_body.h"
+
+namespace pelton {
+
+const NormKernels* norm_kernels_avx512() { return &kKernels; }
+
+}  // namespace pelton
+#endif

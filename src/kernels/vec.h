@@ -1,0 +1,186 @@
+// The vector that SIMD bodies are written against: 16 floats with AVX-512, 8 with AVX2. Included only by *_avx2.cc and
+// *_avx512.cc (through a family's body), once each. Everything is in an anonymous namespace: an ISA object must export
+// one symbol only, or the linker may keep the AVX-512 copy of a shared function for every machine.
+#pragma once
+
+// GCC 12 takes its own _mm512_undefined_ps() for an uninitialised read (GCC bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+
+#include <cstdint>
+
+namespace pelton {
+namespace {
+
+#if defined(__AVX512F__)
+
+struct Vec {
+  static constexpr int64_t kWidth = 16;
+  __m512 raw;
+};
+using Mask = __mmask16;
+
+inline Vec splat(float value) { return {_mm512_set1_ps(value)}; }
+inline Vec load(const float* source) { return {_mm512_loadu_ps(source)}; }
+inline void store(float* target, Vec v) { _mm512_storeu_ps(target, v.raw); }
+// The first `count` lanes (0 <= count < kWidth); the others are zero, their memory is not touched.
+inline Vec load_first(const float* source, int64_t count) {
+  return {_mm512_maskz_loadu_ps(static_cast<Mask>((1u << count) - 1), source)};
+}
+inline void store_first(float* target, Vec v, int64_t count) {
+  _mm512_mask_storeu_ps(target, static_cast<Mask>((1u << count) - 1), v.raw);
+}
+
+inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.raw, b.raw)}; }
+inline Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.raw, b.raw)}; }
+inline Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.raw, b.raw)}; }
+inline Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.raw, b.raw)}; }
+inline Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.raw, b.raw, c.raw)}; }           // a b + c
+inline Vec fma_negated(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.raw, b.raw, c.raw)}; }  // c - a b
+// Either lane NaN: b.
+inline Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.raw, b.raw)}; }
+inline Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.raw, b.raw)}; }
+inline Vec round(Vec a) { return {_mm512_roundscale_ps(a.raw, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+// a · 2^n, n integral, in [-160, 160]; overflows and underflows as IEEE 754 says.
+inline Vec scale_by_power(Vec a, Vec n) { return {_mm512_scalef_ps(a.raw, n.raw)}; }
+inline float reduce_sum(Vec a) { return _mm512_reduce_add_ps(a.raw); }
+inline float reduce_max(Vec a) { return _mm512_reduce_max_ps(a.raw); }
+// Lanes from `count` on (any integer) are replaced by `other`.
+inline Vec keep_first(Vec a, int64_t count, Vec other) {
+  const Mask mask = count >= 16 ? 0xFFFF : count <= 0 ? 0 : static_cast<Mask>((1u << count) - 1);
+  return {_mm512_mask_blend_ps(mask, other.raw, a.raw)};
+}
+// Pairs of neighbours swap places: [1, 0, 3, 2, …].
+inline Vec swap_neighbours(Vec a) { return {_mm512_permute_ps(a.raw, 0xB1)}; }
+// Every lane twice, for the lower half of the lanes of `source`: [0, 0, 1, 1, …].
+inline Vec load_doubled(const float* source) {
+  const __m512i index = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+  return {_mm512_permutexvar_ps(index, _mm512_castps256_ps512(_mm256_loadu_ps(source)))};
+}
+// a b - c in even lanes, a b + c in odd ones.
+inline Vec fma_alternating(Vec a, Vec b, Vec c) { return {_mm512_fmaddsub_ps(a.raw, b.raw, c.raw)}; }
+inline Vec fma_alternating_negated(Vec a, Vec b, Vec c) { return {_mm512_fmsubadd_ps(a.raw, b.raw, c.raw)}; }
+
+// BF16 bits.
+inline Vec load(const uint16_t* source) {
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
+}
+inline Vec load_first(const uint16_t* source, int64_t count) {
+  const __m256i bits = _mm256_maskz_loadu_epi16(static_cast<Mask>((1u << count) - 1), source);
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
+}
+
+#else
+
+struct Vec {
+  static constexpr int64_t kWidth = 8;
+  __m256 raw;
+};
+
+inline __m256i first_lanes(int64_t count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count < 0 ? 0 : count > 8 ? 8 : count)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+inline Vec splat(float value) { return {_mm256_set1_ps(value)}; }
+inline Vec load(const float* source) { return {_mm256_loadu_ps(source)}; }
+inline void store(float* target, Vec v) { _mm256_storeu_ps(target, v.raw); }
+inline Vec load_first(const float* source, int64_t count) { return {_mm256_maskload_ps(source, first_lanes(count))}; }
+inline void store_first(float* target, Vec v, int64_t count) {
+  _mm256_maskstore_ps(target, first_lanes(count), v.raw);
+}
+
+inline Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.raw, b.raw)}; }
+inline Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.raw, b.raw)}; }
+inline Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.raw, b.raw)}; }
+inline Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.raw, b.raw)}; }
+inline Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.raw, b.raw, c.raw)}; }
+inline Vec fma_negated(Vec a, Vec b, Vec c) { return {_mm256_fnmadd_ps(a.raw, b.raw, c.raw)}; }
+inline Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.raw, b.raw)}; }
+inline Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.raw, b.raw)}; }
+inline Vec round(Vec a) { return {_mm256_round_ps(a.raw, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+inline Vec scale_by_power(Vec a, Vec n) {
+  // In two steps, each of which a normal float can hold, so that results below 2^-126 come out subnormal.
+  const __m256i power = _mm256_cvtps_epi32(n.raw);
+  const __m256i half = _mm256_srai_epi32(power, 1);
+  const __m256i bias = _mm256_set1_epi32(127);
+  const __m256 low = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
+  const __m256 high =
+      _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(power, half), bias), 23));
+  return {_mm256_mul_ps(_mm256_mul_ps(a.raw, low), high)};
+}
+inline float reduce_sum(Vec a) {
+  __m128 sum = _mm_add_ps(_mm256_castps256_ps128(a.raw), _mm256_extractf128_ps(a.raw, 1));
+  sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+  return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
+}
+inline float reduce_max(Vec a) {
+  __m128 largest = _mm_max_ps(_mm256_castps256_ps128(a.raw), _mm256_extractf128_ps(a.raw, 1));
+  largest = _mm_max_ps(largest, _mm_movehl_ps(largest, largest));
+  return _mm_cvtss_f32(_mm_max_ss(largest, _mm_movehdup_ps(largest)));
+}
+inline Vec keep_first(Vec a, int64_t count, Vec other) {
+  return {_mm256_blendv_ps(other.raw, a.raw, _mm256_castsi256_ps(first_lanes(count)))};
+}
+inline Vec swap_neighbours(Vec a) { return {_mm256_permute_ps(a.raw, 0xB1)}; }
+inline Vec load_doubled(const float* source) {
+  const __m256i index = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+  return {_mm256_permutevar8x32_ps(_mm256_castps128_ps256(_mm_loadu_ps(source)), index)};
+}
+inline Vec fma_alternating(Vec a, Vec b, Vec c) { return {_mm256_fmaddsub_ps(a.raw, b.raw, c.raw)}; }
+inline Vec fma_alternating_negated(Vec a, Vec b, Vec c) { return {_mm256_fmsubadd_ps(a.raw, b.raw, c.raw)}; }
+
+inline Vec load(const uint16_t* source) {
+  const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16))};
+}
+inline Vec load_first(const uint16_t* source, int64_t count) {
+  uint16_t bits[Vec::kWidth] = {};
+  for (int64_t i = 0; i < count; ++i) bits[i] = source[i];
+  return load(bits);
+}
+
+#endif
+
+inline Vec operator-(Vec a) { return splat(0.0f) - a; }
+
+// e^x within 2 ulp over the whole range, subnormal results and infinities included; NaN stays NaN.
+// x = n ln 2 + r with |r| <= ln 2 / 2; the Taylor series of e^r to r^7 is off by at most 0.347^8 / 8! = 5e-9 of it.
+inline Vec exp(Vec x) {
+  // Beyond these the result is 0 or infinity anyway. x stands second: a NaN passes.
+  x = min(splat(89.0f), max(splat(-105.0f), x));
+  const Vec n = round(x * splat(0x1.715476p+0f));           // log2 e
+  Vec r = fma_negated(n, splat(0x1.62e400p-1f), x);         // ln 2 in 15 bits: n times it is exact
+  r = fma_negated(n, splat(0x1.7f7d1cp-20f), r);            // the rest of ln 2
+  Vec sum = splat(1.0f / 5040);
+  sum = fma(sum, r, splat(1.0f / 720));
+  sum = fma(sum, r, splat(1.0f / 120));
+  sum = fma(sum, r, splat(1.0f / 24));
+  sum = fma(sum, r, splat(1.0f / 6));
+  sum = fma(sum, r, splat(0.5f));
+  sum = fma(sum, r, splat(1.0f));
+  sum = fma(sum, r, splat(1.0f));
+  return scale_by_power(sum, n);
+}
+
+// Calls body(i, load, store) for each vector of [0, count): the last, partial one with masked memory access.
+//   load(p) reads p[i …], store(p, v) writes p[i …].
+template <typename Body>
+inline void for_each_vec(int64_t count, Body body) {
+  int64_t i = 0;
+  for (; i + Vec::kWidth <= count; i += Vec::kWidth) {
+    body([i](const float* p) { return load(p + i); }, [i](float* p, Vec v) { store(p + i, v); });
+  }
+  const int64_t rest = count - i;
+  if (rest > 0) {
+    body([i, rest](const float* p) { return load_first(p + i, rest); },
+         [i, rest](float* p, Vec v) { store_first(p + i, v, rest); });
+  }
+}
+
+}  // namespace
+}  // namespace pelton

@@ -1,0 +1,346 @@
+#include "ops/attention.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/check.h"
+#include "kernels/attention/attention.h"
+#include "ops/grain.h"
+#include "ops/scratch.h"
+
+namespace pelton {
+namespace {
+
+constexpr int64_t kPage = KvLayerCache::kPageTokens;
+constexpr int64_t kTile = kAttentionTileTokens;
+static_assert(kPage == kAttentionPageTokens);
+
+// Positions [256 c, 256 (c + 1)) make chunk c of a sequence. Every row sums up its chunks apart and adds them in
+// ascending order, whether or not several threads share them: so the bits are the same. Four tiles: long enough that
+// adding (a sixteenth of the work with tiles' values) is cheap, short enough to share a context of 400 among threads.
+constexpr int64_t kChunk = 4 * kTile;
+
+int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Everything of one call that all its units share.
+struct Job {
+  const AttentionShape& shape;
+  std::span<const AttentionSequence> sequences;
+  const float* q;
+  const KvLayerCache& cache;
+  float* out;
+  float* log_sum_exp;  // null: not wanted
+
+  int64_t group_size() const { return shape.query_head_count / shape.key_value_head_count; }
+  int64_t padded_width() const { return padded_head_width(shape.head_width); }
+};
+
+// Some queries of one sequence, for some key/value heads. Query i of a head is row i / group size of the sequence, head
+// i % group size of the group: all of them read the same keys and values.
+struct Unit {
+  const AttentionSequence* sequence;
+  int64_t query_begin;
+  int64_t query_count;  // <= kAttentionQueriesMax
+  int64_t head_begin;   // of key/value heads
+  int64_t head_count;
+  int64_t context;  // positions that the last query sees
+
+  int64_t chunk_count() const { return ceil_divide(context, kChunk); }
+  int64_t state_count() const { return head_count * query_count; }
+};
+
+int64_t state_floats(const Job& job, const Unit& unit) { return unit.state_count() * (2 + job.padded_width()); }
+
+SoftmaxState state_at(const Unit& unit, float* memory) {
+  return {memory, memory + unit.state_count(), memory + 2 * unit.state_count()};
+}
+
+void clear(const Job& job, const Unit& unit, const SoftmaxState& state) {
+  std::fill_n(state.maximum, unit.state_count(), -std::numeric_limits<float>::infinity());
+  std::fill_n(state.sum, unit.state_count() * (1 + job.padded_width()), 0.0f);  // sum and output lie together
+}
+
+// total += part, where part has seen later positions.
+void merge(const Job& job, const Unit& unit, const SoftmaxState& part, const SoftmaxState& total) {
+  const int64_t width = job.padded_width();
+  for (int64_t i = 0; i < unit.state_count(); ++i) {
+    if (part.sum[i] == 0) continue;  // a query that stands before this chunk
+    const float maximum = std::max(total.maximum[i], part.maximum[i]);
+    const float total_factor = std::exp(total.maximum[i] - maximum);
+    const float part_factor = std::exp(part.maximum[i] - maximum);
+    total.maximum[i] = maximum;
+    total.sum[i] = total.sum[i] * total_factor + part.sum[i] * part_factor;
+    float* output = total.output + i * width;
+    const float* part_output = part.output + i * width;
+    for (int64_t d = 0; d < width; ++d) output[d] = output[d] * total_factor + part_output[d] * part_factor;
+  }
+}
+
+// Row of the step and query head that query i of key/value head `head` is.
+struct QueryPlace {
+  int64_t row;
+  int64_t head;
+};
+QueryPlace query_place(const Job& job, const Unit& unit, int64_t head, int64_t i) {
+  const int64_t query = unit.query_begin + i;
+  return {unit.sequence->row_begin + query / job.group_size(), head * job.group_size() + query % job.group_size()};
+}
+
+void finish(const Job& job, const Unit& unit, const SoftmaxState& state) {
+  const int64_t width = job.shape.head_width;
+  int64_t at = 0;
+  for (int64_t head = unit.head_begin; head < unit.head_begin + unit.head_count; ++head) {
+    for (int64_t i = 0; i < unit.query_count; ++i, ++at) {
+      const QueryPlace place = query_place(job, unit, head, i);
+      const int64_t index = place.row * job.shape.query_head_count + place.head;
+      const float* sums = state.output + at * job.padded_width();
+      const float factor = 1.0f / state.sum[at];
+      for (int64_t d = 0; d < width; ++d) job.out[index * width + d] = sums[d] * factor;
+      if (job.log_sum_exp != nullptr) job.log_sum_exp[index] = state.maximum[at] + std::log(state.sum[at]);
+    }
+  }
+}
+
+using TileBlocks = std::array<const std::byte*, kAttentionTilePages>;
+
+// The blocks of one head for the pages from `position` on; beyond the last page of the context, that one again.
+TileBlocks tile_blocks(const Job& job, const Unit& unit, int64_t head, int64_t position) {
+  const int64_t block_bytes = job.cache.page_bytes() / job.shape.key_value_head_count;
+  const int64_t last_page = (unit.context - 1) / kPage;
+  TileBlocks blocks;
+  for (int64_t i = 0; i < kAttentionTilePages; ++i) {
+    const int64_t page = std::min(position / kPage + i, last_page);
+    blocks[static_cast<size_t>(i)] =
+        job.cache.page(unit.sequence->pages[static_cast<size_t>(page)]) + head * block_bytes;
+  }
+  return blocks;
+}
+
+// Adds the unit's positions in one chunk to `state`. Heads are innermost: a page's heads lie together in memory.
+void attend_chunk(const Job& job, const Unit& unit, int64_t chunk, const SoftmaxState& state) {
+  const auto& kernels = attention_kernels(active_isa());
+  const auto attend = job.cache.type() == ElementType::kBF16 ? kernels.attend_bf16 : kernels.attend_f32;
+  const float* queries[kAttentionQueriesMax];
+  int64_t visible_counts[kAttentionQueriesMax];
+  alignas(kCacheLineBytes) float weights[kAttentionQueriesMax * kTile];
+
+  const int64_t end = std::min((chunk + 1) * kChunk, unit.context);
+  TileBlocks blocks = tile_blocks(job, unit, unit.head_begin, chunk * kChunk);
+  for (int64_t position = chunk * kChunk; position < end; position += kTile) {
+    for (int64_t i = 0; i < unit.query_count; ++i) {
+      const int64_t row = (unit.query_begin + i) / job.group_size();
+      visible_counts[i] = unit.sequence->first_position + row + 1 - position;
+    }
+    for (int64_t head_index = 0; head_index < unit.head_count; ++head_index) {
+      const int64_t head = unit.head_begin + head_index;
+      const bool is_last_head = head_index + 1 == unit.head_count;
+      const int64_t next_position = is_last_head ? position + kTile : position;
+      const bool has_next = next_position < unit.context;
+      const TileBlocks next_blocks =
+          has_next ? tile_blocks(job, unit, is_last_head ? unit.head_begin : head + 1, next_position) : blocks;
+      for (int64_t i = 0; i < unit.query_count; ++i) {
+        const QueryPlace place = query_place(job, unit, head, i);
+        queries[i] = job.q + (place.row * job.shape.query_head_count + place.head) * job.shape.head_width;
+      }
+      const int64_t first_state = head_index * unit.query_count;
+      attend({.blocks = blocks.data(),
+              .next_blocks = has_next ? next_blocks.data() : nullptr,
+              .token_count = std::min(kTile, end - position),
+              .head_width = job.shape.head_width,
+              .scale = job.shape.scale,
+              .query_count = unit.query_count,
+              .queries = queries,
+              .visible_counts = visible_counts,
+              .weights = weights,
+              .state = {state.maximum + first_state, state.sum + first_state,
+                        state.output + first_state * job.padded_width()}});
+      blocks = next_blocks;
+    }
+  }
+}
+
+// The whole unit on one thread.
+void attend_unit(const Job& job, const Unit& unit) {
+  static thread_local Scratch<float> scratch;
+  const int64_t floats = state_floats(job, unit);
+  float* memory = scratch.reserve(2 * floats);
+  const SoftmaxState total = state_at(unit, memory);
+  const SoftmaxState part = state_at(unit, memory + floats);
+  clear(job, unit, total);
+  attend_chunk(job, unit, 0, total);
+  for (int64_t chunk = 1; chunk < unit.chunk_count(); ++chunk) {
+    clear(job, unit, part);
+    attend_chunk(job, unit, chunk, part);
+    merge(job, unit, part, total);
+  }
+  finish(job, unit, total);
+}
+
+// Runs body(item) for each item, the last one first (it is the longest where contexts grow), each on the thread that
+// is free next. Without a region where `operations` are few.
+template <typename Body>
+void for_each_item(Executor& executor, int64_t count, int64_t operations, const Body& body) {
+  if (operations < kParallelOperationsMin || count <= 1) {
+    for (int64_t item = count - 1; item >= 0; --item) body(item);
+    return;
+  }
+  std::atomic<int64_t> rest = count;
+  executor.parallel([&](int, int) {
+    for (int64_t item = --rest; item >= 0; item = --rest) body(item);
+  });
+}
+
+// Units by chunks, for few units with long contexts: every (unit, chunk) leaves its own state, added up afterwards.
+void attend_chunks_apart(Executor& executor, const Job& job, std::span<const Unit> units, int64_t operations) {
+  struct Item {
+    const Unit* unit;
+    int64_t chunk;
+    int64_t first_float;
+  };
+  static thread_local std::vector<Item> items;
+  static thread_local std::vector<int64_t> first_items;  // of each unit
+  static thread_local Scratch<float> scratch;
+  items.clear();
+  first_items.clear();
+  int64_t floats = 0;
+  for (const Unit& unit : units) {
+    first_items.push_back(static_cast<int64_t>(items.size()));
+    for (int64_t chunk = 0; chunk < unit.chunk_count(); ++chunk) {
+      items.push_back({&unit, chunk, floats});
+      floats += state_floats(job, unit);
+    }
+  }
+  // Through local names: inside a region, a thread_local would be the other thread's own.
+  const std::span<const Item> all_items = items;
+  const std::span<const int64_t> starts = first_items;
+  float* memory = scratch.reserve(floats);
+
+  for_each_item(executor, static_cast<int64_t>(all_items.size()), operations, [&](int64_t index) {
+    const Item& item = all_items[static_cast<size_t>(index)];
+    const SoftmaxState state = state_at(*item.unit, memory + item.first_float);
+    clear(job, *item.unit, state);
+    attend_chunk(job, *item.unit, item.chunk, state);
+  });
+  for_each_item(executor, static_cast<int64_t>(units.size()), floats, [&](int64_t index) {
+    const Unit& unit = units[static_cast<size_t>(index)];
+    const Item* first = &all_items[static_cast<size_t>(starts[static_cast<size_t>(index)])];
+    const SoftmaxState total = state_at(unit, memory + first->first_float);
+    for (int64_t chunk = 1; chunk < unit.chunk_count(); ++chunk) {
+      merge(job, unit, state_at(unit, memory + first[chunk].first_float), total);
+    }
+    finish(job, unit, total);
+  });
+}
+
+// `heads_together`: rows of one token keep all their heads in one unit.
+void append_units(const Job& job, bool heads_together, std::vector<Unit>& units) {
+  for (const AttentionSequence& sequence : job.sequences) {
+    const int64_t query_count = sequence.row_count * job.group_size();
+    const bool is_together = heads_together && sequence.row_count == 1 && query_count <= kAttentionQueriesMax;
+    const int64_t heads_per_unit = is_together ? job.shape.key_value_head_count : 1;
+    for (int64_t begin = 0; begin < query_count; begin += kAttentionQueriesMax) {
+      const int64_t end = std::min(begin + kAttentionQueriesMax, query_count);
+      const int64_t context = sequence.first_position + (end - 1) / job.group_size() + 1;
+      CHECK(ceil_divide(context, kPage) <= static_cast<int64_t>(sequence.pages.size()));
+      for (int64_t head = 0; head < job.shape.key_value_head_count; head += heads_per_unit) {
+        units.push_back({&sequence, begin, end - begin, head, heads_per_unit, context});
+      }
+    }
+  }
+}
+
+void attend(Executor& executor, const Job& job) {
+  CHECK(job.shape.query_head_count % job.shape.key_value_head_count == 0);
+  // Enough units that threads which started late or were interrupted can be made up for.
+  const int64_t wanted_units = executor.thread_count() == 1 ? 1 : 4 * executor.thread_count();
+  static thread_local std::vector<Unit> units;
+  units.clear();
+  append_units(job, static_cast<int64_t>(job.sequences.size()) >= wanted_units, units);
+
+  int64_t operations = 0;
+  int64_t chunk_count = 0;
+  for (const Unit& unit : units) {
+    operations += unit.state_count() * unit.context * job.shape.head_width / 4;  // vectors do several at once
+    chunk_count += unit.chunk_count();
+  }
+  const std::span<const Unit> all_units = units;
+  const int64_t unit_count = static_cast<int64_t>(units.size());
+  if (unit_count < wanted_units && chunk_count > unit_count && operations >= kParallelOperationsMin) {
+    return attend_chunks_apart(executor, job, all_units, operations);
+  }
+  for_each_item(executor, unit_count, operations,
+                [&](int64_t index) { attend_unit(job, all_units[static_cast<size_t>(index)]); });
+}
+
+}  // namespace
+
+KvLayerCache::KvLayerCache(ElementType type, int64_t page_count, int64_t key_value_head_count, int64_t head_width)
+    : type_(type),
+      page_count_(page_count),
+      page_bytes_(2 * key_value_head_count * bytes_of(type, kPageTokens * head_width)),
+      memory_(static_cast<size_t>(page_count_ * page_bytes_)) {
+  CHECK(type == ElementType::kF32 || type == ElementType::kBF16);
+}
+
+void kv_write(Executor& executor, const AttentionShape& shape, std::span<const AttentionSequence> sequences,
+              const float* k, const float* v, KvLayerCache& cache) {
+  const auto write_page = cache.type() == ElementType::kBF16 ? write_page_bf16 : write_page_f32;
+  const int64_t row_width = shape.key_value_head_count * shape.head_width;
+  for (const AttentionSequence& sequence : sequences) {
+    const int64_t end = sequence.first_position + sequence.row_count;
+    const int64_t first_page = sequence.first_position / kPage;
+    const int64_t page_count = ceil_divide(end, kPage) - first_page;
+    executor.parallel_for(page_count, parallel_grain(page_count, kPage * row_width), [&](Range pages) {
+      for (int64_t page = first_page + pages.begin; page < first_page + pages.end; ++page) {
+        const int64_t first = std::max(sequence.first_position, page * kPage);
+        const int64_t row = sequence.row_begin + first - sequence.first_position;
+        write_page({.keys = k + row * row_width,
+                    .values = v + row * row_width,
+                    .token_stride = row_width,
+                    .token_count = std::min(end, (page + 1) * kPage) - first,
+                    .first_slot = first - page * kPage,
+                    .head_count = shape.key_value_head_count,
+                    .head_width = shape.head_width,
+                    .page = cache.page(sequence.pages[static_cast<size_t>(page)])});
+      }
+    });
+  }
+}
+
+void paged_attention(Executor& executor, const AttentionShape& shape, std::span<const AttentionSequence> sequences,
+                     const float* q, const KvLayerCache& cache, float* out) {
+  attend(executor, {shape, sequences, q, cache, out, nullptr});
+}
+
+void attention(Executor& executor, const AttentionShape& shape, SequenceOffsets sequences, const float* q,
+               const float* k, const float* v, float* out, float* log_sum_exp) {
+  // Copied into pages of their own, so that training and inference run the same kernels.
+  std::vector<int32_t> pages;
+  std::vector<AttentionSequence> paged;
+  for (size_t s = 0; s + 1 < sequences.offsets.size(); ++s) {
+    const int64_t begin = sequences.offsets[s];
+    const int64_t length = sequences.offsets[s + 1] - begin;
+    CHECK(length >= 0);
+    if (length == 0) continue;
+    paged.push_back({begin, length, 0, {}});
+    for (int64_t page = 0; page < ceil_divide(length, kPage); ++page) {
+      pages.push_back(static_cast<int32_t>(pages.size()));
+    }
+  }
+  size_t first_page = 0;
+  for (AttentionSequence& sequence : paged) {
+    const size_t page_count = static_cast<size_t>(ceil_divide(sequence.row_count, kPage));
+    sequence.pages = std::span(pages).subspan(first_page, page_count);
+    first_page += page_count;
+  }
+  KvLayerCache cache(ElementType::kF32, static_cast<int64_t>(pages.size()), shape.key_value_head_count,
+                     shape.head_width);
+  kv_write(executor, shape, paged, k, v, cache);
+  attend(executor, {shape, paged, q, cache, out, log_sum_exp});
+}
+
+}  // namespace pelton

@@ -1,0 +1,52 @@
+#include "ops/norm.h"
+
+#include "kernels/norm/norm.h"
+#include "ops/grain.h"
+#include "ops/scratch.h"
+
+namespace pelton {
+
+void rms_norm(Executor& executor, const float* x, const float* weight, float epsilon, int64_t row_count, int64_t width,
+              float* y) {
+  const NormKernels& kernels = norm_kernels(active_isa());
+  executor.parallel_for(row_count, parallel_grain(row_count, 2 * width), [&](Range rows) {
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      const float* in = x + row * width;
+      kernels.scale(in, kernels.inverse_rms(in, epsilon, width), weight, width, y + row * width);
+    }
+  });
+}
+
+void rms_norm_backward(Executor& executor, const float* x, const float* weight, float epsilon, const float* d_y,
+                       int64_t row_count, int64_t width, const RmsNormGradients& gradients) {
+  const NormKernels& kernels = norm_kernels(active_isa());
+  static thread_local Scratch<float> scratch;
+  float* inverse_rms = scratch.reserve(row_count);
+  const int64_t row_grain = parallel_grain(row_count, 4 * width);
+  executor.parallel_for(row_count, row_grain, [&](Range rows) {
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      inverse_rms[row] = kernels.inverse_rms(x + row * width, epsilon, width);
+    }
+  });
+
+  // Each thread owns columns and walks all rows, so that the order of the sums does not depend on the thread count.
+  constexpr int64_t kColumnGrain = 16;  // a cache line
+  if (gradients.d_weight != nullptr) {
+    executor.parallel_for(width, parallel_grain(width, 2 * row_count, kColumnGrain), [&](Range columns) {
+      for (int64_t row = 0; row < row_count; ++row) {
+        const int64_t first = row * width + columns.begin;
+        kernels.accumulate_weight(x + first, inverse_rms[row], d_y + first, columns.end - columns.begin,
+                                  gradients.d_weight + columns.begin);
+      }
+    });
+  }
+  // Last, because d_x may be d_y.
+  executor.parallel_for(row_count, row_grain, [&](Range rows) {
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      const int64_t first = row * width;
+      kernels.backward(x + first, inverse_rms[row], weight, d_y + first, width, gradients.d_x + first);
+    }
+  });
+}
+
+}  // namespace pelton
