@@ -1,0 +1,54 @@
+// Codes of 5 bits in an affine super-block of 256 values.
+#include "quant/affine_super_block.h"
+#include "quant/block_codec.h"
+#include "quant/formats.h"
+
+namespace pelton::format {
+namespace {
+
+struct Block {
+  uint16_t scale;   // FP16
+  uint16_t offset;  // FP16
+  uint8_t sub_scales[12];
+  uint8_t fifth_bits[32];    // bit s of byte i: bit 4 of element i of sub-block s
+  uint8_t low_nibbles[128];  // 32 bytes for two sub-blocks: the low nibbles are the first one
+};
+static_assert(sizeof(Block) == 176);
+
+void decode_block(const Block& block, std::span<float, kSuperElements> values) {
+  const SubScales sub_scales = unpack_sub_scales(block.sub_scales);
+  for (size_t sub = 0; sub < kSubBlocks; ++sub) {
+    const float step = f32_from_f16(block.scale) * sub_scales.scale[sub];
+    const float offset = f32_from_f16(block.offset) * sub_scales.offset[sub];
+    for (size_t i = 0; i < kSubElements; ++i) {
+      const int low = block.low_nibbles[sub / 2 * kSubElements + i] >> (sub % 2 * 4) & 15;
+      const int fifth = block.fifth_bits[i] >> sub & 1;
+      values[sub * kSubElements + i] = step * static_cast<float>(low | fifth << 4) - offset;
+    }
+  }
+}
+
+Block encode_block(std::span<const float, kSuperElements> values) {
+  const AffineSuperBlock found = encode_affine_super_block(values, 31);
+  Block block{.scale = found.scale, .offset = found.offset, .sub_scales = {}, .fifth_bits = {}, .low_nibbles = {}};
+  pack_sub_scales(found.sub_scales, block.sub_scales);
+  for (size_t i = 0; i < kSuperElements; ++i) {
+    const size_t sub = i / kSubElements;
+    const size_t at = i % kSubElements;
+    block.low_nibbles[sub / 2 * kSubElements + at] |= static_cast<uint8_t>((found.codes[i] & 15) << (sub % 2 * 4));
+    block.fifth_bits[at] |= static_cast<uint8_t>((found.codes[i] >> 4) << sub);
+  }
+  return block;
+}
+
+}  // namespace
+
+void decode_q5_k(const std::byte* blocks, float* values, int64_t count) {
+  decode_each(blocks, values, count, decode_block);
+}
+
+void encode_q5_k(const float* values, std::byte* blocks, int64_t count) {
+  encode_each(values, blocks, count, encode_block);
+}
+
+}  // namespace pelton::format
