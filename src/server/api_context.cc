@@ -1,0 +1,37 @@
+#include "server/api_context.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <chrono>
+#include <random>
+
+#include "base/rng.h"
+#include "server/http/http_error.h"
+
+namespace pelton {
+
+int64_t unix_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+const std::string& find_model(const ApiContext& context, const std::string& name) {
+  for (const std::string& served : context.model_names) {
+    if (served == name) return served;
+  }
+  throw HttpError(
+      404, "model_not_found",
+      fmt::format("the model \"{}\" is not served here; there is {}", name, fmt::join(context.model_names, ", ")),
+      "model");
+}
+
+openai::AnswerIdentity identify(const ApiContext& context, std::string_view prefix,
+                                const openai::GenerationFields& fields) {
+  static thread_local Rng rng((static_cast<uint64_t>(std::random_device{}()) << 32) | std::random_device{}());
+  return {.id = fmt::format("{}{:016x}{:08x}", prefix, rng.next(), rng.next() >> 32),
+          .created = unix_seconds(),
+          .model = fields.model ? find_model(context, *fields.model) : context.model_names.front(),
+          .fingerprint = context.fingerprint};
+}
+
+}  // namespace pelton

@@ -1,0 +1,33 @@
+// What routes share: the engine and how it is presented. Immutable.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/engine.h"
+#include "server/http/message.h"
+#include "server/openai/answer.h"
+#include "server/openai/generation_fields.h"
+
+namespace pelton {
+
+struct ApiContext {
+  Engine& engine;
+  std::vector<std::string> model_names;  // at least one; any of them may stand in `model`
+  bool allow_special_in_messages = false;
+  int64_t started = 0;      // seconds since 1970
+  std::string fingerprint;  // changes with what may change answers: the model and the program
+};
+
+int64_t unix_seconds();
+
+// Error HttpError 404 model_not_found, which names the models that there are.
+const std::string& find_model(const ApiContext& context, const std::string& name);
+
+// A fresh id with `prefix` for an answer to `fields`. Error: that of find_model.
+openai::AnswerIdentity identify(const ApiContext& context, std::string_view prefix,
+                                const openai::GenerationFields& fields);
+
+}  // namespace pelton

@@ -1,0 +1,36 @@
+// The one door to Asio and Beast, for the files of server/http only. Both are compiled once, in beast_impl.cc; the
+// macros must stand before every include of them, so nobody includes their headers but through this one.
+#pragma once
+
+#define BOOST_ASIO_SEPARATE_COMPILATION
+#define BOOST_BEAST_SEPARATE_COMPILATION
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/status.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+namespace pelton {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+// Completion token: suspends the coroutine; the outcome lands in `code` instead of an exception.
+inline auto into(error_code& code) { return asio::redirect_error(asio::use_awaitable, code); }
+
+}  // namespace pelton

@@ -1,0 +1,266 @@
+#include "server/http/connection.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "base/log.h"
+#include "server/http/http_error.h"
+#include "server/http/request_head.h"
+
+namespace pelton {
+namespace {
+
+namespace http = boost::beast::http;
+
+// Further requests that are read while one is being answered, so that the end of the connection is seen.
+constexpr size_t kPipelinedBytesMax = size_t{64} << 10;
+constexpr size_t kReadBytes = 4096;
+// How long, and how much, a refused client may go on sending before the connection is cut.
+constexpr Duration kLingerTimeMax = std::chrono::seconds(2);
+constexpr size_t kLingerBytesMax = size_t{64} << 20;
+
+// Absent: the client is gone, there is nobody to tell.
+std::optional<HttpError> refusal_of(error_code code, bool is_timed_out, const HttpOptions& options) {
+  if (is_timed_out) return HttpError(408, "request_timeout", "the request did not arrive in time");
+  if (code == http::error::header_limit || code == http::error::buffer_overflow) {
+    return HttpError(431, "headers_too_large",
+                     fmt::format("the request's headers are longer than {} bytes", options.header_bytes_max));
+  }
+  if (code == http::error::body_limit) {
+    return HttpError(413, "request_too_large",
+                     fmt::format("the request's body is longer than {} bytes", options.body_bytes_max));
+  }
+  if (code == http::error::end_of_stream) return std::nullopt;
+  if (code.category() != http::make_error_code(http::error::bad_field).category()) return std::nullopt;
+  return HttpError(400, "bad_request", fmt::format("not a well-formed HTTP request: {}", code.message()));
+}
+
+void log_access(const std::string& peer, const HttpRequest& request, const Exchange& exchange, Duration time) {
+  log::info(fmt::format("{} {} {:?} {} {} B {:.1f} ms {}", peer, request.method, request.path.substr(0, 200),
+                        exchange.status(), exchange.taken_bytes(), milliseconds(time), request.id));
+}
+
+std::string name_of(const asio::ip::tcp::socket& socket) {
+  error_code code;
+  const auto endpoint = socket.remote_endpoint(code);
+  return code ? "?" : fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
+}
+
+}  // namespace
+
+Connection::Connection(asio::ip::tcp::socket socket, const HttpOptions& options, const HttpHandler& handler)
+    : socket_(std::move(socket)),
+      options_(options),
+      handler_(handler),
+      peer_(name_of(socket_)),
+      deadline_(socket_.get_executor()),
+      change_(socket_.get_executor(), asio::steady_timer::time_point::max()) {}
+
+asio::awaitable<void> Connection::run() {
+  while (co_await wait_for_request()) {
+    Incoming incoming;
+    if (!co_await read_request(incoming)) break;
+    co_await answer(incoming, handler_);
+    if (!is_reusable_ || is_draining_) break;
+  }
+  if (has_unread_) co_await linger();
+  error_code ignored;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
+  socket_.close(ignored);
+}
+
+void Connection::drain() {
+  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    self->is_draining_ = true;
+    if (self->exchange_) self->exchange_->forbid_keep_alive();
+    if (self->is_idle_) self->socket_.cancel();
+  });
+}
+
+void Connection::abort() {
+  asio::dispatch(socket_.get_executor(), [self = shared_from_this()] {
+    self->is_draining_ = true;
+    if (self->exchange_) self->exchange_->close();
+    error_code ignored;
+    self->socket_.close(ignored);
+  });
+}
+
+// True: the first bytes of a request are there.
+asio::awaitable<bool> Connection::wait_for_request() {
+  if (buffer_.size() > 0) co_return true;
+  if (is_draining_) co_return false;
+  error_code code;
+  is_idle_ = true;
+  arm(options_.idle_time_max);
+  buffer_.commit(co_await socket_.async_read_some(buffer_.prepare(kReadBytes), into(code)));
+  disarm();
+  is_idle_ = false;
+  // Draining: what came in the last moment is still answered.
+  co_return !code;
+}
+
+// False: there is no request, and the client has been told why.
+asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
+  Parser parser;
+  parser.header_limit(static_cast<uint32_t>(options_.header_bytes_max));
+  parser.body_limit(options_.body_bytes_max);
+  std::optional<HttpError> refusal;
+  bool is_gone = false;
+  error_code code;
+
+  arm(options_.header_time_max);
+  co_await http::async_read_header(socket_, buffer_, parser, into(code));
+  disarm();
+  const HttpHeader& header = parser.get().base();
+  incoming.request.id = request_id_of(header);
+  if (!code) {
+    try {
+      check_head(header);
+      incoming.request.method = std::string(header.method_string());
+      incoming.request.content_type = std::string(header[http::field::content_type]);
+      incoming.request.path = path_of_target(std::string_view(header.target().data(), header.target().size()));
+    } catch (const HttpError& error) {
+      refusal = error;
+    }
+    if (!refusal) co_await read_body(parser, code);
+  }
+  if (code) {
+    refusal = refusal_of(code, is_timed_out_, options_);
+    is_gone = !refusal.has_value();
+  }
+
+  incoming.reply = {.request_id = incoming.request.id,
+                    .has_body = incoming.request.method != "HEAD",
+                    .has_chunks = header.version() >= 11,
+                    .keeps_alive = parser.keep_alive() && !is_draining_,
+                    .unsent_bytes_max = options_.unsent_bytes_max};
+  if (is_gone) co_return false;
+  if (!refusal) {
+    incoming.request.body = std::move(parser.get().body());
+    co_return true;
+  }
+  // Where this request ends is not known: nothing behind it can be read as another one.
+  has_unread_ = true;
+  incoming.reply.has_chunks = true;
+  incoming.reply.keeps_alive = false;
+  const HttpHandler refuse = [&refusal](const HttpRequest&, const std::shared_ptr<Reply>& reply) {
+    reply->respond(refusal->response());
+  };
+  co_await answer(incoming, refuse);
+  co_return false;
+}
+
+asio::awaitable<void> Connection::read_body(Parser& parser, error_code& code) {
+  if (parser.is_done()) co_return;
+  arm(options_.body_time_max);
+  const bool is_waiting = parser.get().count(http::field::expect) > 0 && buffer_.size() == 0;
+  const auto length = parser.content_length();
+  if (length && *length > options_.body_bytes_max) code = http::error::body_limit;
+  if (!code && is_waiting) co_await write("HTTP/1.1 100 Continue\r\n\r\n", code);
+  if (!code) co_await http::async_read(socket_, buffer_, parser, into(code));
+  disarm();
+}
+
+asio::awaitable<void> Connection::answer(Incoming& incoming, const HttpHandler& handler) {
+  const TimePoint begin = SteadyClock().now();
+  const HttpRequest for_log{
+      .method = incoming.request.method, .path = incoming.request.path, .id = incoming.request.id};
+  const std::shared_ptr<Exchange> exchange =
+      std::make_shared<Exchange>(socket_.get_executor(), incoming.reply, [this] { change_.cancel(); });
+  exchange_ = exchange;
+  is_watching_ = !has_unread_;
+  is_watching_unwanted_ = false;
+  if (is_watching_) {
+    asio::co_spawn(
+        socket_.get_executor(), [self = shared_from_this(), exchange] { return self->watch(exchange); },
+        asio::detached);
+  }
+  handler(std::move(incoming.request), exchange);
+
+  error_code code;
+  while (!code && !exchange->is_abandoned()) {
+    if (exchange->has_unsent()) {
+      co_await write(exchange->take_unsent(), code);
+    } else if (exchange->is_complete()) {
+      break;
+    } else {
+      co_await wait_for_change();
+    }
+  }
+  is_reusable_ = !code && exchange->is_complete() && exchange->keeps_alive() && is_reusable_;
+  exchange->close();
+  exchange_ = nullptr;
+  log_access(peer_, for_log, *exchange, SteadyClock().now() - begin);
+  co_await stop_watching();
+}
+
+// Reads while a request is being answered: to see the client leave, and to keep what it sends ahead.
+asio::awaitable<void> Connection::watch(std::shared_ptr<Exchange> exchange) {
+  error_code code;
+  while (!code && !is_watching_unwanted_ && buffer_.size() < kPipelinedBytesMax) {
+    buffer_.commit(co_await socket_.async_read_some(buffer_.prepare(kReadBytes), into(code)));
+  }
+  if (code && !is_watching_unwanted_) {
+    exchange->abandon();
+    is_reusable_ = false;
+  }
+  is_watching_ = false;
+  change_.cancel();
+}
+
+asio::awaitable<void> Connection::stop_watching() {
+  is_watching_unwanted_ = true;
+  error_code ignored;
+  if (is_watching_) socket_.cancel(ignored);
+  while (is_watching_) co_await wait_for_change();
+}
+
+asio::awaitable<void> Connection::write(std::string bytes, error_code& code) {
+  asio::const_buffer rest = asio::buffer(bytes);
+  while (!code && rest.size() > 0) {
+    arm(options_.write_stall_time_max);
+    rest += co_await socket_.async_write_some(rest, into(code));
+  }
+  disarm();
+}
+
+asio::awaitable<void> Connection::wait_for_change() {
+  error_code ignored;  // cancelling is how it ends
+  co_await change_.async_wait(into(ignored));
+}
+
+// Closing with unread bytes makes TCP reset the connection, and the client would lose our reason: read on for a while.
+asio::awaitable<void> Connection::linger() {
+  error_code code;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, code);
+  buffer_.clear();
+  arm(kLingerTimeMax);
+  size_t discarded_bytes = 0;
+  while (!code && discarded_bytes < kLingerBytesMax) {
+    discarded_bytes += co_await socket_.async_read_some(buffer_.prepare(size_t{64} << 10), into(code));
+  }
+  disarm();
+}
+
+// The deadline of whatever the connection is doing: cancels it when it comes.
+void Connection::arm(Duration time_max) {
+  is_timed_out_ = false;
+  const uint64_t number = ++deadline_number_;
+  deadline_.expires_after(time_max);
+  deadline_.async_wait([self = shared_from_this(), number](error_code code) {
+    if (code || number != self->deadline_number_) return;
+    self->is_timed_out_ = true;
+    error_code ignored;
+    self->socket_.cancel(ignored);
+  });
+}
+
+void Connection::disarm() {
+  ++deadline_number_;
+  deadline_.cancel();
+}
+
+}  // namespace pelton

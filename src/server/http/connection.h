@@ -1,0 +1,66 @@
+// One client's TCP connection: requests in, answers out, one after the other, on one strand.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "server/http/beast.h"
+#include "server/http/exchange.h"
+#include "server/http/http_server.h"
+#include "server/http/message.h"
+
+namespace pelton {
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  // `socket`'s executor is a strand of its own. `options` and `handler` outlive the connection.
+  Connection(asio::ip::tcp::socket socket, const HttpOptions& options, const HttpHandler& handler);
+
+  // Until the client or an error ends it. Throws nothing but std::bad_alloc.
+  asio::awaitable<void> run();
+
+  // Any thread. Ends now if no request is in flight, else after its answer.
+  void drain();
+  // Any thread. Abandons what is in flight and ends.
+  void abort();
+
+ private:
+  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  struct Incoming {
+    HttpRequest request;
+    Exchange::Options reply;
+  };
+
+  asio::awaitable<bool> wait_for_request();
+  asio::awaitable<bool> read_request(Incoming& incoming);
+  asio::awaitable<void> read_body(Parser& parser, error_code& code);
+  asio::awaitable<void> answer(Incoming& incoming, const HttpHandler& handler);
+  asio::awaitable<void> watch(std::shared_ptr<Exchange> exchange);
+  asio::awaitable<void> stop_watching();
+  asio::awaitable<void> write(std::string bytes, error_code& code);
+  asio::awaitable<void> wait_for_change();
+  asio::awaitable<void> linger();
+
+  void arm(Duration time_max);
+  void disarm();
+
+  asio::ip::tcp::socket socket_;
+  const HttpOptions& options_;
+  const HttpHandler& handler_;
+  std::string peer_;
+  boost::beast::flat_buffer buffer_;  // read, not yet parsed
+  asio::steady_timer deadline_;
+  uint64_t deadline_number_ = 0;
+  bool is_timed_out_ = false;
+  asio::steady_timer change_;  // never expires; cancelled to wake the coroutine
+  std::shared_ptr<Exchange> exchange_;
+  bool is_idle_ = false;
+  bool is_watching_ = false;
+  bool is_watching_unwanted_ = false;
+  bool is_draining_ = false;
+  bool is_reusable_ = true;  // for a further request
+  bool has_unread_ = false;  // refused a request before its end
+};
+
+}  // namespace pelton

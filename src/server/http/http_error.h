@@ -1,0 +1,42 @@
+// Errors as OpenAI's clients know them: {"error": {"message", "type", "param", "code"}} with an HTTP status.
+#pragma once
+
+#include <exception>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "server/http/message.h"
+
+namespace pelton {
+
+// What base/error.h's table cannot say: statuses and codes that exist only in HTTP (404 model_not_found, 405, 413, …).
+class HttpError : public std::exception {
+ public:
+  HttpError(int status, std::string code, std::string message, std::string parameter = {});
+  // By the table of error codes.
+  explicit HttpError(const Error& error);
+
+  int status() const { return status_; }
+  const char* what() const noexcept override { return message_.c_str(); }
+  json::object body() const;
+  // With Retry-After where trying again may help (429, 503).
+  HttpResponse response() const;
+  void add_header(std::string name, std::string value) { headers_.emplace_back(std::move(name), std::move(value)); }
+
+ private:
+  int status_;
+  std::string code_;
+  std::string message_;
+  std::string parameter_;
+  std::string type_;
+  std::vector<std::pair<std::string, std::string>> headers_;
+};
+
+// To be called in a catch block: the exception in flight. What is neither HttpError nor Error is a bug or lack of
+// memory: logged, and told to the client without details.
+HttpError current_http_error();
+
+}  // namespace pelton

@@ -1,0 +1,52 @@
+// HTTP/1.1 over TCP: accepts connections, reads whole requests under limits, gives each to a handler and writes what
+// it answers: whole or as a stream of events. Knows nothing of models.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "server/http/message.h"
+
+namespace pelton {
+
+struct HttpOptions {
+  std::string host = "127.0.0.1";  // an address, or a name of this machine
+  int port = 8080;                 // 0: any free one
+  int thread_count = 2;            // one parses and tokenises while the other writes; the cores belong to the engine
+  int64_t connection_count_max = 8192;
+  size_t header_bytes_max = size_t{32} << 10;
+  size_t body_bytes_max = size_t{16} << 20;
+  size_t unsent_bytes_max = size_t{1} << 20;                 // of events; a client that is further behind is cut off
+  Duration header_time_max = std::chrono::seconds(10);       // first byte → end of the headers
+  Duration body_time_max = std::chrono::seconds(60);         // end of the headers → end of the body
+  Duration idle_time_max = std::chrono::seconds(75);         // between requests (nginx's default)
+  Duration write_stall_time_max = std::chrono::seconds(30);  // one write without progress
+};
+
+class HttpServer {
+ public:
+  // Does not listen yet. `handler` may be called from several threads at once.
+  HttpServer(const HttpOptions& options, HttpHandler handler);
+  // stop(0).
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  // Errors: kIo (port in use, not permitted), kInvalidArgument (unknown host).
+  void start();
+  // The real port, after start.
+  int port() const;
+  // Accepts nothing more, lets requests in flight finish for up to `drain_time`, abandons the rest, joins the threads.
+  // From any thread but a handler's; a second call does nothing.
+  void stop(Duration drain_time);
+  int64_t connection_count() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pelton

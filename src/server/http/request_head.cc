@@ -1,0 +1,86 @@
+#include "server/http/request_head.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+#include "base/rng.h"
+#include "server/http/http_error.h"
+
+namespace pelton {
+namespace {
+
+namespace beast = boost::beast;
+using beast::http::field;
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  throw HttpError(400, "bad_request", "the path has a broken %-escape");
+}
+
+bool is_harmless_id(std::string_view id) {
+  return !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
+           c == '.';
+  });
+}
+
+std::string_view value_of(const HttpHeader& header, std::string_view name) {
+  const beast::string_view value = header[beast::string_view(name.data(), name.size())];
+  return {value.data(), value.size()};
+}
+
+}  // namespace
+
+std::string path_of_target(std::string_view target) {
+  // A client may name the whole URL ("absolute form"), as to a proxy.
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!target.starts_with(scheme)) continue;
+    const size_t slash = target.find('/', scheme.size());
+    target = slash == std::string_view::npos ? "/" : target.substr(slash);
+  }
+  target = target.substr(0, target.find_first_of("?#"));
+  if (!target.starts_with('/')) throw HttpError(400, "bad_request", "the request's target is not a path");
+
+  std::string path;
+  for (size_t i = 0; i < target.size(); ++i) {
+    if (target[i] != '%') {
+      path += target[i];
+      continue;
+    }
+    if (i + 2 >= target.size()) throw HttpError(400, "bad_request", "the path has a broken %-escape");
+    path += static_cast<char>(hex_digit(target[i + 1]) * 16 + hex_digit(target[i + 2]));
+    i += 2;
+  }
+  return path;
+}
+
+void check_head(const HttpHeader& header) {
+  const auto host_count = header.count(field::host);
+  if (host_count > 1 || (host_count == 0 && header.version() >= 11)) {
+    throw HttpError(400, "bad_request", "a request must have one Host header");
+  }
+  // Whoever understands more codings than we do would see another end of the body.
+  if (header.count(field::transfer_encoding) > 1 ||
+      (header.count(field::transfer_encoding) == 1 && !beast::iequals(header[field::transfer_encoding], "chunked"))) {
+    throw HttpError(501, "unsupported", "Transfer-Encoding: only \"chunked\" is supported");
+  }
+  if (header.count(field::expect) > 0 && !beast::iequals(header[field::expect], "100-continue")) {
+    throw HttpError(417, "bad_request", "Expect: only \"100-continue\" is supported");
+  }
+  if (header.count(field::content_encoding) > 0 && !beast::iequals(header[field::content_encoding], "identity")) {
+    throw HttpError(415, "unsupported", "Content-Encoding: compressed requests are not supported");
+  }
+}
+
+std::string request_id_of(const HttpHeader& header) {
+  const std::string_view given = value_of(header, "x-request-id");
+  if (is_harmless_id(given)) return std::string(given);
+  static thread_local Rng rng((static_cast<uint64_t>(std::random_device{}()) << 32) | std::random_device{}());
+  return fmt::format("req-{:016x}", rng.next());
+}
+
+}  // namespace pelton

@@ -1,0 +1,23 @@
+// Waits for what tells a program to end: SIGINT, SIGTERM.
+#pragma once
+
+#include <memory>
+
+namespace pelton {
+
+class StopSignal {
+ public:
+  // From here on the signals no longer kill the process. One object at a time.
+  StopSignal();
+  ~StopSignal();
+  // Returns at a signal or at interrupt(). From then on a second signal ends the process at once, as by default.
+  void wait();
+  // Any thread.
+  void interrupt();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pelton

@@ -1,0 +1,13 @@
+// Messages of a chat in OpenAI's form, checked and brought into the form that chat templates expect.
+#pragma once
+
+#include "base/json.h"
+
+namespace pelton::openai {
+
+// `messages[i]` → {"role", "content", …}: contents are plain strings (text parts are joined by line breaks, as vLLM and
+// llama.cpp do), "developer" is "system", fields without a value are gone.
+// Errors, with the field's path: kInvalidArgument (form, unknown role or field), kUnsupported (images, audio, files).
+json::array read_messages(const json::array& messages, const std::string& path);
+
+}  // namespace pelton::openai

@@ -1,0 +1,28 @@
+// The body of POST /v1/chat/completions as a plain struct.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/json.h"
+#include "server/openai/generation_fields.h"
+
+namespace pelton::openai {
+
+struct ChatRequest {
+  GenerationFields generation;
+  json::array messages;             // as chat templates expect them
+  json::object template_variables;  // chat_template_kwargs
+  bool wants_logprobs = false;
+  std::optional<int64_t> top_logprobs;
+
+  std::optional<int64_t> logprobs() const {
+    return wants_logprobs ? std::optional(top_logprobs.value_or(0)) : std::nullopt;
+  }
+};
+
+// Errors: kInvalidArgument, kUnsupported, with the field's name: broken JSON, a wrong type or value, an unknown field.
+ChatRequest parse_chat_request(std::string_view body);
+
+}  // namespace pelton::openai

@@ -1,0 +1,96 @@
+#include "server/openai/completion_answer.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "server/openai/utf8.h"
+
+namespace pelton::openai {
+
+CompletionAnswer::CompletionAnswer(AnswerOptions options, std::vector<std::string> echoes)
+    : options_(std::move(options)), echoes_(std::move(echoes)) {
+  for (const std::string& echo : echoes_) offsets_.push_back(utf8_begin_count(echo));
+}
+
+json::object CompletionAnswer::whole(const std::vector<Choice>& choices, const Usage& usage) {
+  json::array list;
+  for (size_t index = 0; index < choices.size(); ++index) {
+    const Piece& piece = choices[index].piece;
+    list.push_back(choice(index, echoes_[index] + piece.text, logprobs(index, piece.tokens),
+                          finish_reason_name(choices[index].reason)));
+  }
+  json::object answer = answer_frame(options_.identity, "text_completion");
+  answer["choices"] = std::move(list);
+  answer["usage"] = usage_object(usage);
+  return answer;
+}
+
+std::optional<json::object> CompletionAnswer::opening(size_t index) {
+  if (echoes_[index].empty()) return std::nullopt;
+  return chunk(choice(index, echoes_[index], nullptr, nullptr));
+}
+
+json::object CompletionAnswer::piece(size_t index, const Piece& piece) {
+  return chunk(choice(index, piece.text, logprobs(index, piece.tokens), nullptr));
+}
+
+json::object CompletionAnswer::closing(size_t index, FinishReason reason) {
+  return chunk(choice(index, "", nullptr, finish_reason_name(reason)));
+}
+
+json::object CompletionAnswer::usage_chunk(const Usage& usage) {
+  json::object answer = answer_frame(options_.identity, "text_completion");
+  answer["choices"] = json::array();
+  answer["usage"] = usage_object(usage);
+  return answer;
+}
+
+json::object CompletionAnswer::choice(size_t index, std::string_view text, json::value logprobs,
+                                      json::value finish_reason) const {
+  json::object object = {{"index", index}, {"text", text}};
+  object["logprobs"] = std::move(logprobs);
+  object["finish_reason"] = std::move(finish_reason);
+  return object;
+}
+
+json::object CompletionAnswer::chunk(json::object choice) const {
+  json::object answer = answer_frame(options_.identity, "text_completion");
+  answer["choices"] = json::array();
+  answer["choices"].get_array().push_back(std::move(choice));
+  if (options_.has_usage_chunk) answer["usage"] = nullptr;
+  return answer;
+}
+
+json::value CompletionAnswer::logprobs(size_t index, const std::vector<SampledToken>& tokens) {
+  if (!options_.has_logprobs) return nullptr;
+  json::array names, values, alternatives, offsets;
+  for (const SampledToken& sampled : tokens) {
+    names.push_back(json::string(token_name(sampled.token)));
+    values.push_back(finite_logprob(sampled.logprob.value_or(0)));
+    json::object top;
+    for (const TokenLogprob& alternative : sampled.alternatives) {
+      top.emplace(token_name(alternative.token), finite_logprob(alternative.logprob));
+    }
+    alternatives.push_back(std::move(top));
+    offsets.push_back(offsets_[index]);
+    offsets_[index] += utf8_begin_count(options_.tokenizer->token_bytes(sampled.token));
+  }
+  json::object object;
+  object["tokens"] = std::move(names);
+  object["token_logprobs"] = std::move(values);
+  object["top_logprobs"] = std::move(alternatives);
+  object["text_offset"] = std::move(offsets);
+  return object;
+}
+
+// Parts of a character as OpenAI writes them, so that different tokens keep different names.
+std::string CompletionAnswer::token_name(TokenId token) const {
+  const std::string_view bytes = options_.tokenizer->token_bytes(token);
+  if (is_utf8(bytes)) return std::string(bytes);
+  std::string name = "bytes:";
+  for (const char byte : bytes) name += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+  return name;
+}
+
+}  // namespace pelton::openai

@@ -1,0 +1,34 @@
+// Answers of POST /v1/completions, with the older form of log-probabilities.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "server/openai/answer.h"
+
+namespace pelton::openai {
+
+class CompletionAnswer final : public AnswerFormat {
+ public:
+  // `echoes`: what stands before each choice's text; empty where nothing does.
+  CompletionAnswer(AnswerOptions options, std::vector<std::string> echoes);
+
+  json::object whole(const std::vector<Choice>& choices, const Usage& usage) override;
+  std::optional<json::object> opening(size_t index) override;
+  json::object piece(size_t index, const Piece& piece) override;
+  json::object closing(size_t index, FinishReason reason) override;
+  json::object usage_chunk(const Usage& usage) override;
+
+ private:
+  json::object choice(size_t index, std::string_view text, json::value logprobs, json::value finish_reason) const;
+  json::object chunk(json::object choice) const;
+  json::value logprobs(size_t index, const std::vector<SampledToken>& tokens);
+  std::string token_name(TokenId token) const;
+
+  AnswerOptions options_;
+  std::vector<std::string> echoes_;
+  std::vector<int64_t> offsets_;  // by choice: characters of the text so far
+};
+
+}  // namespace pelton::openai

@@ -1,0 +1,31 @@
+// The body of POST /v1/completions as a plain struct.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "server/openai/generation_fields.h"
+#include "text/token_id.h"
+
+namespace pelton::openai {
+
+using Prompt = std::variant<std::string, std::vector<TokenId>>;
+
+struct CompletionRequest {
+  GenerationFields generation;
+  std::vector<Prompt> prompts;      // one choice each
+  std::optional<int64_t> logprobs;  // alternatives a token
+  bool echoes = false;              // the prompt stands before the answer
+  bool parses_special = true;       // special tokens written in a prompt are those tokens
+  bool adds_special = true;         // what the tokenizer puts round a text (BOS)
+};
+
+// Errors: kInvalidArgument, kUnsupported, with the field's name: broken JSON, a wrong type or value, an unknown field.
+// Whether token ids lie in the vocabulary is for the engine to say.
+CompletionRequest parse_completion_request(std::string_view body);
+
+}  // namespace pelton::openai

@@ -1,0 +1,124 @@
+#include "server/openai/generation_fields.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+namespace pelton::openai {
+namespace {
+
+using Request = GenerationFields;
+
+// OpenAI allows 4; benchmarks of code models use more.
+constexpr size_t kStopCountMax = 16;
+constexpr size_t kStopBytesMax = 1024;
+constexpr int64_t kCountMax = std::numeric_limits<int32_t>::max();
+
+std::string stop_of(const json::value& value, const std::string& path) {
+  if (!value.is_string()) throw Error(ErrorCode::kInvalidArgument, path + ": expected a string", path);
+  const std::string stop(value.get_string());
+  if (stop.empty()) throw Error(ErrorCode::kInvalidArgument, path + ": an empty string would stop at once", path);
+  if (stop.size() > kStopBytesMax) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: longer than {} bytes", path, kStopBytesMax), path);
+  }
+  return stop;
+}
+
+void read_stop(const JsonReader& reader, std::string_view name, Request& request) {
+  const json::value* value = reader.value(name);
+  if (value == nullptr) return;
+  if (!value->is_array()) {
+    if (!value->is_string()) reader.fail(name, "a string or an array of strings");
+    request.stops = {stop_of(*value, reader.path_of(name))};
+    return;
+  }
+  const json::array& stops = value->get_array();
+  if (stops.size() > kStopCountMax) reader.fail(name, fmt::format("at most {} strings", kStopCountMax));
+  for (size_t i = 0; i < stops.size(); ++i) {
+    request.stops.push_back(stop_of(stops[i], fmt::format("{}[{}]", reader.path_of(name), i)));
+  }
+}
+
+// Both names of one thing.
+void read_max_tokens(const JsonReader& reader, std::string_view name, Request& request) {
+  const auto count = reader.integer(name, 1, kCountMax);
+  if (!count) return;
+  if (request.max_tokens && request.max_tokens != count) {
+    reader.fail(name, fmt::format("max_tokens and max_completion_tokens to agree ({})", *request.max_tokens));
+  }
+  request.max_tokens = count;
+}
+
+void read_stream_options(const JsonReader& reader, std::string_view name, Request& request) {
+  const json::value* value = reader.value(name);
+  if (value == nullptr) return;
+  request.has_stream_options = true;
+  const JsonReader options = JsonReader::of(*value, reader.path_of(name));
+  options.refuse_others({"include_usage", "include_obfuscation"});
+  request.includes_usage = options.boolean("include_usage").value_or(false);
+  // Padding of the events against observers of the network: asking for it and not getting it would be a false promise.
+  if (options.boolean("include_obfuscation").value_or(false))
+    options.fail("include_obfuscation", "false (not supported)");
+}
+
+bool is_plain_tier(const json::value& value) { return value == "auto" || value == "default"; }
+
+constexpr Field<Request> kFields[] = {
+    string<&Request::model>("model"),
+    number<&Request::temperature>("temperature", 0, 100),
+    number<&Request::top_p>("top_p", 0, 1),
+    integer<&Request::top_k>("top_k", -1, kCountMax),  // -1 as vLLM writes "off"
+    number<&Request::min_p>("min_p", 0, 1),
+    number<&Request::repetition_penalty>("repetition_penalty", 0, 100),
+    number<&Request::frequency_penalty>("frequency_penalty", -2, 2),
+    number<&Request::presence_penalty>("presence_penalty", -2, 2),
+    integer<&Request::seed>("seed", std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()),
+    other<Request, read_max_tokens>("max_tokens"),
+    other<Request, read_stop>("stop"),
+    boolean<&Request::ignores_end_tokens>("ignore_eos"),
+    boolean<&Request::streams>("stream"),
+    other<Request, read_stream_options>("stream_options"),
+    ignored<Request>("user"),
+    ignored<Request>("safety_identifier"),
+    ignored<Request>("metadata"),  // labels of stored answers; see `store`
+    ignored<Request>("prompt_cache_key"),
+    ignored<Request>("prompt_cache_retention"),
+    neutral_only<Request, is_one>("n"),
+    neutral_only<Request, is_empty>("logit_bias"),
+    neutral_only<Request, is_false>("store"),  // true promises that the answer can be fetched later
+    neutral_only<Request, is_plain_tier>("service_tier"),
+};
+
+}  // namespace
+
+std::span<const Field<GenerationFields>> generation_fields() { return kFields; }
+
+void check(const GenerationFields& fields) {
+  if (fields.has_stream_options && !fields.streams) {
+    throw Error(ErrorCode::kInvalidArgument, "stream_options: only with \"stream\": true", "stream_options");
+  }
+}
+
+SamplingParameters sampling_of(const GenerationFields& fields, const GenerationDefaults& defaults,
+                               std::optional<int64_t> logprobs) {
+  const auto choose = [](const auto& asked, const auto& recommended, auto otherwise) {
+    return asked ? *asked : recommended.value_or(otherwise);
+  };
+  SamplingParameters sampling;
+  sampling.temperature = choose(fields.temperature, defaults.temperature, sampling.temperature);
+  sampling.top_k = std::max<int64_t>(0, choose(fields.top_k, defaults.top_k, sampling.top_k));
+  sampling.top_p = choose(fields.top_p, defaults.top_p, sampling.top_p);
+  sampling.min_p = choose(fields.min_p, defaults.min_p, sampling.min_p);
+  sampling.repetition_penalty =
+      choose(fields.repetition_penalty, defaults.repetition_penalty, sampling.repetition_penalty);
+  sampling.frequency_penalty = fields.frequency_penalty.value_or(sampling.frequency_penalty);
+  sampling.presence_penalty = fields.presence_penalty.value_or(sampling.presence_penalty);
+  if (fields.seed) sampling.seed = static_cast<uint64_t>(*fields.seed);
+  sampling.stops = fields.stops;
+  sampling.max_tokens = fields.max_tokens;
+  if (logprobs) sampling.logprobs = static_cast<int>(*logprobs);
+  sampling.ignores_end_tokens = fields.ignores_end_tokens;
+  return sampling;
+}
+
+}  // namespace pelton::openai

@@ -1,0 +1,60 @@
+// What every generating endpoint understands: model, sampling, length, stops, streaming.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "engine/request.h"
+#include "model/bundle.h"
+#include "server/openai/field.h"
+
+namespace pelton::openai {
+
+struct GenerationFields {
+  std::optional<std::string> model;  // absent: the one that is served
+  std::optional<double> temperature;
+  std::optional<double> top_p;
+  std::optional<int64_t> top_k;
+  std::optional<double> min_p;
+  std::optional<double> repetition_penalty;
+  std::optional<double> frequency_penalty;
+  std::optional<double> presence_penalty;
+  std::optional<int64_t> seed;
+  std::optional<int64_t> max_tokens;
+  std::vector<std::string> stops;
+  bool ignores_end_tokens = false;
+  bool streams = false;
+  bool has_stream_options = false;
+  bool includes_usage = false;
+};
+
+std::span<const Field<GenerationFields>> generation_fields();
+
+// Error kInvalidArgument: stream_options without stream.
+void check(const GenerationFields& fields);
+
+// The request's values, else what the model's makers recommend, else OpenAI's defaults. `logprobs` as in
+// SamplingParameters.
+SamplingParameters sampling_of(const GenerationFields& fields, const GenerationDefaults& defaults,
+                               std::optional<int64_t> logprobs);
+
+// Reads a body by the common table and the endpoint's own into `request` (whose common part is `request.generation`).
+// Errors: kInvalidArgument, kUnsupported, each with the field's name; a field that is in neither table is one.
+template <class Request>
+void read_generation_request(const json::value& body, std::span<const Field<Request>> own_fields, Request& request) {
+  const JsonReader reader = JsonReader::of(body, "");
+  for (const auto& member : body.get_object()) {
+    const std::string name(member.key());
+    if (has_field(generation_fields(), name) || has_field(own_fields, name)) continue;
+    throw Error(ErrorCode::kInvalidArgument, name + ": unknown field", name);
+  }
+  read_fields(reader, generation_fields(), request.generation);
+  read_fields(reader, own_fields, request);
+  check(request.generation);
+}
+
+}  // namespace pelton::openai

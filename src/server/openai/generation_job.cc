@@ -1,0 +1,114 @@
+#include "server/openai/generation_job.h"
+
+#include <iterator>
+#include <utility>
+
+#include "base/log.h"
+#include "server/http/http_error.h"
+
+namespace pelton::openai {
+
+// On the engine's thread: hands over and returns.
+class GenerationJob::Sink final : public GenerationSink {
+ public:
+  Sink(std::shared_ptr<GenerationJob> job, size_t index) : job_(std::move(job)), index_(index) {}
+
+  void on_tokens(std::string text, std::vector<SampledToken> tokens) override {
+    if (!job_->options_.has_logprobs) {
+      tokens.clear();
+      if (text.empty()) return;
+    }
+    job_->reply_->post(
+        [job = job_, index = index_, piece = Piece{std::move(text), std::move(tokens)}] { job->add(index, piece); });
+  }
+  void on_finish(const GenerationSummary& summary) override {
+    job_->reply_->post([job = job_, index = index_, summary] { job->finish(index, summary); });
+  }
+  void on_error(const Error& error) override {
+    job_->reply_->post([job = job_, error] { job->fail(error); });
+  }
+
+ private:
+  std::shared_ptr<GenerationJob> job_;
+  size_t index_;
+};
+
+GenerationJob::GenerationJob(Engine& engine, std::shared_ptr<Reply> reply, std::unique_ptr<AnswerFormat> format,
+                             Options options)
+    : engine_(engine), reply_(std::move(reply)), format_(std::move(format)), options_(options) {}
+
+void GenerationJob::start(std::vector<GenerationRequest> requests) {
+  const std::shared_ptr<GenerationJob> self = shared_from_this();
+  try {
+    for (GenerationRequest& request : requests) {
+      const RequestId id = engine_.submit(std::move(request), std::make_shared<Sink>(self, parts_.size()));
+      parts_.push_back({.id = id});
+    }
+  } catch (...) {
+    cancel();
+    throw;
+  }
+  unfinished_count_ = parts_.size();
+  reply_->on_abandoned([self] { self->cancel(); });
+}
+
+void GenerationJob::add(size_t index, Piece piece) {
+  if (options_.streams) {
+    open(index);
+    send(format_->piece(index, piece));
+    return;
+  }
+  Piece& whole = parts_[index].choice.piece;
+  whole.text += piece.text;
+  whole.tokens.insert(whole.tokens.end(), std::make_move_iterator(piece.tokens.begin()),
+                      std::make_move_iterator(piece.tokens.end()));
+}
+
+void GenerationJob::finish(size_t index, const GenerationSummary& summary) {
+  usage_.prompt_tokens += summary.prompt_tokens;
+  usage_.completion_tokens += summary.completion_tokens;
+  parts_[index].choice.reason = summary.reason;
+  --unfinished_count_;
+  if (options_.streams) {
+    open(index);
+    send(format_->closing(index, summary.reason));
+    if (unfinished_count_ > 0) return;
+    if (options_.has_usage_chunk) send(format_->usage_chunk(usage_));
+    reply_->send_event("[DONE]");
+    reply_->end_events();
+  } else if (unfinished_count_ == 0) {
+    std::vector<Choice> choices;
+    for (Part& part : parts_) choices.push_back(std::move(part.choice));
+    reply_->respond({.body = json::serialize(format_->whole(choices, usage_))});
+  }
+}
+
+void GenerationJob::fail(const Error& error) {
+  log::warning("a request failed: " + error.message());
+  cancel();
+  const HttpError http_error(error);
+  if (is_streaming_) {
+    send(http_error.body());
+    reply_->end_events();
+  } else {
+    reply_->respond(http_error.response());
+  }
+}
+
+void GenerationJob::cancel() {
+  for (const Part& part : parts_) engine_.cancel(part.id);
+}
+
+// The status line goes out with the first token, so that what fails before still gets a status of its own.
+void GenerationJob::open(size_t index) {
+  if (!is_streaming_) {
+    is_streaming_ = true;
+    reply_->begin_events();
+  }
+  if (std::exchange(parts_[index].is_open, true)) return;
+  if (const auto chunk = format_->opening(index)) send(*chunk);
+}
+
+void GenerationJob::send(const json::object& chunk) { reply_->send_event(json::serialize(chunk)); }
+
+}  // namespace pelton::openai

@@ -1,0 +1,53 @@
+// One HTTP request that generates: submits its prompts to the engine and turns what comes back into one reply.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/request.h"
+#include "server/http/message.h"
+#include "server/openai/answer.h"
+
+namespace pelton::openai {
+
+// Lives on the reply's strand. The engine must outlive the server, and with it every strand.
+class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
+ public:
+  struct Options {
+    bool streams = false;
+    bool has_logprobs = false;
+    bool has_usage_chunk = false;
+  };
+  GenerationJob(Engine& engine, std::shared_ptr<Reply> reply, std::unique_ptr<AnswerFormat> format, Options options);
+
+  // One choice a request, in their order. Throws what Engine::submit throws; then nothing goes on.
+  void start(std::vector<GenerationRequest> requests);
+
+ private:
+  class Sink;
+  struct Part {
+    RequestId id{};
+    bool is_open = false;  // its first chunk is out
+    Choice choice;         // what came so far, where the reply is not a stream
+  };
+
+  void add(size_t index, Piece piece);
+  void finish(size_t index, const GenerationSummary& summary);
+  void fail(const Error& error);
+  void cancel();
+  void open(size_t index);
+  void send(const json::object& chunk);
+
+  Engine& engine_;
+  std::shared_ptr<Reply> reply_;
+  std::unique_ptr<AnswerFormat> format_;
+  Options options_;
+  std::vector<Part> parts_;
+  size_t unfinished_count_ = 0;
+  bool is_streaming_ = false;
+  Usage usage_;
+};
+
+}  // namespace pelton::openai

@@ -1,0 +1,53 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/error.h"
+#include "model/bundle.h"
+#include "server/openai/chat_answer.h"
+#include "server/openai/chat_request.h"
+#include "server/openai/generation_job.h"
+#include "server/routes/routes.h"
+#include "text/chat_template.h"
+
+namespace pelton::routes {
+namespace {
+
+std::vector<TokenId> encode(const ApiContext& context, openai::ChatRequest& request) {
+  const ModelBundle& bundle = context.engine.bundle();
+  if (bundle.chat_template == nullptr) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("the model {} has no chat template: use /v1/completions", bundle.name), "messages");
+  }
+  ChatTemplate::Input input;
+  input.messages = std::move(request.messages);
+  input.variables = std::move(request.template_variables);
+  try {
+    return encode_chat(*bundle.tokenizer, *bundle.chat_template, input, context.allow_special_in_messages).tokens;
+  } catch (const Error& error) {
+    // Out of fuel: trying again later, which this code means to a client, would not help.
+    if (error.code() != ErrorCode::kResourceExhausted) throw;
+    throw Error(ErrorCode::kInvalidArgument, error.message(), "messages");
+  }
+}
+
+}  // namespace
+
+void complete_chat(const Call& call) {
+  openai::ChatRequest request = openai::parse_chat_request(call.request.body);
+  const ModelBundle& bundle = call.context.engine.bundle();
+  const openai::AnswerOptions form{.identity = identify(call.context, "chatcmpl-", request.generation),
+                                   .tokenizer = bundle.tokenizer,
+                                   .has_logprobs = request.wants_logprobs,
+                                   .has_usage_chunk = request.generation.includes_usage};
+  std::vector<GenerationRequest> requests;
+  requests.push_back({.prompt = encode(call.context, request),
+                      .sampling = openai::sampling_of(request.generation, bundle.generation, request.logprobs())});
+  std::make_shared<openai::GenerationJob>(call.context.engine, call.reply, std::make_unique<openai::ChatAnswer>(form),
+                                          openai::GenerationJob::Options{.streams = request.generation.streams,
+                                                                         .has_logprobs = form.has_logprobs,
+                                                                         .has_usage_chunk = form.has_usage_chunk})
+      ->start(std::move(requests));
+}
+
+}  // namespace pelton::routes

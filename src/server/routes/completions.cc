@@ -1,0 +1,58 @@
+#include <algorithm>
+#include <utility>
+
+#include "model/bundle.h"
+#include "server/openai/completion_answer.h"
+#include "server/openai/completion_request.h"
+#include "server/openai/generation_job.h"
+#include "server/routes/routes.h"
+
+namespace pelton::routes {
+namespace {
+
+// OpenAI's length of an answer on this endpoint where the request names none; less where the context ends before.
+constexpr int64_t kMaxTokensDefault = 16;
+
+std::vector<TokenId> tokens_of(const openai::Prompt& prompt, const openai::CompletionRequest& request,
+                               const Tokenizer& tokenizer) {
+  if (const auto* tokens = std::get_if<std::vector<TokenId>>(&prompt)) return *tokens;
+  return tokenizer.encode(std::get<std::string>(prompt),
+                          {.parse_special = request.parses_special, .add_special = request.adds_special});
+}
+
+std::string text_of(const openai::Prompt& prompt, const Tokenizer& tokenizer) {
+  if (const auto* text = std::get_if<std::string>(&prompt)) return *text;
+  return tokenizer.decode(std::get<std::vector<TokenId>>(prompt), false);
+}
+
+}  // namespace
+
+void complete_text(const Call& call) {
+  const openai::CompletionRequest request = openai::parse_completion_request(call.request.body);
+  const ModelBundle& bundle = call.context.engine.bundle();
+  const openai::AnswerOptions form{.identity = identify(call.context, "cmpl-", request.generation),
+                                   .tokenizer = bundle.tokenizer,
+                                   .has_logprobs = request.logprobs.has_value(),
+                                   .has_usage_chunk = request.generation.includes_usage};
+  const SamplingParameters sampling = openai::sampling_of(request.generation, bundle.generation, request.logprobs);
+
+  std::vector<GenerationRequest> requests;
+  std::vector<std::string> echoes;
+  for (const openai::Prompt& prompt : request.prompts) {
+    GenerationRequest generation{.prompt = tokens_of(prompt, request, *bundle.tokenizer), .sampling = sampling};
+    if (!sampling.max_tokens) {
+      const int64_t room = call.context.engine.context_length() - static_cast<int64_t>(generation.prompt.size());
+      generation.sampling.max_tokens = std::clamp<int64_t>(room, 1, kMaxTokensDefault);
+    }
+    requests.push_back(std::move(generation));
+    echoes.push_back(request.echoes ? text_of(prompt, *bundle.tokenizer) : "");
+  }
+  std::make_shared<openai::GenerationJob>(call.context.engine, call.reply,
+                                          std::make_unique<openai::CompletionAnswer>(form, std::move(echoes)),
+                                          openai::GenerationJob::Options{.streams = request.generation.streams,
+                                                                         .has_logprobs = form.has_logprobs,
+                                                                         .has_usage_chunk = form.has_usage_chunk})
+      ->start(std::move(requests));
+}
+
+}  // namespace pelton::routes

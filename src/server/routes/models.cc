@@ -1,0 +1,29 @@
+#include "base/json.h"
+#include "server/routes/routes.h"
+
+namespace pelton::routes {
+namespace {
+
+json::object describe(const ApiContext& context, const std::string& name) {
+  return {{"id", name},
+          {"object", "model"},
+          {"created", context.started},
+          {"owned_by", "pelton"},
+          {"max_model_len", context.engine.context_length()}};
+}
+
+}  // namespace
+
+void list_models(const Call& call) {
+  json::array models;
+  for (const std::string& name : call.context.model_names) models.push_back(describe(call.context, name));
+  json::object body = {{"object", "list"}};
+  body["data"] = std::move(models);
+  call.reply->respond({.body = json::serialize(body)});
+}
+
+void show_model(const Call& call) {
+  call.reply->respond({.body = json::serialize(describe(call.context, find_model(call.context, call.parameter)))});
+}
+
+}  // namespace pelton::routes

@@ -1,0 +1,49 @@
+// `pelton serve`: an engine behind OpenAI's HTTP API.
+//
+//   auto server = Server(engine, options);
+//   server.start();
+//   print(server.url());
+//   server.run_until_signal();
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "server/http/http_server.h"
+
+namespace pelton {
+
+struct ServerOptions {
+  HttpOptions http;  // host, port, threads, limits
+  std::vector<std::string>
+      model_names;  // what `model` may say in requests, the first in answers; empty: the bundle's name
+  bool allow_special_in_messages = false;
+  Duration drain_time_max = std::chrono::seconds(30);  // what requests in flight get when the server stops
+};
+
+class Server {
+ public:
+  Server(std::shared_ptr<Engine> engine, const ServerOptions& options);
+  // stop().
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Listens and answers on threads of its own. Errors: kIo (port in use), kInvalidArgument (unknown host).
+  void start();
+  int port() const;         // after start
+  std::string url() const;  // "http://127.0.0.1:8080"
+  // Waits for SIGINT or SIGTERM, then stops; a second signal ends the process at once.
+  void run_until_signal();
+  // Accepts nothing more, lets requests in flight finish for up to drain_time_max, cancels the rest. Any thread.
+  void stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pelton
