@@ -82,7 +82,9 @@ struct Vec {
 };
 
 inline __m256i first_lanes(int64_t count) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count < 0 ? 0 : count > 8 ? 8 : count)),
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count < 0   ? 0
+                                                               : count > 8 ? 8
+                                                                           : count)),
                             _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
@@ -90,9 +92,7 @@ inline Vec splat(float value) { return {_mm256_set1_ps(value)}; }
 inline Vec load(const float* source) { return {_mm256_loadu_ps(source)}; }
 inline void store(float* target, Vec v) { _mm256_storeu_ps(target, v.raw); }
 inline Vec load_first(const float* source, int64_t count) { return {_mm256_maskload_ps(source, first_lanes(count))}; }
-inline void store_first(float* target, Vec v, int64_t count) {
-  _mm256_maskstore_ps(target, first_lanes(count), v.raw);
-}
+inline void store_first(float* target, Vec v, int64_t count) { _mm256_maskstore_ps(target, first_lanes(count), v.raw); }
 
 inline Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.raw, b.raw)}; }
 inline Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.raw, b.raw)}; }
@@ -109,8 +109,7 @@ inline Vec scale_by_power(Vec a, Vec n) {
   const __m256i half = _mm256_srai_epi32(power, 1);
   const __m256i bias = _mm256_set1_epi32(127);
   const __m256 low = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
-  const __m256 high =
-      _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(power, half), bias), 23));
+  const __m256 high = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(power, half), bias), 23));
   return {_mm256_mul_ps(_mm256_mul_ps(a.raw, low), high)};
 }
 inline float reduce_sum(Vec a) {
@@ -153,9 +152,9 @@ inline Vec operator-(Vec a) { return splat(0.0f) - a; }
 inline Vec exp(Vec x) {
   // Beyond these the result is 0 or infinity anyway. x stands second: a NaN passes.
   x = min(splat(89.0f), max(splat(-105.0f), x));
-  const Vec n = round(x * splat(0x1.715476p+0f));           // log2 e
-  Vec r = fma_negated(n, splat(0x1.62e400p-1f), x);         // ln 2 in 15 bits: n times it is exact
-  r = fma_negated(n, splat(0x1.7f7d1cp-20f), r);            // the rest of ln 2
+  const Vec n = round(x * splat(0x1.715476p+0f));    // log2 e
+  Vec r = fma_negated(n, splat(0x1.62e400p-1f), x);  // ln 2 in 15 bits: n times it is exact
+  r = fma_negated(n, splat(0x1.7f7d1cp-20f), r);     // the rest of ln 2
   Vec sum = splat(1.0f / 5040);
   sum = fma(sum, r, splat(1.0f / 720));
   sum = fma(sum, r, splat(1.0f / 120));

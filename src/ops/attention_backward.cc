@@ -21,8 +21,8 @@ struct Job {
   const float* d_out;
   const AttentionGradients& gradients;
   const AttentionKernels& kernels;
-  const float* d_output_dots;        // [T, H]
-  const float* transposed;           // [blocks of all sequences][G][keys, values][K][16]
+  const float* d_output_dots;  // [T, H]
+  const float* transposed;     // [blocks of all sequences][G][keys, values][K][16]
 
   int64_t group_size() const { return shape.query_head_count / shape.key_value_head_count; }
   int64_t query_stride() const { return shape.query_head_count * shape.head_width; }
@@ -201,8 +201,7 @@ void attention_backward(Executor& executor, const AttentionShape& shape, Sequenc
   const std::vector<Block> blocks = make_blocks(sequences);
   const std::vector<float> dots = output_dots(executor, shape, sequences.offsets.back(), forward.out, d_out);
   const std::vector<float> transposed = transpose(executor, shape, blocks, forward);
-  const Job job = {shape,     forward, d_out, gradients, attention_kernels(active_isa()), dots.data(),
-                   transposed.data()};
+  const Job job = {shape, forward, d_out, gradients, attention_kernels(active_isa()), dots.data(), transposed.data()};
 
   // Items in an order that ends with short ones: late rows see many tokens, early tokens are seen by many rows.
   const int64_t block_count = static_cast<int64_t>(blocks.size());

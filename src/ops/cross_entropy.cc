@@ -13,8 +13,7 @@ namespace pelton {
 double cross_entropy(Executor& executor, const float* logits, const int32_t* targets, int64_t row_count,
                      int64_t vocabulary_size, float* d_logits) {
   const SoftmaxKernels& kernels = softmax_kernels(active_isa());
-  const int64_t target_count =
-      row_count - std::count(targets, targets + row_count, kIgnoredTarget);
+  const int64_t target_count = row_count - std::count(targets, targets + row_count, kIgnoredTarget);
   static thread_local Scratch<double> scratch;
   double* losses = scratch.reserve(row_count);
 

@@ -9,9 +9,9 @@ namespace pelton {
 
 inline constexpr int32_t kIgnoredTarget = -100;  // as PyTorch's ignore_index: the row has no target
 
-// logits [T, V], targets [T], each in [0, V) or kIgnoredTarget. Returns the mean of -log softmax(logits)[target] over the
-// rows with a target (sums in double, in row order); 0 where there is none.
-// d_logits [T, V] (null: not wanted; may be logits) is assigned: (softmax - onehot) / count, zero in rows without a target.
+// logits [T, V], targets [T], each in [0, V) or kIgnoredTarget. Returns the mean of -log softmax(logits)[target] over
+// the rows with a target (sums in double, in row order); 0 where there is none. d_logits [T, V] (null: not wanted; may
+// be logits) is assigned: (softmax - onehot) / count, zero in rows without a target.
 double cross_entropy(Executor& executor, const float* logits, const int32_t* targets, int64_t row_count,
                      int64_t vocabulary_size, float* d_logits);
 

@@ -6,7 +6,7 @@
 namespace pelton {
 namespace {
 
-constexpr int64_t kGrain = 256;        // whole vectors and cache lines
+constexpr int64_t kGrain = 256;         // whole vectors and cache lines
 constexpr int64_t kSiluOperations = 8;  // an exponential and a division, against one sum
 
 }  // namespace

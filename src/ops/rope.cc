@@ -34,8 +34,7 @@ void RopeTable::prepare(Executor& executor, const RopeParameters& parameters, st
 void rope(Executor& executor, const RopeTable& table, RopeDirection direction, const RopeShape& shape, float* x) {
   CHECK(2 * table.pair_count() <= shape.head_width);
   const RopeKernels& kernels = rope_kernels(active_isa());
-  const auto rotate =
-      table.pairing() == RopePairing::kHalves ? kernels.rotate_halves : kernels.rotate_interleaved;
+  const auto rotate = table.pairing() == RopePairing::kHalves ? kernels.rotate_halves : kernels.rotate_interleaved;
   const int64_t row_width = shape.head_count * shape.head_width;
   executor.parallel_for(table.row_count(), parallel_grain(table.row_count(), 2 * row_width), [&](Range rows) {
     for (int64_t row = rows.begin; row < rows.end; ++row) {

@@ -9,8 +9,8 @@
 
 namespace pelton {
 
-// Which two dimensions form a pair: (2i, 2i+1) as in Llama's own code and llama.cpp's converted files, or (i, i + R/2) as
-// in Hugging Face's.
+// Which two dimensions form a pair: (2i, 2i+1) as in Llama's own code and llama.cpp's converted files, or (i, i + R/2)
+// as in Hugging Face's.
 enum class RopePairing { kInterleaved, kHalves };
 
 struct RopeParameters {

@@ -26,8 +26,8 @@ inline constexpr int64_t kAttentionQueriesMax = 32;  // keeps queries, weights a
 // Outputs are accumulated in rows of whole vectors.
 constexpr int64_t padded_head_width(int64_t head_width) { return (head_width + 15) / 16 * 16; }
 
-// A softmax that has seen some of its tokens: output = sum of e^(score - maximum) · value, sum likewise without the value.
-// Nothing seen: maximum = -infinity, the rest zero.
+// A softmax that has seen some of its tokens: output = sum of e^(score - maximum) · value, sum likewise without the
+// value. Nothing seen: maximum = -infinity, the rest zero.
 struct SoftmaxState {
   float* maximum;  // [queries]
   float* sum;      // [queries]
@@ -70,8 +70,8 @@ struct AttentionGradientBlock {
   int64_t query_count;            // <= kAttentionQueriesMax
   int64_t head_width;
   float scale;
-  const float* keys;    // [K][16]
-  const float* values;  // [K][16]: transposed like the keys
+  const float* keys;     // [K][16]
+  const float* values;   // [K][16]: transposed like the keys
   float* probabilities;  // out [query_count][16]; zero where not visible
   float* d_scores;       // out [query_count][16]: gradient of q · k, the scale included; zero where not visible
 };

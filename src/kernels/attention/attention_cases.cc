@@ -153,7 +153,8 @@ void append_attention_cases(std::vector<OpCase>& cases) {
   for (int64_t head_width : {1, 16, 20, 64, 80, 96, 128}) {
     for (int64_t query_count : {1, 3, 5, 11, 32}) {
       for (int64_t token_count : {1, 17, 64}) {
-        for (bool is_bf16 : {false, true}) cases.push_back(attend_case(is_bf16, {head_width, query_count, token_count}));
+        for (bool is_bf16 : {false, true})
+          cases.push_back(attend_case(is_bf16, {head_width, query_count, token_count}));
       }
       cases.push_back(gradient_case({head_width, query_count, kAttentionPageTokens}));
     }

@@ -9,7 +9,8 @@
 
 namespace pelton {
 
-// One row: `heads` vectors of head_width floats, back to back, rotated in place in their first 2 · pair_count dimensions.
+// One row: `heads` vectors of head_width floats, back to back, rotated in place in their first 2 · pair_count
+// dimensions.
 struct RopeRow {
   float* x;
   int64_t head_count;

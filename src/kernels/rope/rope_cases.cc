@@ -33,7 +33,7 @@ OpCase make_case(bool is_interleaved, bool is_inverse, int64_t head_width, int64
   result.bytes = 8.0 * static_cast<double>(kHeads * head_width + pair_count);
   result.run = [=](Isa isa, std::span<float> output) {
     std::copy(inputs->x.begin(), inputs->x.end(), output.begin());
-    const RopeRow row = {output.data(),          kHeads,     head_width, inputs->cosines.data(),
+    const RopeRow row = {output.data(),        kHeads,     head_width, inputs->cosines.data(),
                          inputs->sines.data(), pair_count, is_inverse};
     is_interleaved ? rope_kernels(isa).rotate_interleaved(row) : rope_kernels(isa).rotate_halves(row);
   };

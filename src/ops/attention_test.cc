@@ -1,0 +1,323 @@
+#include "ops/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <numeric>
+
+#include "ops/gradient_check.h"
+#include "quant/half.h"
+
+namespace pelton {
+namespace {
+
+// out [T, H, K] of one sequence whose first query row stands at position `first`; k, v hold all its positions.
+struct PlainResult {
+  Doubles out;
+  Doubles log_sum_exp;
+};
+PlainResult plain_attention(const AttentionShape& shape, const Doubles& q, const Doubles& k, const Doubles& v,
+                            int64_t first) {
+  const auto [heads, key_heads, width, scale] = shape;
+  const int64_t rows = static_cast<int64_t>(q.size()) / (heads * width);
+  PlainResult result{Doubles(q.size(), 0.0), {}};
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t head = 0; head < heads; ++head) {
+      const int64_t at = (row * heads + head) * width;
+      const int64_t key_head = head / (heads / key_heads);
+      Doubles scores;
+      for (int64_t t = 0; t <= first + row; ++t) {
+        double score = 0;
+        for (int64_t d = 0; d < width; ++d) {
+          score += q[static_cast<size_t>(at + d)] * k[static_cast<size_t>((t * key_heads + key_head) * width + d)];
+        }
+        scores.push_back(score * static_cast<double>(scale));
+      }
+      const double largest = *std::max_element(scores.begin(), scores.end());
+      double sum = 0;
+      for (double& score : scores) sum += score = std::exp(score - largest);
+      result.log_sum_exp.push_back(largest + std::log(sum));
+      for (int64_t t = 0; t <= first + row; ++t) {
+        for (int64_t d = 0; d < width; ++d) {
+          result.out[static_cast<size_t>(at + d)] +=
+              scores[static_cast<size_t>(t)] / sum * v[static_cast<size_t>((t * key_heads + key_head) * width + d)];
+        }
+      }
+    }
+  }
+  return result;
+}
+
+// A sequence with its pages scattered over a cache.
+struct TestSequence {
+  int64_t length;
+  std::vector<int32_t> pages;
+  std::vector<float> q, k, v;  // of all positions
+};
+
+struct TestBatch {
+  AttentionShape shape;
+  ElementType type;
+  std::vector<TestSequence> sequences;
+  int64_t page_count = 0;
+
+  TestBatch(const AttentionShape& with, ElementType cache_type, const std::vector<int64_t>& lengths)
+      : shape(with), type(cache_type) {
+    Rng rng(11);
+    std::vector<int32_t> free_pages;
+    for (int64_t length : lengths) page_count += (length + 15) / 16;
+    for (int32_t page = 0; page < page_count; ++page) free_pages.push_back(page);
+    for (size_t i = free_pages.size(); i > 1; --i) std::swap(free_pages[i - 1], free_pages[rng.next_below(i)]);
+    for (int64_t length : lengths) {
+      TestSequence sequence;
+      sequence.length = length;
+      for (int64_t page = 0; page < (length + 15) / 16; ++page) {
+        sequence.pages.push_back(free_pages.back());
+        free_pages.pop_back();
+      }
+      sequence.q = random_floats(rng, length * shape.query_head_count * shape.head_width, 2);
+      sequence.k = random_floats(rng, length * shape.key_value_head_count * shape.head_width, 2);
+      sequence.v = random_floats(rng, length * shape.key_value_head_count * shape.head_width);
+      sequences.push_back(std::move(sequence));
+    }
+  }
+
+  Doubles stored(const std::vector<float>& values) const {
+    Doubles result = to_doubles(values);
+    if (type == ElementType::kBF16) {
+      for (double& value : result) value = f32_from_bf16(bf16_from_f32(static_cast<float>(value)));
+    }
+    return result;
+  }
+
+  // All rows of all sequences, given to the cache in steps of at most `step_rows` rows of each sequence.
+  std::vector<std::vector<float>> run(int thread_count, int64_t step_rows) const {
+    Executor executor(thread_count);
+    KvLayerCache cache(type, page_count, shape.key_value_head_count, shape.head_width);
+    // What nobody wrote must not be read: NaN in either type.
+    std::memset(cache.page(0), 0xFF, static_cast<size_t>(page_count * cache.page_bytes()));
+    const int64_t query_width = shape.query_head_count * shape.head_width;
+    const int64_t key_width = shape.key_value_head_count * shape.head_width;
+    std::vector<std::vector<float>> outs(sequences.size());
+    bool has_more = true;
+    for (int64_t begin = 0; has_more; begin += step_rows) {
+      has_more = false;
+      std::vector<AttentionSequence> step;
+      std::vector<float> q, k, v;
+      int64_t row_count = 0;
+      for (const TestSequence& sequence : sequences) {
+        const int64_t end = std::min(begin + step_rows, sequence.length);
+        has_more |= end < sequence.length;
+        if (begin >= end) continue;
+        step.push_back({row_count, end - begin, begin, sequence.pages});
+        q.insert(q.end(), sequence.q.begin() + begin * query_width, sequence.q.begin() + end * query_width);
+        k.insert(k.end(), sequence.k.begin() + begin * key_width, sequence.k.begin() + end * key_width);
+        v.insert(v.end(), sequence.v.begin() + begin * key_width, sequence.v.begin() + end * key_width);
+        row_count += end - begin;
+      }
+      std::vector<float> out(q.size());
+      kv_write(executor, shape, step, k.data(), v.data(), cache);
+      paged_attention(executor, shape, step, q.data(), cache, out.data());
+      size_t index = 0;
+      for (size_t s = 0; s < sequences.size(); ++s) {
+        if (begin >= sequences[s].length) continue;
+        const AttentionSequence& rows = step[index++];
+        outs[s].insert(outs[s].end(), out.begin() + rows.row_begin * query_width,
+                       out.begin() + (rows.row_begin + rows.row_count) * query_width);
+      }
+    }
+    return outs;
+  }
+};
+
+AttentionShape shape_of(int64_t heads, int64_t key_heads, int64_t width) {
+  return {heads, key_heads, width, 1 / std::sqrt(static_cast<float>(width))};
+}
+
+struct Case {
+  int64_t heads, key_heads, width;
+  ElementType type;
+};
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.heads << "/" << c.key_heads << "x" << c.width << element_type_name(c.type);
+}
+
+class PagedAttention : public testing::TestWithParam<Case> {
+ protected:
+  const AttentionShape shape = shape_of(GetParam().heads, GetParam().key_heads, GetParam().width);
+};
+
+TEST_P(PagedAttention, IsWhatTheDefinitionSays) {
+  const TestBatch batch(shape, GetParam().type, {75, 1, 16, 300});
+  const std::vector<std::vector<float>> outs = batch.run(2, 1000);
+  for (size_t s = 0; s < outs.size(); ++s) {
+    const TestSequence& sequence = batch.sequences[s];
+    const Doubles expected =
+        plain_attention(shape, to_doubles(sequence.q), batch.stored(sequence.k), batch.stored(sequence.v), 0).out;
+    // Scores reach 4 sqrt(width), each a sum of `width` terms in float: that error, about width · 2^-24 at worst,
+    // passes into the weights; sums over the context are rounded at each token, below 2^-24 of the largest output each.
+    EXPECT_LE(relative_error(outs[s], expected), static_cast<double>(shape.head_width + 64) * 0x1p-24);
+  }
+}
+
+TEST_P(PagedAttention, IsTheSameToTheBitHoweverItIsCutAndShared) {
+  const TestBatch batch(shape, GetParam().type, {75, 1, 16, 300});
+  const std::vector<std::vector<float>> whole = batch.run(1, 1000);
+  for (int threads : {1, 2, 3}) {
+    for (int64_t step_rows : {1, 7, 1000}) {
+      SCOPED_TRACE(testing::Message() << threads << " threads, steps of " << step_rows);
+      EXPECT_EQ(batch.run(threads, step_rows), whole);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, PagedAttention,
+                         testing::Values(Case{9, 3, 64, ElementType::kF32}, Case{9, 3, 64, ElementType::kBF16},
+                                         Case{4, 4, 16, ElementType::kBF16}, Case{8, 1, 20, ElementType::kF32},
+                                         Case{8, 1, 20, ElementType::kBF16}, Case{40, 1, 80, ElementType::kBF16},
+                                         Case{6, 2, 96, ElementType::kF32}, Case{2, 2, 128, ElementType::kBF16},
+                                         Case{3, 1, 7, ElementType::kF32}));
+
+// One long sequence: the context is shared out among threads in chunks.
+TEST(PagedAttentionLong, ChunksOfTheContextAddUpToTheSameBits) {
+  const AttentionShape shape = shape_of(6, 2, 32);
+  for (ElementType type : {ElementType::kF32, ElementType::kBF16}) {
+    const TestBatch batch(shape, type, {1100});
+    const std::vector<std::vector<float>> whole = batch.run(1, 2000);
+    const TestSequence& sequence = batch.sequences[0];
+    const Doubles expected =
+        plain_attention(shape, to_doubles(sequence.q), batch.stored(sequence.k), batch.stored(sequence.v), 0).out;
+    EXPECT_LE(relative_error(whole[0], expected), 128 * 0x1p-24);
+    for (int threads : {2, 3}) {
+      EXPECT_EQ(batch.run(threads, 1), whole);
+      EXPECT_EQ(batch.run(threads, 300), whole);
+    }
+  }
+}
+
+// Scores that differ by hundreds, in ascending order, so that every tile rescales what came before it.
+TEST(PagedAttentionLong, RescalesWhenALaterTokenWins) {
+  const AttentionShape shape = {1, 1, 1, 1.0f};
+  constexpr int64_t kLength = 600;
+  Executor executor(2);
+  std::vector<int32_t> pages(38);
+  std::iota(pages.begin(), pages.end(), 0);
+  const std::vector<float> q(kLength, 1.0f);
+  std::vector<float> k(kLength);
+  std::vector<float> v(kLength);
+  for (size_t t = 0; t < kLength; ++t) {
+    k[t] = static_cast<float>(t);
+    v[t] = static_cast<float>(t % 10);
+  }
+  KvLayerCache cache(ElementType::kF32, 38, 1, 1);
+  const AttentionSequence sequence = {0, kLength, 0, pages};
+  std::vector<float> out(kLength);
+  kv_write(executor, shape, {&sequence, 1}, k.data(), v.data(), cache);
+  paged_attention(executor, shape, {&sequence, 1}, q.data(), cache, out.data());
+  const Doubles expected = plain_attention(shape, to_doubles(q), to_doubles(k), to_doubles(v), 0).out;
+  EXPECT_LE(relative_error(out, expected), 0x1p-20);
+}
+
+struct TrainingCase {
+  AttentionShape shape;
+  std::vector<int64_t> offsets;
+  size_t step;  // every step-th element of a gradient is checked
+};
+
+class TrainingAttention : public testing::TestWithParam<TrainingCase> {
+ protected:
+  const AttentionShape shape = GetParam().shape;
+  const std::vector<int64_t> offsets = GetParam().offsets;
+  const int64_t row_count = offsets.back();
+  Rng rng{21};
+  const int64_t query_floats = row_count * shape.query_head_count * shape.head_width;
+  const int64_t key_floats = row_count * shape.key_value_head_count * shape.head_width;
+  const std::vector<float> q = random_floats(rng, query_floats, 2);
+  const std::vector<float> k = random_floats(rng, key_floats, 2);
+  const std::vector<float> v = random_floats(rng, key_floats);
+  const std::vector<float> d_out = random_floats(rng, query_floats);
+
+  PlainResult plain(const Doubles& with_q, const Doubles& with_k, const Doubles& with_v) const {
+    PlainResult result;
+    const auto rows = [](const Doubles& all, int64_t begin, int64_t end, int64_t width) {
+      return Doubles(all.begin() + begin * width, all.begin() + end * width);
+    };
+    const int64_t query_width = shape.query_head_count * shape.head_width;
+    const int64_t key_width = shape.key_value_head_count * shape.head_width;
+    for (size_t s = 0; s + 1 < offsets.size(); ++s) {
+      const PlainResult part = plain_attention(shape, rows(with_q, offsets[s], offsets[s + 1], query_width),
+                                               rows(with_k, offsets[s], offsets[s + 1], key_width),
+                                               rows(with_v, offsets[s], offsets[s + 1], key_width), 0);
+      result.out.insert(result.out.end(), part.out.begin(), part.out.end());
+      result.log_sum_exp.insert(result.log_sum_exp.end(), part.log_sum_exp.begin(), part.log_sum_exp.end());
+    }
+    return result;
+  }
+
+  struct Result {
+    std::vector<float> out, log_sum_exp, d_q, d_k, d_v;
+    bool operator==(const Result&) const = default;
+  };
+  Result run(int thread_count) const {
+    Executor executor(thread_count);
+    Result r;
+    r.out.resize(q.size());
+    r.log_sum_exp.resize(static_cast<size_t>(row_count * shape.query_head_count));
+    r.d_q.assign(q.size(), NAN);  // all are assigned
+    r.d_k.assign(k.size(), NAN);
+    r.d_v.assign(v.size(), NAN);
+    attention(executor, shape, {offsets}, q.data(), k.data(), v.data(), r.out.data(), r.log_sum_exp.data());
+    attention_backward(executor, shape, {offsets}, {q.data(), k.data(), v.data(), r.out.data(), r.log_sum_exp.data()},
+                       d_out.data(), {r.d_q.data(), r.d_k.data(), r.d_v.data()});
+    return r;
+  }
+};
+
+TEST_P(TrainingAttention, ForwardAndGradientsAreThoseOfTheDefinition) {
+  const Result got = run(2);
+  const Doubles at_q = to_doubles(q);
+  const Doubles at_k = to_doubles(k);
+  const Doubles at_v = to_doubles(v);
+  const PlainResult expected = plain(at_q, at_k, at_v);
+  const double tolerance = static_cast<double>(shape.head_width + 64) * 0x1p-24;  // as for paged attention
+  EXPECT_LE(relative_error(got.out, expected.out), tolerance);
+  EXPECT_LE(relative_error(got.log_sum_exp, expected.log_sum_exp), tolerance);
+
+  // Each gradient goes through the probabilities again and through sums over rows or tokens.
+  const size_t step = GetParam().step;
+  const auto loss = [&](const Doubles& x, const Doubles& y, const Doubles& z) {
+    return weighted_sum(plain(x, y, z).out, d_out);
+  };
+  EXPECT_LE(gradient_error(
+                got.d_q, [&](const Doubles& x) { return loss(x, at_k, at_v); }, at_q, step),
+            4 * tolerance);
+  EXPECT_LE(gradient_error(
+                got.d_k, [&](const Doubles& x) { return loss(at_q, x, at_v); }, at_k, step),
+            4 * tolerance);
+  EXPECT_LE(gradient_error(
+                got.d_v, [&](const Doubles& x) { return loss(at_q, at_k, x); }, at_v, step),
+            4 * tolerance);
+}
+
+TEST_P(TrainingAttention, DoesNotDependOnTheThreadCount) {
+  const Result one = run(1);
+  EXPECT_EQ(run(2), one);
+  EXPECT_EQ(run(3), one);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, TrainingAttention,
+                         testing::Values(TrainingCase{shape_of(4, 2, 5), {0, 5, 5, 24, 25}, 1},
+                                         TrainingCase{shape_of(3, 1, 16), {0, 17, 33}, 5},
+                                         TrainingCase{shape_of(6, 2, 20), {0, 75, 91}, 101},
+                                         TrainingCase{shape_of(2, 2, 64), {0, 40}, 97}));
+
+TEST(TrainingAttentionEmpty, NoRows) {
+  Executor executor(2);
+  const AttentionShape shape = shape_of(2, 1, 8);
+  const std::vector<int64_t> offsets = {0, 0};
+  attention(executor, shape, {offsets}, nullptr, nullptr, nullptr, nullptr, nullptr);
+  attention_backward(executor, shape, {offsets}, {}, nullptr, {});
+}
+
+}  // namespace
+}  // namespace pelton

@@ -1,0 +1,95 @@
+#include "ops/norm.h"
+
+#include <gtest/gtest.h>
+
+#include "ops/gradient_check.h"
+
+namespace pelton {
+namespace {
+
+constexpr float kEpsilon = 1e-5f;
+
+Doubles plain_rms_norm(const Doubles& x, const Doubles& weight) {
+  const size_t width = weight.size();
+  Doubles y(x.size());
+  for (size_t begin = 0; begin < x.size(); begin += width) {
+    double sum = 0;
+    for (size_t i = 0; i < width; ++i) sum += x[begin + i] * x[begin + i];
+    const double rms = std::sqrt(sum / static_cast<double>(width) + static_cast<double>(kEpsilon));
+    for (size_t i = 0; i < width; ++i) y[begin + i] = x[begin + i] / rms * weight[i];
+  }
+  return y;
+}
+
+struct Case {
+  int64_t rows, width;
+};
+
+class RmsNorm : public testing::TestWithParam<Case> {
+ protected:
+  const int64_t rows = GetParam().rows;
+  const int64_t width = GetParam().width;
+  Rng rng{static_cast<uint64_t>(rows * 1000 + width)};
+  std::vector<float> x = random_floats(rng, rows* width, 2);
+  std::vector<float> weight = random_floats(rng, width);
+  std::vector<float> d_y = random_floats(rng, rows* width);
+  // Sums of up to `width` terms in float, a root and a few products.
+  const double tolerance = (8 + static_cast<double>(width) / 16) * 0x1p-24;
+};
+
+TEST_P(RmsNorm, IsWhatTheDefinitionSays) {
+  Executor executor(2);
+  const Doubles expected = plain_rms_norm(to_doubles(x), to_doubles(weight));
+  std::vector<float> y(x.size());
+  rms_norm(executor, x.data(), weight.data(), kEpsilon, rows, width, y.data());
+  EXPECT_LE(relative_error(y, expected), tolerance);
+  rms_norm(executor, x.data(), weight.data(), kEpsilon, rows, width, x.data());
+  EXPECT_EQ(x, y) << "in place";
+}
+
+TEST_P(RmsNorm, GradientsAreThoseOfTheDefinition) {
+  Executor executor(2);
+  std::vector<float> d_x(x.size());
+  std::vector<float> d_weight(weight.size(), 0.0f);
+  rms_norm_backward(executor, x.data(), weight.data(), kEpsilon, d_y.data(), rows, width,
+                    {d_x.data(), d_weight.data()});
+  const size_t step = x.size() > 500 ? 37 : 1;
+  const auto loss_of_x = [&](const Doubles& at) { return weighted_sum(plain_rms_norm(at, to_doubles(weight)), d_y); };
+  EXPECT_LE(gradient_error(d_x, loss_of_x, to_doubles(x), step), 4 * tolerance);
+  const auto loss_of_weight = [&](const Doubles& at) { return weighted_sum(plain_rms_norm(to_doubles(x), at), d_y); };
+  EXPECT_LE(gradient_error(d_weight, loss_of_weight, to_doubles(weight), step), 4 * tolerance);
+}
+
+TEST_P(RmsNorm, WeightGradientsAddAndDoNotDependOnTheThreadCount) {
+  std::vector<std::vector<float>> d_xs;
+  std::vector<std::vector<float>> d_weights;
+  for (int threads : {1, 2, 3}) {
+    Executor executor(threads);
+    std::vector<float> d_x = d_y;  // in place of d_y
+    std::vector<float> d_weight(weight.size(), 1.0f);
+    rms_norm_backward(executor, x.data(), weight.data(), kEpsilon, d_x.data(), rows, width,
+                      {d_x.data(), d_weight.data()});
+    d_xs.push_back(d_x);
+    d_weights.push_back(d_weight);
+  }
+  EXPECT_EQ(d_xs[0], d_xs[1]);
+  EXPECT_EQ(d_xs[0], d_xs[2]);
+  EXPECT_EQ(d_weights[0], d_weights[1]);
+  EXPECT_EQ(d_weights[0], d_weights[2]);
+
+  Executor executor(1);
+  std::vector<float> d_x(x.size());
+  std::vector<float> from_zero(weight.size(), 0.0f);
+  rms_norm_backward(executor, x.data(), weight.data(), kEpsilon, d_y.data(), rows, width,
+                    {d_x.data(), from_zero.data()});
+  EXPECT_EQ(d_x, d_xs[0]);
+  for (size_t i = 0; i < from_zero.size(); ++i) {
+    // Rows are added one by one; each sum, of magnitude at most 1 + rows, is rounded once.
+    EXPECT_NEAR(d_weights[0][i], from_zero[i] + 1, static_cast<double>(rows * (rows + 1)) * 0x1p-23);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, RmsNorm, testing::Values(Case{1, 5}, Case{1, 17}, Case{3, 64}, Case{70, 577}));
+
+}  // namespace
+}  // namespace pelton
