@@ -1,11 +1,22 @@
 #include "engine/candidates.h"
 
 #include <algorithm>
+#include <bit>
+#include <limits>
 #include <numeric>
 
 #include "base/check.h"
 
 namespace pelton {
+namespace {
+
+// Weights in (0, 1] by their leading bits: the exponent and five bits of the mantissa, so 32 buckets an octave. Positive
+// floats are ordered as their bits are.
+constexpr int kBucketShift = 18;
+size_t bucket_of(float weight) { return std::bit_cast<uint32_t>(weight) >> kBucketShift; }
+const size_t kBucketCount = bucket_of(1.0f) + 1;
+
+}  // namespace
 
 void Candidates::assign(std::span<const float> logits, LogitsPeak peak, float inverse_temperature) {
   row_ = logits;
@@ -31,22 +42,19 @@ void Candidates::keep_top_k(int64_t k) {
   is_weighed_ = false;
 }
 
-template <typename Keep>
-void Candidates::filter(const Keep& keep) {
-  weigh();
-  const std::span<const float> weights = weights_.values();
-  size_t kept_count = 0;
+void Candidates::keep_to(Entry last) {
   if (is_whole_) {
     ids_.resize(row_.size());
     logits_.resize(row_.size());
   }
-  for (size_t i = 0; i < weights.size(); ++i) {
-    const int32_t id = id_at(static_cast<int64_t>(i));
-    if (!keep(weights[i], id)) continue;
-    ids_[kept_count] = id;
-    logits_[kept_count] = row_[static_cast<size_t>(id)];
+  size_t kept_count = 0;
+  for_each_at_least(weights_.values(), last.weight, [&](size_t i) {
+    const Entry entry = entry_at(i);
+    if (is_before(last, entry)) return;
+    ids_[kept_count] = entry.id;  // at or before i: in place
+    logits_[kept_count] = row_[static_cast<size_t>(entry.id)];
     ++kept_count;
-  }
+  });
   ids_.resize(kept_count);
   logits_.resize(kept_count);
   is_whole_ = false;
@@ -56,14 +64,18 @@ void Candidates::filter(const Keep& keep) {
 void Candidates::keep_top_p(double p) {
   if (p >= 1) return;
   weigh();
-  const Entry end = nucleus_end(p * weights_.total());
-  filter([end](float weight, int32_t id) { return !is_before(end, {weight, id}); });
+  keep_to(nucleus_end(p * weights_.total()));
 }
 
 void Candidates::keep_min_p(double share) {
   if (share <= 0) return;
+  weigh();
   // The peak is never filtered away, and its weight is 1.
-  filter([share](float weight, int32_t) { return weight >= share; });
+  keep_to({static_cast<float>(share), std::numeric_limits<int32_t>::max()});
+}
+
+Candidates::Entry Candidates::entry_at(size_t index) const {
+  return {weights_.values()[index], is_whole_ ? static_cast<int32_t>(index) : ids_[index]};
 }
 
 bool Candidates::is_before(const Entry& a, const Entry& b) {
@@ -75,37 +87,34 @@ Candidates::Entry Candidates::nucleus_end(double mass) {
   // Those below the bound have less than total - mass together, so the nucleus lies among the others: usually a few
   // hundred of the vocabulary.
   const auto bound = static_cast<float>((weights_.total() - mass) / static_cast<double>(weights.size()));
-  entries_.clear();
-  for (size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i] >= bound) entries_.push_back({weights[i], id_at(static_cast<int64_t>(i))});
-  }
-  // Selection by weight: halve, see on which side the mass is reached, go on there.
-  auto begin = entries_.begin();
-  auto end = entries_.end();
+  bucket_masses_.assign(kBucketCount, 0.0);
+  for_each_at_least(weights, bound, [&](size_t i) { bucket_masses_[bucket_of(weights[i])] += weights[i]; });
+
+  // Down to the bucket in which the mass is reached; where p is so near 1 that rounding decides, to the last.
   double left = mass;
-  constexpr int64_t kSortedSize = 32;
-  while (end - begin > kSortedSize) {
-    const auto middle = begin + (end - begin) / 2;
-    std::nth_element(begin, middle, end, is_before);
-    const double upper = std::accumulate(begin, middle, 0.0, [](double sum, Entry entry) { return sum + entry.weight; });
-    if (upper >= left) {
-      end = middle;
-    } else {
-      left -= upper;
-      begin = middle;
-    }
+  size_t bucket = 0;
+  for (size_t i = kBucketCount; i-- > 0;) {
+    if (bucket_masses_[i] == 0) continue;
+    bucket = i;
+    if (left <= bucket_masses_[i]) break;
+    left -= bucket_masses_[i];
   }
-  std::sort(begin, end, is_before);
-  for (auto entry = begin; entry != end; ++entry) {
-    left -= entry->weight;
-    if (left <= 0) return *entry;
+
+  entries_.clear();
+  for_each_at_least(weights, bound, [&](size_t i) {
+    if (bucket_of(weights[i]) == bucket) entries_.push_back(entry_at(i));
+  });
+  std::sort(entries_.begin(), entries_.end(), is_before);
+  for (const Entry& entry : entries_) {
+    left -= entry.weight;
+    if (left <= 0) return entry;
   }
-  return *(end - 1);  // p so near 1 that rounding decides
+  return entries_.back();
 }
 
 int32_t Candidates::draw(double uniform) {
   weigh();
-  return id_at(weights_.draw(uniform));
+  return entry_at(static_cast<size_t>(weights_.draw(uniform))).id;
 }
 
 std::vector<int32_t> Candidates::ids() const {

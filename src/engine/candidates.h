@@ -1,7 +1,7 @@
 // The tokens that may still be chosen: filters take some away, then one is drawn.
 //
 // Each filter keeps the order by id, so that the draw depends on the distribution alone. Of equally likely tokens at a
-// cut the lower ids stay. No filter sorts the vocabulary: cuts are found by selection.
+// cut the lower ids stay. No filter sorts the vocabulary: cuts are found by selection and by buckets.
 #pragma once
 
 #include <cstdint>
@@ -38,11 +38,10 @@ class Candidates {
   static bool is_before(const Entry& a, const Entry& b);  // more likely, then lower id
   // The last entry that belongs to the `mass` most likely.
   Entry nucleus_end(double mass);
-  int32_t id_at(int64_t index) const { return is_whole_ ? static_cast<int32_t>(index) : ids_[index]; }
+  Entry entry_at(size_t index) const;
   void weigh();
-  // Keeps the entries of which keep(weight, id) says so.
-  template <typename Keep>
-  void filter(const Keep& keep);
+  // Keeps `last` and what is before it.
+  void keep_to(Entry last);
 
   std::span<const float> row_;
   LogitsPeak peak_{};
@@ -53,6 +52,7 @@ class Candidates {
   std::vector<float> logits_;
   Weights weights_;
   std::vector<float> rank_buffer_;
+  std::vector<double> bucket_masses_;
   std::vector<Entry> entries_;
 };
 

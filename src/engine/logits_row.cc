@@ -12,8 +12,7 @@
 namespace pelton {
 namespace {
 
-// Independent partial results: the compiler may not reorder float operations, so the lanes are spelt out.
-constexpr size_t kLanes = 16;
+using logits_row_detail::kLanes;
 // Small enough for the first-level cache, large enough that the work between blocks does not count.
 constexpr size_t kBlock = 1024;
 
@@ -27,37 +26,29 @@ int32_t finite_sign(float value) {
 float exp_of_negative(float x) {
   constexpr float kRound = 12582912.0f;  // 1.5 · 2^23: adding it leaves the nearest integer in the low mantissa bits
   constexpr float kLowest = -86.0f;      // below, 2^n would leave the normal numbers
-  const float clamped = x < kLowest ? kLowest : x;
-  const float shifted = clamped * 1.44269504f + kRound;
+  const float shifted = x * 1.44269504f + kRound;
   const float n = shifted - kRound;
-  const float r = clamped - n * 0.693359375f + n * 2.12194440e-4f;
-  float sum = 1.0f / 5040;
-  for (const float coefficient : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) {
-    sum = sum * r + coefficient;
-  }
+  const float r = x - n * 0.693359375f + n * 2.12194440e-4f;
+  const float high = ((1.0f / 5040 * r + 1.0f / 720) * r + 1.0f / 120) * r + 1.0f / 24;
+  const float sum = (((high * r + 1.0f / 6) * r + 0.5f) * r + 1.0f) * r + 1.0f;
   const uint32_t exponent = std::bit_cast<uint32_t>(shifted) << 23;
-  const float result = std::bit_cast<float>(std::bit_cast<uint32_t>(sum) + exponent);
-  return x < kLowest ? 0.0f : result;
+  // Nonsense below kLowest, masked away: a choice instead would end the vectorisation.
+  const uint32_t mask = 0u - static_cast<uint32_t>(x >= kLowest);
+  return std::bit_cast<float>((std::bit_cast<uint32_t>(sum) + exponent) & mask);
 }
 
-// The sum of one block's weights; `store(i, weight)` sees each.
-template <typename Store>
-double exp_block(std::span<const float> logits, float peak, float inverse_temperature, const Store& store) {
+// Weights of at most kBlock logits; gives their sum. Two loops, because the compiler vectorises each, but not both in one.
+double exp_block(std::span<const float> logits, float peak, float inverse_temperature, float* __restrict weights) {
+  const size_t count = logits.size();
+  const float* values = logits.data();
+  for (size_t i = 0; i < count; ++i) weights[i] = exp_of_negative((values[i] - peak) * inverse_temperature);
   std::array<float, kLanes> sums{};
   size_t i = 0;
-  for (; i + kLanes <= logits.size(); i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) {
-      const float weight = exp_of_negative((logits[i + lane] - peak) * inverse_temperature);
-      store(i + lane, weight);
-      sums[lane] += weight;
-    }
+  for (; i + kLanes <= count; i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) sums[lane] += weights[i + lane];
   }
   double sum = 0;
-  for (; i < logits.size(); ++i) {
-    const float weight = exp_of_negative((logits[i] - peak) * inverse_temperature);
-    store(i, weight);
-    sum += weight;
-  }
+  for (; i < count; ++i) sum += weights[i];
   for (const float lane_sum : sums) sum += lane_sum;
   return sum;
 }
@@ -65,28 +56,6 @@ double exp_block(std::span<const float> logits, float peak, float inverse_temper
 template <typename Body>
 void for_each_block(size_t size, const Body& body) {
   for (size_t begin = 0; begin < size; begin += kBlock) body(begin, std::min(kBlock, size - begin));
-}
-
-bool has_any_at_least(const float* values, float threshold) {
-  int32_t any = 0;
-  for (size_t lane = 0; lane < kLanes; ++lane) any |= values[lane] >= threshold ? 1 : 0;
-  return any != 0;
-}
-
-// Calls visit(i) for values[i] >= threshold, ascending; skips whole groups of lanes without one. `visit` may raise the
-// threshold.
-template <typename Visit>
-void for_each_at_least(std::span<const float> values, const float& threshold, const Visit& visit) {
-  size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes) {
-    if (!has_any_at_least(values.data() + i, threshold)) continue;
-    for (size_t lane = i; lane < i + kLanes; ++lane) {
-      if (values[lane] >= threshold) visit(lane);
-    }
-  }
-  for (; i < values.size(); ++i) {
-    if (values[i] >= threshold) visit(i);
-  }
 }
 
 }  // namespace
@@ -155,9 +124,8 @@ void Weights::assign(std::span<const float> logits, float peak, float inverse_te
   block_sums_.clear();
   total_ = 0;
   for_each_block(logits.size(), [&](size_t begin, size_t count) {
-    float* out = values_.data() + begin;
-    const double sum = exp_block(logits.subspan(begin, count), peak, inverse_temperature,
-                                 [out](size_t i, float weight) { out[i] = weight; });
+    const double sum =
+        exp_block(logits.subspan(begin, count), peak, inverse_temperature, values_.data() + begin);
     block_sums_.push_back(sum);
     total_ += sum;
   });
@@ -181,9 +149,10 @@ int64_t Weights::draw(double uniform) const {
 }
 
 double log_sum_exp(std::span<const float> logits, float peak) {
+  std::array<float, kBlock> weights;
   double sum = 0;
   for_each_block(logits.size(), [&](size_t begin, size_t count) {
-    sum += exp_block(logits.subspan(begin, count), peak, 1.0f, [](size_t, float) {});
+    sum += exp_block(logits.subspan(begin, count), peak, 1.0f, weights.data());
   });
   return peak + std::log(sum);
 }

@@ -2,6 +2,7 @@
 // and there is one row for each answer in each step, so a pass counts.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -15,6 +16,36 @@ struct LogitsPeak {
 };
 // std::nullopt: a logit is NaN or infinite. `logits` must not be empty.
 std::optional<LogitsPeak> find_peak(std::span<const float> logits);
+
+namespace logits_row_detail {
+
+// Independent partial results: the compiler may not reorder float operations, so the lanes are spelt out.
+inline constexpr size_t kLanes = 16;
+
+inline bool has_any_at_least(const float* values, float threshold) {
+  int32_t any = 0;
+  for (size_t lane = 0; lane < kLanes; ++lane) any |= values[lane] >= threshold ? 1 : 0;
+  return any != 0;
+}
+
+}  // namespace logits_row_detail
+
+// Calls visit(i) for values[i] >= threshold, ascending; skips groups of values without one. `visit` may raise the
+// threshold.
+template <typename Visit>
+void for_each_at_least(std::span<const float> values, const float& threshold, const Visit& visit) {
+  using logits_row_detail::kLanes;
+  size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes) {
+    if (!logits_row_detail::has_any_at_least(values.data() + i, threshold)) continue;
+    for (size_t lane = i; lane < i + kLanes; ++lane) {
+      if (values[lane] >= threshold) visit(lane);
+    }
+  }
+  for (; i < values.size(); ++i) {
+    if (values[i] >= threshold) visit(i);
+  }
+}
 
 // The value of rank `count` (1 <= count <= size) in descending order, and how many of the first `count` equal it.
 // One pass; `buffer` is scratch.
