@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -16,15 +17,18 @@
 
 namespace pelton {
 
-// Integers of every width widen to int64_t or uint64_t; arrays hold one type and do not nest.
+// Integers of every width widen to int64_t, but those stored as u64 to uint64_t; in arrays all widen to int64_t (larger
+// ones are refused). Arrays hold one type and do not nest. Strings are the file's bytes, not checked to be UTF-8.
 using GgufValue = std::variant<bool, int64_t, uint64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
                                std::vector<std::string>, std::vector<bool>>;
 
 class GgufFile final : public TensorSource {
  public:
-  // Errors: kNotFound, kIo; kCorruptFile (bad magic, truncated, counts or lengths beyond the file, duplicate names, rows
-  // that are no whole number of blocks, tensors outside the file or overlapping or misaligned, size overflow);
-  // kUnsupported (version 1, big-endian, an element type that Pelton does not know: named with its tensor).
+  // Errors: kNotFound, kIo; kCorruptFile (bad magic, truncated, counts or lengths beyond the file or a header beyond
+  // 128 MB, names that are empty, duplicate or not printable ASCII, no or more than four dimensions, a dimension of 0,
+  // rows that are no whole number of blocks, tensors outside the file or overlapping or misaligned, size overflow, an
+  // alignment that is no power of two up to 1 MB); kUnsupported (version 1, big-endian, arrays of arrays, an element
+  // type that Pelton does not know: named with its tensor).
   static std::shared_ptr<const GgufFile> open(const std::filesystem::path& path);
   // The same on bytes in memory, for tests and fuzzing; `bytes` must outlive the result and all its tensors.
   static std::shared_ptr<const GgufFile> parse(std::span<const std::byte> bytes, std::string name);
@@ -38,18 +42,21 @@ class GgufFile final : public TensorSource {
   // Null where the file was parsed from memory.
   const std::shared_ptr<const MappedFile>& mapping() const { return mapping_; }
 
-  // Typed metadata. std::nullopt: absent. Error kCorruptFile: present with another type or out of range.
+  // Typed metadata. std::nullopt or null: absent. Error kCorruptFile: present with another type or out of range. A
+  // single number must be finite; integers widen to numbers.
   std::optional<int64_t> integer(std::string_view key) const;
   std::optional<double> number(std::string_view key) const;
   std::optional<bool> boolean(std::string_view key) const;
   std::optional<std::string> string(std::string_view key) const;
   const std::vector<std::string>* strings(std::string_view key) const;
-  std::optional<std::vector<double>> numbers(std::string_view key) const;    // integers widen
+  std::optional<std::vector<double>> numbers(std::string_view key) const;
   std::optional<std::vector<int64_t>> integers(std::string_view key) const;
 
  private:
   GgufFile() = default;
   friend class GgufParser;
+  const GgufValue* value(std::string_view key) const;  // null: absent
+  [[noreturn]] void fail(std::string_view key, std::string_view expected) const;
 
   std::filesystem::path path_;
   std::shared_ptr<const MappedFile> mapping_;
