@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <exception>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -18,10 +19,12 @@ Error current_error() {
     throw;
   } catch (const Error& error) {
     return error;
+  } catch (const std::bad_alloc&) {
+    return Error(ErrorCode::kResourceExhausted, "out of memory");
   } catch (const std::exception& exception) {
-    return Error(ErrorCode::kInternal, fmt::format("the engine failed: {}", exception.what()));
+    return Error(ErrorCode::kInternal, exception.what());
   } catch (...) {
-    return Error(ErrorCode::kInternal, "the engine failed for an unknown reason");
+    return Error(ErrorCode::kInternal, "unknown exception");
   }
 }
 

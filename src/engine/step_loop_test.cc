@@ -1,0 +1,218 @@
+#include "engine/step_loop.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <stdexcept>
+
+#include "engine/fake_runner.h"
+#include "engine/fake_tokenizer.h"
+#include "engine/recording_sink.h"
+
+namespace pelton {
+namespace {
+
+class FakeClock final : public Clock {
+ public:
+  TimePoint now() const override { return now_; }
+  void advance(Duration duration) { now_ += duration; }
+
+ private:
+  TimePoint now_{};
+};
+
+constexpr RequestId id(uint64_t number) { return RequestId{number}; }
+
+// What the fake model says to `prompt` when nothing is sampled.
+std::vector<int32_t> greedy_answer(std::vector<int32_t> history, size_t count, int64_t vocabulary_size) {
+  std::vector<int32_t> answer;
+  while (answer.size() < count) {
+    answer.push_back(FakeRunner::next_token(history, vocabulary_size));
+    history.push_back(answer.back());
+  }
+  return answer;
+}
+
+class StepLoopTest : public testing::Test {
+ protected:
+  void start(FakeRunner::Options options = {}, SchedulerOptions scheduling = {}, std::vector<TokenId> end_tokens = {}) {
+    runner_ = std::make_unique<FakeRunner>(std::move(options));
+    const RunnerLimits limits = runner_->limits();
+    scheduling.page_count = limits.page_count;
+    scheduling.page_token_count = limits.page_token_count;
+    loop_ = std::make_unique<StepLoop>(
+        StepLoop::Environment{.runner = *runner_,
+                              .tokenizer = FakeTokenizer::with_size(limits.vocabulary_size),
+                              .end_tokens = std::move(end_tokens),
+                              .scheduling = scheduling,
+                              .clock = clock_});
+  }
+  // A prompt of `prompt_size` tokens that differ from those of other numbers.
+  std::vector<int32_t> prompt(uint64_t number, size_t prompt_size) const {
+    Rng rng(number);
+    std::vector<int32_t> tokens;
+    for (size_t i = 0; i < prompt_size; ++i) tokens.push_back(static_cast<int32_t>(rng.next_below(64)));
+    return tokens;
+  }
+  std::shared_ptr<RecordingSink> add(uint64_t number, size_t prompt_size, int64_t max_tokens,
+                                     SamplingParameters sampling = {.temperature = 0}) {
+    auto sink = std::make_shared<RecordingSink>();
+    Submission submission{.id = id(number), .answer_token_count_max = max_tokens, .seed = number, .sink = sink};
+    for (const int32_t token : prompt(number, prompt_size)) submission.request.prompt.push_back(TokenId{token});
+    submission.request.sampling = std::move(sampling);
+    submission.submitted = clock_.now();
+    loop_->add(std::move(submission));
+    return sink;
+  }
+  void run_until_idle() {
+    for (int i = 0; i < 10'000 && !loop_->is_idle(); ++i) loop_->step();
+    EXPECT_TRUE(loop_->is_idle());
+    EXPECT_EQ(loop_->statistics().pages_used, 0);
+  }
+
+  FakeClock clock_;
+  std::unique_ptr<FakeRunner> runner_;
+  std::unique_ptr<StepLoop> loop_;
+};
+
+TEST_F(StepLoopTest, SayWhatTheModelSays) {
+  start();
+  const auto sink = add(1, 20, 30);
+  run_until_idle();
+  EXPECT_EQ(sink->tokens(), greedy_answer(prompt(1, 20), 30, 64));
+  std::string text;
+  for (const int32_t token : sink->tokens()) text += FakeTokenizer::with_size(64)->token_bytes(TokenId{token});
+  EXPECT_EQ(sink->text(), text);
+  EXPECT_EQ(sink->summary()->reason, FinishReason::kLength);
+  EXPECT_EQ(sink->summary()->prompt_tokens, 20);
+  EXPECT_EQ(sink->summary()->completion_tokens, 30);
+}
+
+TEST_F(StepLoopTest, CompanyChunksAndPreemptionAreInvisible) {
+  start({.limits = {.vocabulary_size = 64, .context_length = 128, .page_count = 9}},
+        {.step_token_count_max = 11, .sequence_count_max = 8});
+  std::vector<std::shared_ptr<RecordingSink>> sinks;
+  for (uint64_t i = 0; i < 12; ++i) sinks.push_back(add(i, 1 + 5 * i, 40));
+  run_until_idle();
+  for (uint64_t i = 0; i < sinks.size(); ++i) {
+    EXPECT_EQ(sinks[i]->tokens(), greedy_answer(prompt(i, 1 + 5 * i), 40, 64)) << "request " << i;
+  }
+  EXPECT_GT(loop_->statistics().preemption_count, 0);
+}
+
+TEST_F(StepLoopTest, SampledTokensDoNotDependOnCompany) {
+  const SamplingParameters sampling{.temperature = 1.0, .top_p = 0.95};
+  start();
+  const auto alone = add(1, 10, 40, sampling);
+  run_until_idle();
+  start({.limits = {.vocabulary_size = 64, .context_length = 128, .page_count = 9}},
+        {.step_token_count_max = 11, .sequence_count_max = 8});
+  add(7, 60, 40, sampling);
+  const auto in_company = add(1, 10, 40, sampling);
+  for (uint64_t i = 2; i < 6; ++i) add(i, 30, 40, sampling);
+  run_until_idle();
+  EXPECT_EQ(alone->tokens(), in_company->tokens());
+  EXPECT_GT(loop_->statistics().preemption_count, 0);
+}
+
+TEST_F(StepLoopTest, RequestsShareSteps) {
+  start();
+  for (uint64_t i = 0; i < 8; ++i) add(i, 4, 10);
+  run_until_idle();
+  EXPECT_EQ(loop_->statistics().step_count, 10);
+  EXPECT_EQ(loop_->statistics().step_row_count, 8 * (4 + 9));
+}
+
+TEST_F(StepLoopTest, EndTokenEnds) {
+  const std::vector<int32_t> answer = greedy_answer(prompt(1, 5), 20, 64);
+  start({}, {}, {TokenId{answer[7]}});
+  const auto sink = add(1, 5, 20);
+  run_until_idle();
+  const auto end = std::find(answer.begin(), answer.end(), answer[7]);
+  EXPECT_EQ(sink->tokens(), std::vector<int32_t>(answer.begin(), end + 1));
+  EXPECT_EQ(sink->summary()->reason, FinishReason::kStop);
+}
+
+TEST_F(StepLoopTest, CancelFreesPagesAndTellsTheSink) {
+  start();
+  const auto running = add(1, 20, 100);
+  loop_->step();
+  const auto waiting = add(2, 20, 100);
+  EXPECT_GT(loop_->statistics().pages_used, 0);
+  loop_->cancel(id(1));
+  loop_->cancel(id(2));
+  loop_->cancel(id(2));
+  loop_->cancel(id(99));
+  EXPECT_EQ(running->error_code(), ErrorCode::kCancelled);
+  EXPECT_EQ(waiting->error_code(), ErrorCode::kCancelled);
+  EXPECT_EQ(loop_->statistics().pages_used, 0);
+  EXPECT_TRUE(loop_->is_idle());
+}
+
+TEST_F(StepLoopTest, FailingStepFailsItsRequestsAndNoOthers) {
+  bool fails = false;
+  start({.before_step = [&](const StepBatch&) { if (fails) throw std::runtime_error("broken"); }},
+        {.step_token_count_max = 8, .sequence_count_max = 1});
+  const auto first = add(1, 4, 10);
+  const auto second = add(2, 4, 10);
+  loop_->step();
+  fails = true;
+  loop_->step();
+  fails = false;
+  run_until_idle();
+  EXPECT_EQ(first->error_code(), ErrorCode::kInternal);
+  EXPECT_EQ(second->tokens(), greedy_answer(prompt(2, 4), 10, 64));
+}
+
+TEST_F(StepLoopTest, BadLogitsFailTheirRequestAndNoOther) {
+  start({.after_step = [](std::span<float> logits) {
+    if (!logits.empty()) logits[3] = std::numeric_limits<float>::quiet_NaN();  // of the first row
+  }});
+  const auto first = add(1, 4, 1);
+  const auto second = add(2, 4, 1);
+  loop_->step();
+  EXPECT_EQ(first->error_code(), ErrorCode::kInternal);
+  EXPECT_EQ(second->tokens().size(), 1u);
+}
+
+class ThrowingSink final : public GenerationSink {
+ public:
+  void on_tokens(std::string, std::vector<SampledToken>) override { throw std::runtime_error("connection lost"); }
+  void on_finish(const GenerationSummary&) override { throw std::runtime_error("connection lost"); }
+  void on_error(const Error&) override { throw std::runtime_error("connection lost"); }
+};
+
+TEST_F(StepLoopTest, ThrowingSinkEndsItsRequestAndNoOther) {
+  start();
+  const auto other = add(1, 4, 10);
+  Submission submission{.id = id(2), .answer_token_count_max = 10, .sink = std::make_shared<ThrowingSink>()};
+  submission.request.prompt = {TokenId{1}};
+  loop_->add(std::move(submission));
+  run_until_idle();
+  EXPECT_EQ(other->tokens().size(), 10u);
+}
+
+TEST_F(StepLoopTest, MeasuresTimeByItsClock) {
+  start({.before_step = [this](const StepBatch&) { clock_.advance(std::chrono::milliseconds(10)); }},
+        {.step_token_count_max = 8, .sequence_count_max = 1});
+  add(1, 8, 1);  // one step
+  const auto sink = add(2, 16, 3);
+  run_until_idle();
+  EXPECT_EQ(milliseconds(sink->summary()->timings.queue), 10);
+  EXPECT_EQ(milliseconds(sink->summary()->timings.first_token), 30);
+  EXPECT_EQ(milliseconds(sink->summary()->timings.total), 50);
+}
+
+TEST_F(StepLoopTest, FailAllEndsEverything) {
+  start();
+  const auto running = add(1, 20, 100);
+  loop_->step();
+  const auto waiting = add(2, 20, 100);
+  loop_->fail_all(Error(ErrorCode::kUnavailable, "stopping"));
+  EXPECT_EQ(running->error_code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(waiting->error_code(), ErrorCode::kUnavailable);
+  EXPECT_TRUE(loop_->is_idle());
+}
+
+}  // namespace
+}  // namespace pelton
