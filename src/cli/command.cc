@@ -1,7 +1,115 @@
 #include "cli/command.h"
 
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/output.h"
+#include "cli/version.h"
+
 namespace pelton::cli {
 
-int main(int, char**) { return 0; }
+std::function<int()> add_run(CLI::App& app);
+std::function<int()> add_chat(CLI::App& app);
+std::function<int()> add_serve(CLI::App& app);
+std::function<int()> add_inspect(CLI::App& app);
+std::function<int()> add_verify(CLI::App& app);
+
+namespace {
+
+constexpr Command kCommands[] = {
+    {"run", "Answer one prompt", add_run},
+    {"chat", "Talk with a model in the terminal", add_chat},
+    {"serve", "Answer OpenAI's HTTP API", add_serve},
+    {"inspect", "Show what a model file holds", add_inspect},
+    {"verify", "Prove that a model computes what a reference says", add_verify},
+};
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  pelton run -m smollm2-135m-instruct-q4_1 \"Why is the sky blue?\"\n"
+    "  pelton chat -m model.gguf\n"
+    "  pelton serve -m model.gguf --port 8080\n"
+    "  pelton COMMAND --help\n";
+
+// Works before the command line is understood, too: whoever asked for JSON gets the error as JSON.
+bool asks_for_json(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::string_view(argv[i]) == "--json") return true;
+  }
+  return false;
+}
+
+int report(ErrorCode code, const std::string& message, bool as_json, const std::string& hint = {}) {
+  fmt::print(stderr, "pelton: error: {}\n{}", message, hint);
+  const ErrorCodeInfo& info = error_code_info(code);
+  if (as_json) {
+    try {
+      print_json({{"error", {{"code", info.name}, {"message", message}}}});
+    } catch (const Error&) {  // standard output is gone: the line above has said what matters
+    }
+  }
+  return info.exit_code;
+}
+
+int report_bad_usage(const CLI::App& app, const CLI::ParseError& error, bool as_json) {
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  const std::string command = chosen.empty() ? "pelton" : "pelton " + chosen.front()->get_name();
+  return report(ErrorCode::kUsage, error.what(), as_json, fmt::format("Try '{} --help'.\n", command));
+}
+
+int run_guarded(const std::function<int()>& work, bool as_json) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    return report(error.code(), error.message(), as_json);
+  } catch (const std::bad_alloc&) {
+    return report(ErrorCode::kResourceExhausted, "out of memory", as_json);
+  } catch (const std::exception& error) {
+    return report(ErrorCode::kInternal, fmt::format("unexpected: {}", error.what()), as_json);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A reader that goes away (`pelton run … | head -1`) ends the program quietly, even where the parent ignores the
+  // signal.
+  std::signal(SIGPIPE, SIG_DFL);
+
+  CLI::App app("Run, serve and inspect language models on your own machine.", "pelton");
+  app.set_version_flag("--version", fmt::format("pelton {}", kVersion));
+  app.set_help_flag("-h,--help", "Show this help");
+  app.footer(kExamples);
+  app.require_subcommand(0, 1);  // at most one: a prompt may be the name of a command
+  std::vector<std::pair<const CLI::App*, std::function<int()>>> works;
+  for (const Command& command : kCommands) {
+    CLI::App* subcommand = app.add_subcommand(command.name, command.summary);
+    subcommand->get_formatter()->column_width(34);
+    works.emplace_back(subcommand, command.add(*subcommand));
+  }
+
+  const bool as_json = asks_for_json(argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked_for_text) {  // --help, --version
+    return app.exit(asked_for_text);
+  } catch (const CLI::ParseError& error) {
+    return report_bad_usage(app, error, as_json);
+  }
+  for (const auto& [subcommand, work] : works) {
+    if (subcommand->parsed()) return run_guarded(work, as_json);
+  }
+  fmt::print(stderr, "{}", app.help());
+  return error_code_info(ErrorCode::kUsage).exit_code;
+}
 
 }  // namespace pelton::cli

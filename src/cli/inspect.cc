@@ -1,0 +1,245 @@
+// `pelton inspect`: what a model file holds.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "cli/byte_size.h"
+#include "cli/command.h"
+#include "cli/inspection.h"
+#include "cli/output.h"
+#include "cli/printable.h"
+
+namespace pelton::cli {
+namespace {
+
+constexpr const char* kNotes =
+    "MODEL is a GGUF file, a Hugging Face folder, a .safetensors file, or the short name of a model in the cache. A "
+    "model\n"
+    "that Pelton cannot run is shown too, with the reason.\n"
+    "\n"
+    "Examples:\n"
+    "  pelton inspect model.gguf\n"
+    "  pelton inspect folder/ --tensors\n"
+    "  pelton inspect model.gguf --template > template.jinja\n"
+    "  pelton inspect model.gguf --json --metadata\n";
+
+constexpr size_t kLineBytesMax = 100;
+constexpr ElementType kKvTypes[] = {ElementType::kF32, ElementType::kBF16};
+
+struct InspectOptions {
+  std::string model;
+  bool shows_template = false;
+  bool shows_metadata = false;
+  bool shows_tensors = false;
+  bool as_json = false;
+};
+
+// --- JSON
+
+json::object token_to_json(const SpecialToken& token) { return {{"id", token.id}, {"text", valid_utf8(token.text)}}; }
+
+json::array tokens_to_json(const std::vector<SpecialToken>& tokens) {
+  json::array array;
+  for (const SpecialToken& token : tokens) array.push_back(token_to_json(token));
+  return array;
+}
+
+json::object spec_to_json(const ModelSpec& spec) {
+  return {{"layers", spec.layer_count},           {"width", spec.width},
+          {"query_heads", spec.query_head_count}, {"key_value_heads", spec.key_value_head_count},
+          {"head_width", spec.head_width},        {"feed_forward_width", spec.feed_forward_width},
+          {"vocabulary", spec.vocabulary_size},   {"context_length", spec.context_length},
+          {"norm_epsilon", spec.norm_epsilon},    {"tied_output", spec.has_tied_output},
+          {"rope_scaling", spec.rope_scaling}};
+}
+
+json::object memory_to_json(const Inspection& inspection) {
+  json::object memory = {{"weights_bytes", inspection.weight_bytes()}};
+  if (!inspection.spec) return memory;
+  for (ElementType type : kKvTypes) {
+    const int64_t bytes = kv_bytes_per_token(*inspection.spec, type);
+    memory[fmt::format("kv_{}_bytes_per_token", element_type_name(type))] = bytes;
+    memory[fmt::format("kv_{}_bytes_full_context", element_type_name(type))] = bytes * inspection.spec->context_length;
+  }
+  return memory;
+}
+
+json::value vocabulary_to_json(const std::optional<VocabularyFacts>& facts) {
+  if (!facts) return nullptr;
+  return {{"kind", valid_utf8(facts->kind)},
+          {"vocabulary", facts->size},
+          {"bos", facts->bos ? json::value(token_to_json(*facts->bos)) : json::value(nullptr)},
+          {"ends", tokens_to_json(facts->ends)},
+          {"special", tokens_to_json(facts->special)}};
+}
+
+json::object inspection_to_json(const Inspection& inspection, const InspectOptions& options) {
+  json::array types;
+  for (const ElementTypeUse& use : inspection.types) {
+    types.push_back({{"type", element_type_name(use.type)},
+                     {"tensors", use.tensor_count},
+                     {"parameters", use.element_count},
+                     {"bytes", use.bytes}});
+  }
+  json::object object = {{"name", valid_utf8(inspection.name)},
+                         {"path", valid_utf8(inspection.path)},
+                         {"format", inspection.format},
+                         {"architecture", valid_utf8(inspection.architecture)},
+                         {"runnable", !inspection.problem},
+                         {"problem", nullptr},
+                         {"parameters", inspection.element_count()},
+                         {"tensor_count", inspection.tensors.size()},
+                         {"types", std::move(types)},
+                         {"spec", nullptr},
+                         {"memory", memory_to_json(inspection)},
+                         {"tokenizer", vocabulary_to_json(inspection.vocabulary)},
+                         {"chat_template", nullptr}};
+  if (inspection.problem) object["problem"] = valid_utf8(*inspection.problem);
+  if (inspection.spec) object["spec"] = spec_to_json(*inspection.spec);
+  if (inspection.chat_template) object["chat_template"] = valid_utf8(*inspection.chat_template);
+  if (options.shows_metadata) {
+    json::object metadata;
+    for (const auto& [key, value] : inspection.metadata) metadata[valid_utf8(key)] = valid_utf8(value);
+    object["metadata"] = std::move(metadata);
+  }
+  if (options.shows_tensors) {
+    json::array tensors;
+    for (const TensorEntry& entry : inspection.tensors) {
+      json::array shape;
+      for (int axis = 0; axis < entry.shape.rank(); ++axis) shape.push_back(entry.shape[axis]);
+      tensors.push_back(
+          {{"name", valid_utf8(entry.name)}, {"type", element_type_name(entry.type)}, {"shape", std::move(shape)}});
+    }
+    object["tensors"] = std::move(tensors);
+  }
+  return object;
+}
+
+// --- Text
+
+std::string line(std::string_view label, std::string_view value) { return fmt::format("{:<14} {}\n", label, value); }
+
+// "134.5 M"
+std::string rounded_count(int64_t count) {
+  const double value = static_cast<double>(count);
+  if (count >= 1'000'000'000) return fmt::format("{:.2f} G", value / 1e9);
+  if (count >= 1'000'000) return fmt::format("{:.1f} M", value / 1e6);
+  return fmt::format("{}", count);
+}
+
+std::string spec_to_text(const ModelSpec& spec) {
+  return line("Sizes", fmt::format("{} layers, width {}, {} query heads on {} key/value heads of {}, feed-forward {}",
+                                   spec.layer_count, spec.width, spec.query_head_count, spec.key_value_head_count,
+                                   spec.head_width, spec.feed_forward_width)) +
+         line("Context", fmt::format("{} tokens, RoPE scaling {}", spec.context_length, spec.rope_scaling)) +
+         line("Output", fmt::format("{} logits, {}", spec.vocabulary_size,
+                                    spec.has_tied_output ? "from the embedding table" : "from a matrix of its own"));
+}
+
+std::string types_to_text(const Inspection& inspection) {
+  std::string text =
+      line("Weights", fmt::format("{} parameters in {} tensors, {}", rounded_count(inspection.element_count()),
+                                  inspection.tensors.size(), format_byte_size(inspection.weight_bytes())));
+  for (const ElementTypeUse& use : inspection.types) {
+    text += line("", fmt::format("{:<5} {:>9} in {} tensors, {}", element_type_name(use.type),
+                                 rounded_count(use.element_count), use.tensor_count, format_byte_size(use.bytes)));
+  }
+  return text;
+}
+
+std::string token_to_text(const SpecialToken& token) {
+  return fmt::format("{} {}", token.id, one_line(token.text, kLineBytesMax));
+}
+
+std::string tokens_to_text(const std::vector<SpecialToken>& tokens, size_t count_max) {
+  std::string text;
+  for (size_t i = 0; i < std::min(tokens.size(), count_max); ++i) {
+    text += (i == 0 ? "" : ", ") + token_to_text(tokens[i]);
+  }
+  if (tokens.size() > count_max) text += fmt::format(", … ({} in all)", tokens.size());
+  return tokens.empty() ? "none" : text;
+}
+
+std::string vocabulary_to_text(const std::optional<VocabularyFacts>& facts) {
+  if (!facts) return line("Tokens", "no tokenizer");
+  constexpr size_t kSpecialTokensShown = 6;
+  return line("Tokens", fmt::format("{}, {} tokens", one_line(facts->kind, kLineBytesMax), facts->size)) +
+         line("", "begin: " + (facts->bos ? token_to_text(*facts->bos) : "none")) +
+         line("", "end: " + tokens_to_text(facts->ends, kSpecialTokensShown)) +
+         line("", "special: " + tokens_to_text(facts->special, kSpecialTokensShown));
+}
+
+std::string memory_to_text(const Inspection& inspection) {
+  std::string text =
+      line("Memory", fmt::format("{} of weights, mapped from the file", format_byte_size(inspection.weight_bytes())));
+  if (!inspection.spec) return text;
+  for (ElementType type : kKvTypes) {
+    const int64_t bytes = kv_bytes_per_token(*inspection.spec, type);
+    text += line("", fmt::format("keys and values in {}: {} a token, {} for the full context", element_type_name(type),
+                                 format_byte_size(bytes), format_byte_size(bytes * inspection.spec->context_length)));
+  }
+  return text;
+}
+
+std::string template_to_text(const std::optional<std::string>& chat_template) {
+  if (!chat_template) return line("Chat template", "none");
+  return line("Chat template", fmt::format("{} bytes (--template prints it): {}", chat_template->size(),
+                                           one_line(*chat_template, kLineBytesMax)));
+}
+
+std::string inspection_to_text(const Inspection& inspection, const InspectOptions& options) {
+  std::string text = line("Model", one_line(inspection.name, kLineBytesMax)) + line("Format", inspection.format);
+  if (!inspection.architecture.empty()) text += line("Architecture", one_line(inspection.architecture, kLineBytesMax));
+  if (inspection.spec) text += spec_to_text(*inspection.spec);
+  text += types_to_text(inspection) + memory_to_text(inspection) + vocabulary_to_text(inspection.vocabulary) +
+          template_to_text(inspection.chat_template);
+  constexpr size_t kProblemBytesMax = 1000;
+  text += line("Runs", inspection.problem ? "no: " + one_line(*inspection.problem, kProblemBytesMax) : "yes");
+  if (options.shows_metadata) {
+    text += "\nMetadata\n";
+    for (const auto& [key, value] : inspection.metadata) {
+      text += fmt::format("  {} = {}\n", one_line(key, kLineBytesMax), one_line(value, kLineBytesMax));
+    }
+  }
+  if (options.shows_tensors) {
+    text += "\nTensors\n";
+    for (const TensorEntry& entry : inspection.tensors) {
+      text += fmt::format("  {:<44} {:<5} {}\n", one_line(entry.name, kLineBytesMax), element_type_name(entry.type),
+                          entry.shape.to_string());
+    }
+  }
+  return text;
+}
+
+int inspect(const InspectOptions& options) {
+  const Inspection inspection = inspect_model(options.model);
+  if (options.shows_template) {
+    if (!inspection.chat_template) {
+      throw Error(ErrorCode::kNotFound, fmt::format("{} has no chat template", inspection.path));
+    }
+    print_text(*inspection.chat_template);
+  } else if (options.as_json) {
+    print_json(inspection_to_json(inspection, options));
+  } else {
+    print_text(inspection_to_text(inspection, options));
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::function<int()> add_inspect(CLI::App& app) {
+  const auto options = std::make_shared<InspectOptions>();
+  app.add_option("model", options->model, "What to look into")->required()->type_name("MODEL");
+  app.add_flag("--metadata", options->shows_metadata, "List all metadata too");
+  app.add_flag("--tensors", options->shows_tensors, "List all tensors too");
+  CLI::Option* json = app.add_flag("--json", options->as_json, "Print one JSON object");
+  app.add_flag("--template", options->shows_template, "Print the chat template and nothing else")->excludes(json);
+  app.footer(kNotes);
+  return [options] { return inspect(*options); };
+}
+
+}  // namespace pelton::cli

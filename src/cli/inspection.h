@@ -1,0 +1,62 @@
+// What a model file or folder holds, as plain data: read without running it, and as far as it can be understood.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/tensor_source.h"
+#include "model/spec.h"
+#include "tensor/element_type.h"
+#include "text/token_id.h"
+
+namespace pelton::cli {
+
+struct ElementTypeUse {
+  ElementType type;
+  int64_t tensor_count = 0;
+  int64_t element_count = 0;
+  int64_t bytes = 0;
+};
+
+struct SpecialToken {
+  int64_t id;
+  std::string text;
+};
+
+struct VocabularyFacts {
+  std::string kind;  // "byte-level BPE (smollm)"
+  int64_t size = 0;
+  std::optional<SpecialToken> bos;
+  std::vector<SpecialToken> ends;     // any of them ends an answer
+  std::vector<SpecialToken> special;  // all control tokens
+};
+
+// All texts are as the file has them: unchecked bytes.
+struct Inspection {
+  std::string name;
+  std::string path;
+  std::string format;  // "GGUF 3", "Hugging Face folder", "safetensors"
+  std::string architecture;
+  std::vector<TensorEntry> tensors;
+  std::vector<ElementTypeUse> types;  // the one with the most bytes first
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::optional<ModelSpec> spec;
+  std::optional<VocabularyFacts> vocabulary;
+  std::optional<std::string> chat_template;
+  std::optional<std::string> problem;  // why Pelton cannot run it
+
+  int64_t element_count() const;
+  int64_t weight_bytes() const;
+};
+
+// Keys and values of one token over all layers.
+int64_t kv_bytes_per_token(const ModelSpec& spec, ElementType kv_type);
+
+// `model` as resolve_model_path() takes it, or a .safetensors file. What can be read but not run becomes `problem`.
+// Errors: kNotFound, kIo, kCorruptFile: the file cannot be read at all.
+Inspection inspect_model(const std::string& model);
+
+}  // namespace pelton::cli

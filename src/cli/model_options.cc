@@ -1,0 +1,77 @@
+#include "cli/model_options.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "cli/byte_size.h"
+#include "cli/command.h"
+
+namespace pelton::cli {
+namespace {
+
+constexpr const char* kGroup = "Model";
+constexpr int kThreadCountMax = 1024;
+constexpr int64_t kContextLengthMax = int64_t{1} << 30;
+
+}  // namespace
+
+void ModelOptions::add_to(CLI::App& app) {
+  add_compute_to(app, ActivationType::kInt8);
+  app.add_option("--context", context_length_,
+                 "Tokens of prompt and answer together (default: what the model was made for)")
+      ->check(CLI::Range(int64_t{1}, kContextLengthMax))
+      ->group(kGroup);
+  app.add_option("--kv-memory", kv_memory_,
+                 "Memory for keys and values, as in 512M or 2G (default: a quarter of what is free)")
+      ->group(kGroup);
+}
+
+void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activations) {
+  activations_ = default_activations == ActivationType::kF32 ? "f32" : "int8";
+  app.add_option("-m,--model", model_, "A GGUF file, a Hugging Face folder, or the short name of a model in the cache")
+      ->required()
+      ->group(kGroup);
+  app.add_option("-t,--threads", thread_count_, "Threads that compute (default: one for each core)")
+      ->check(CLI::Range(1, kThreadCountMax))
+      ->group(kGroup);
+  app.add_option("--activations", activations_,
+                 "int8 is fast; f32 computes with the weights exactly as they lie in the file")
+      ->check(CLI::IsMember({"int8", "f32"}))
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--kv-type", kv_type_,
+                 "How keys and values are kept (default: bf16 with int8 activations, f32 with f32)")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->group(kGroup);
+}
+
+EngineOptions ModelOptions::engine_options() const {
+  EngineOptions options;
+  options.thread_count = thread_count_;
+  options.activations = activations_ == "f32" ? ActivationType::kF32 : ActivationType::kInt8;
+  if (kv_type_) options.kv_type = *kv_type_ == "f32" ? ElementType::kF32 : ElementType::kBF16;
+  options.context_length = context_length_;
+  if (kv_memory_) options.kv_bytes_max = parse_byte_size(*kv_memory_);
+  return options;
+}
+
+LoadedModel load_model(const ModelOptions& options, EngineOptions engine_options) {
+  const SteadyClock clock;
+  const TimePoint start = clock.now();
+  LoadedModel loaded;
+  loaded.bundle = load_bundle(options.model());
+  if (loaded.bundle->tokenizer == nullptr) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("{} has no tokenizer, so it can neither read nor write text; `pelton verify` and `pelton "
+                            "inspect` work with it",
+                            loaded.bundle->path.string()));
+  }
+  loaded.engine = std::make_unique<Engine>(loaded.bundle, engine_options);
+  loaded.load_ms = milliseconds(clock.now() - start);
+  return loaded;
+}
+
+}  // namespace pelton::cli

@@ -1,0 +1,46 @@
+// The options of every command that runs a model: which one, on how many threads, how exactly, with how much memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/engine.h"
+
+namespace CLI {
+class App;
+}
+
+namespace pelton::cli {
+
+class ModelOptions {
+ public:
+  // The object must stay where it is until the command line is parsed.
+  void add_to(CLI::App& app);
+  // Without what only conversations need: --context and --kv-memory.
+  void add_compute_to(CLI::App& app, ActivationType default_activations);
+
+  const std::string& model() const { return model_; }
+  // Error kUsage: --kv-memory is no size.
+  EngineOptions engine_options() const;
+
+ private:
+  std::string model_;
+  int thread_count_ = 0;
+  std::string activations_;
+  std::optional<std::string> kv_type_;
+  std::optional<int64_t> context_length_;
+  std::optional<std::string> kv_memory_;
+};
+
+// A model that is ready to answer.
+struct LoadedModel {
+  std::shared_ptr<const ModelBundle> bundle;
+  std::unique_ptr<Engine> engine;
+  double load_ms;
+};
+// Errors: those of load_bundle() and Engine; kUnsupported: the model has no tokenizer.
+LoadedModel load_model(const ModelOptions& options, EngineOptions engine_options);
+
+}  // namespace pelton::cli

@@ -1,0 +1,93 @@
+// `pelton serve`: OpenAI's HTTP API in front of one model.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "cli/command.h"
+#include "cli/model_options.h"
+#include "cli/output.h"
+#include "server/server.h"
+
+namespace pelton::cli {
+namespace {
+
+constexpr const char* kNotes =
+    "Answers /v1/models, /v1/chat/completions, /v1/completions and /health. Each request brings its own sampling "
+    "options.\n"
+    "Says \"listening on URL\" on standard error when it is ready; with --json also "
+    "{\"event\":\"listening\",\"url\":…} on standard\n"
+    "output. Ctrl-C or SIGTERM lets the answers in flight finish; a second one ends at once.\n"
+    "\n"
+    "Examples:\n"
+    "  pelton serve -m model.gguf\n"
+    "  pelton serve -m model.gguf --host 0.0.0.0 --port 80 --name my-model\n"
+    "  pelton serve -m model.gguf --max-sequences 16 --kv-memory 4G --context 4096\n"
+    "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi!\"}]}'\n";
+
+struct ServeOptions {
+  ModelOptions model;
+  ServerOptions server;
+  int64_t sequence_count_max = EngineOptions{}.sequence_count_max;
+  int64_t queue_length_max = EngineOptions{}.queue_length_max;
+  double drain_seconds = seconds(ServerOptions{}.drain_time_max);
+  bool as_json = false;
+};
+
+int serve(const ServeOptions& options) {
+  std::signal(SIGPIPE, SIG_IGN);  // a client that hangs up is no reason to end
+  log::set_level(log::Level::kInfo);
+  EngineOptions engine_options = options.model.engine_options();
+  engine_options.sequence_count_max = options.sequence_count_max;
+  engine_options.queue_length_max = options.queue_length_max;
+  ServerOptions server_options = options.server;
+  server_options.drain_time_max =
+      std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.drain_seconds));
+
+  LoadedModel loaded = load_model(options.model, engine_options);
+  Server server(std::move(loaded.engine), server_options);
+  server.start();
+  print_note("listening on " + server.url());
+  if (options.as_json) print_json({{"event", "listening"}, {"url", server.url()}, {"model", loaded.bundle->name}});
+  server.run_until_signal();
+  return 0;
+}
+
+}  // namespace
+
+std::function<int()> add_serve(CLI::App& app) {
+  constexpr int kPortMax = 65535;
+  constexpr int64_t kCountMax = 1'000'000;
+  constexpr double kDrainSecondsMax = 86'400;
+  const auto options = std::make_shared<ServeOptions>();
+  HttpOptions& http = options->server.http;
+  app.add_option("--host", http.host, "Address to listen on; 0.0.0.0 lets other machines in")->capture_default_str();
+  app.add_option("--port", http.port, "Port to listen on; 0: any free one")
+      ->check(CLI::Range(0, kPortMax))
+      ->capture_default_str();
+  app.add_option("--name", options->server.model_names, "What requests call the model (may be given several times)")
+      ->type_size(1)
+      ->allow_extra_args(false);
+  app.add_option("--max-sequences", options->sequence_count_max, "Requests that are computed at once")
+      ->check(CLI::Range(int64_t{1}, kCountMax))
+      ->capture_default_str();
+  app.add_option("--queue", options->queue_length_max, "Requests that may wait; more are refused with status 429")
+      ->check(CLI::Range(int64_t{0}, kCountMax))
+      ->capture_default_str();
+  app.add_option("--drain-seconds", options->drain_seconds, "What answers in flight get when the server stops")
+      ->check(CLI::Range(0.0, kDrainSecondsMax))
+      ->capture_default_str();
+  app.add_flag("--allow-special-in-messages", options->server.allow_special_in_messages,
+               "Let messages contain special tokens, with which they can forge a turn of the chat");
+  app.add_flag("--json", options->as_json, "Say on standard output, as a line of JSON, where it listens");
+  options->model.add_to(app);
+  app.footer(kNotes);
+  return [options] { return serve(*options); };
+}
+
+}  // namespace pelton::cli
