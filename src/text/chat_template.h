@@ -1,5 +1,5 @@
-// A model's chat template (Jinja), rendered by `minijinja` with Python's string methods, under a limit of work ("fuel").
-// Immutable: any thread may render.
+// A model's chat template (Jinja), rendered by `minijinja` with Python's string methods, under a limit of work
+// ("fuel"). Immutable: any thread may render.
 #pragma once
 
 #include <memory>
@@ -20,11 +20,13 @@ class ChatTemplate {
   virtual ~ChatTemplate() = default;
 
   struct Input {
-    json::array messages;   // OpenAI's form: {"role", "content", "tool_calls", …}
-    json::array tools;      // empty: the template sees none
+    json::array messages;  // OpenAI's form: {"role", "content", "tool_calls", …}
+    json::array tools;     // empty: the template sees none
     bool add_generation_prompt = true;
-    json::object variables; // further names that the template may use (enable_thinking, …)
+    json::object variables;  // further names that the template may use (enable_thinking, …); those above win
+    std::optional<int64_t> now_unix_s;  // for strftime_now, in local time; absent: the system's clock
   };
+  // Like transformers' apply_chat_template: a field of a message that is null counts as absent.
   // Errors: kInvalidArgument (the template called raise_exception: its message; or it used something undefined),
   // kResourceExhausted (out of fuel, output too large).
   virtual std::string render(const Input& input) const = 0;
@@ -36,9 +38,11 @@ struct EncodedChat {
   std::vector<TokenId> tokens;
 };
 
-// Renders and encodes. The template's own special tokens are recognised; those that somebody wrote into a message (any
-// string in it: content, names, arguments) are encoded as ordinary text, so that nobody can forge a turn, unless
-// `allow_special_in_messages`. Ids equal the reference's wherever no message contains the text of a special token.
+// Renders and encodes. The template's own special tokens are recognised; those that somebody wrote into a message, a
+// tool or a variable (any string in it: content, names, arguments, keys), wholly or in part, are encoded as ordinary
+// text, so that nobody can forge a turn, unless `allow_special_in_messages`. "Special" here are also the other added
+// tokens that the template writes itself (transformers' sanitize_control_tokens) and those of the form <|…|>. Ids equal
+// the reference's wherever no message contains the text of such a token. Errors: those of render() and encode().
 EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_template, const ChatTemplate::Input& input,
                         bool allow_special_in_messages);
 

@@ -8,21 +8,37 @@
 
 namespace pelton {
 
+// Of several stop strings, the one that is complete first wins; of those complete at the same byte, the longest. So the
+// result never depends on what comes later, nor on where the pieces are cut. One matcher belongs to one answer.
 class StopMatcher {
  public:
+  // Error kInvalidArgument (`stop`): a stop string is empty.
   explicit StopMatcher(std::vector<std::string> stops);
 
   struct Output {
     std::string text;                    // may be shown: cannot be the beginning of a stop string
     std::optional<std::string> stopped;  // the stop string that was found; what follows it is gone
   };
+  // After a stop string was found, all text is dropped.
   Output push(std::string_view text);
   // What was held back, when the answer ends without a stop string.
   std::string finish();
 
  private:
-  std::vector<std::string> stops_;
+  // Knuth, Morris, Pratt: `matched` bytes of `text` are the end of what was pushed; `border[n]` is the longest proper
+  // prefix of the first n bytes that also ends them.
+  struct Stop {
+    explicit Stop(std::string stop);
+    bool advance(char byte);  // true: complete
+
+    std::string text;
+    std::vector<size_t> border;
+    size_t matched = 0;
+  };
+
+  std::vector<Stop> stops_;
   std::string held_;  // shorter than the longest stop string
+  bool has_stopped_ = false;
 };
 
 }  // namespace pelton

@@ -16,12 +16,12 @@ namespace pelton {
 
 // What a GGUF file says of its vocabulary (keys `tokenizer.ggml.*`), as plain data, so that text/ need not know io/.
 struct GgufVocabulary {
-  std::string model;                  // "gpt2" (byte-level BPE) or "llama" (SentencePiece BPE)
-  std::string pre;                    // "llama-bpe", "smollm", "qwen2", "gpt-2", "default", …; empty where absent
-  std::vector<std::string> tokens;    // by id
-  std::vector<float> scores;          // by id; empty where absent
-  std::vector<int32_t> token_types;   // by id: 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte
-  std::vector<std::string> merges;    // "left right", best first
+  std::string model;                 // "gpt2" (byte-level BPE) or "llama" (SentencePiece BPE)
+  std::string pre;                   // "llama-bpe", "smollm", "qwen2", "gpt-2", "default", …; empty where absent
+  std::vector<std::string> tokens;   // by id
+  std::vector<float> scores;         // by id; empty where absent
+  std::vector<int32_t> token_types;  // by id: 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte
+  std::vector<std::string> merges;   // "left right", best first
   std::optional<int64_t> bos, eos, unknown, padding;
   std::optional<bool> adds_bos, adds_eos, adds_space_prefix;
 };
@@ -38,19 +38,38 @@ struct EncodeOptions {
 struct AddedToken {
   TokenId id;
   std::string text;
-  bool is_special;  // a control token: never shown to a reader
+  bool is_special;              // a control token: never shown to a reader
+  bool is_single_word = false;  // matches only where no letter, digit or underscore touches it
+  bool strips_left = false;     // takes the white space before it along
+  bool strips_right = false;    // … and after it
+  bool is_normalized = false;   // matched after the text was normalised, and after all those that are not
+};
+
+// Where in a text an added token stands.
+struct AddedTokenMatch {
+  size_t begin;  // bytes
+  size_t size;
+  const AddedToken* token;
 };
 
 class Tokenizer {
  public:
   // Contents of a tokenizer.json. Errors: kCorruptFile, kUnsupported.
   static std::shared_ptr<const Tokenizer> from_json(std::string_view tokenizer_json);
-  // Errors: kUnsupported (names the unknown `model` or `pre`), kCorruptFile (counts that do not agree, ids out of range).
+  // Errors: kUnsupported (names the unknown `model` or `pre`), kCorruptFile (counts that do not agree, ids out of
+  // range).
   static std::shared_ptr<const Tokenizer> from_gguf(const GgufVocabulary& vocabulary);
   virtual ~Tokenizer() = default;
 
-  // Error kInvalidArgument: `text` is not valid UTF-8 (says at which byte).
+  // Error kInvalidArgument: `text` is not valid UTF-8 (says at which byte); or, without `parse_special`, the text of a
+  // special token cannot be encoded as ordinary text by this vocabulary.
   virtual std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options) const = 0;
+  // Encodes a text whose added tokens are `matches` (in order, disjoint) and no others: whatever else it spells is
+  // ordinary text. With all the matches of find_added_tokens(), this is encode() without `add_special`. Errors: as
+  // above.
+  virtual std::vector<TokenId> encode_with(std::string_view text, std::span<const AddedTokenMatch> matches) const = 0;
+  // The added tokens in `text`, as encode() with `parse_special` takes them.
+  virtual std::vector<AddedTokenMatch> find_added_tokens(std::string_view text) const = 0;
   // The bytes that a token stands for in running text: one UTF-8 character may be spread over several tokens.
   // Control tokens give their spelling. Ids outside the vocabulary give "".
   virtual std::string_view token_bytes(TokenId token) const = 0;

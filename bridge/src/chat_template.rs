@@ -1,0 +1,145 @@
+//! Chat templates as Hugging Face's `apply_chat_template` runs them, on minijinja, under limits.
+
+use std::ffi::CString;
+use std::thread;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
+
+use crate::{python_json, Failure};
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Limits {
+    fuel: u64,
+    output_bytes_max: usize,
+}
+
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    limits: Limits,
+}
+
+/// The name of the one template in its environment; shows in no message.
+const NAME: &str = "chat_template";
+/// Where strftime_now finds the time: no template can name a variable so.
+const NOW: &str = "now unix seconds";
+/// Address space, not memory: pages are taken when they are touched. Values that a template nests within its fuel are
+/// freed by recursion, and that is what needs it.
+const STACK_BYTES: usize = 1 << 30;
+
+impl ChatTemplate {
+    pub fn parse(source: &str, limits: Limits) -> Result<Self, Failure> {
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(Failure::invalid)?;
+        environment.set_syntax(syntax);
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        environment.set_undefined_behavior(UndefinedBehavior::Lenient);
+        environment.set_fuel(Some(limits.fuel));
+        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_filter("tojson", python_json::tojson);
+        environment.add_function("raise_exception", raise_exception);
+        environment.add_function("strftime_now", strftime_now);
+        environment.add_template_owned(NAME, source.to_string()).map_err(failure)?;
+        Ok(ChatTemplate { environment, limits })
+    }
+
+    pub fn render(&self, variables_json: &str, now_unix_s: i64) -> Result<String, Failure> {
+        let variables: serde_json::Value = serde_json::from_str(variables_json).map_err(Failure::invalid)?;
+        let rendering = || self.render_here(variables, now_unix_s);
+        thread::scope(|scope| {
+            let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, rendering);
+            let thread = thread.map_err(|error| Failure::exhausted(format!("no thread to render on: {error}")))?;
+            thread.join().unwrap_or_else(|payload| Err(Failure::panic(payload)))
+        })
+    }
+
+    fn render_here(&self, variables: serde_json::Value, now_unix_s: i64) -> Result<String, Failure> {
+        let serde_json::Value::Object(variables) = variables else {
+            return Err(Failure::invalid("the template's variables are no JSON object"));
+        };
+        let names = variables.into_iter().map(|(name, value)| (name, to_value(value)));
+        let context = Value::from_iter(names.chain([(NOW.to_string(), Value::from(now_unix_s))]));
+        let template = self.environment.get_template(NAME).map_err(failure)?;
+        let text = template.render(context).map_err(failure)?;
+        if text.len() > self.limits.output_bytes_max {
+            return Err(Failure::exhausted(format!("wrote more than {} bytes", self.limits.output_bytes_max)));
+        }
+        Ok(text)
+    }
+}
+
+fn to_value(json: serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::from(()),
+        serde_json::Value::Bool(value) => Value::from(value),
+        serde_json::Value::String(value) => Value::from(value),
+        serde_json::Value::Array(items) => Value::from_iter(items.into_iter().map(to_value)),
+        serde_json::Value::Object(items) => Value::from_iter(items.into_iter().map(|(key, item)| (key, to_value(item)))),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(value), _) => Value::from(value),
+            (_, Some(value)) => Value::from(value),
+            _ => Value::from(number.as_f64().unwrap_or(f64::NAN)),
+        },
+    }
+}
+
+/// Marks the error of a template that refuses its messages, so that its own words come back and nothing else.
+#[derive(Debug)]
+struct Raised;
+
+impl std::fmt::Display for Raised {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("raise_exception")
+    }
+}
+
+impl std::error::Error for Raised {}
+
+fn raise_exception(message: String) -> Result<Value, Error> {
+    Err(Error::new(ErrorKind::InvalidOperation, message).with_source(Raised))
+}
+
+/// Python's datetime.now().strftime(format).
+fn strftime_now(state: &State, format: String) -> Result<String, Error> {
+    let refuse = |why: &str| Error::new(ErrorKind::InvalidOperation, format!("strftime_now: {why}"));
+    let seconds = state.lookup(NOW).and_then(|now| i64::try_from(now).ok()).ok_or_else(|| refuse("no clock"))?;
+    let format = CString::new(format).map_err(|_| refuse("a zero character in the format"))?;
+    let mut buffer = [0u8; 1024];
+    // Safety: the pointers are to locals that outlive the calls, and `buffer` is as long as it is said to be.
+    let length = unsafe {
+        let mut local: libc::tm = std::mem::zeroed();
+        if libc::localtime_r(&(seconds as libc::time_t), &mut local).is_null() {
+            return Err(refuse("the time is out of range"));
+        }
+        libc::strftime(buffer.as_mut_ptr().cast(), buffer.len(), format.as_ptr(), &local)
+    };
+    Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+}
+
+fn failure(error: Error) -> Failure {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(this) = cause {
+        let known = this.downcast_ref::<Error>();
+        if known.is_some_and(|known| known.kind() == ErrorKind::OutOfFuel) {
+            return Failure::exhausted("it does more work than it may (an endless loop, or very large values?)");
+        }
+        let source = this.source();
+        if source.is_some_and(|source| source.is::<Raised>()) {
+            return Failure::invalid(known.and_then(|known| known.detail()).unwrap_or_default());
+        }
+        cause = source;
+    }
+    Failure::invalid(describe(&error))
+}
+
+/// "line 3: undefined value: 'dict object' has no attribute 'x'", without the engine's own name of the template.
+fn describe(error: &Error) -> String {
+    let place = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
+    let what = match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.kind()),
+        None => error.kind().to_string(),
+    };
+    let cause = std::error::Error::source(error).map(|cause| format!(" ({cause})")).unwrap_or_default();
+    format!("{place}{what}{cause}")
+}

@@ -1,0 +1,189 @@
+//! The C entries of include/pelton_bridge.h, which is where their contracts stand. Here only: borrow, call, catch, hand over.
+
+mod chat_template;
+mod python_json;
+mod tokenizer;
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use chat_template::{ChatTemplate, Limits};
+use tokenizer::Tokenizer;
+
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq)]
+pub enum Status {
+    Ok = 0,
+    Invalid = 1,
+    Exhausted = 2,
+    Panic = 3,
+}
+
+/// Why a call failed: what the caller can do about it, and a sentence.
+pub struct Failure {
+    pub status: Status,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn invalid(message: impl ToString) -> Self {
+        Failure { status: Status::Invalid, message: message.to_string() }
+    }
+    pub fn exhausted(message: impl ToString) -> Self {
+        Failure { status: Status::Exhausted, message: message.to_string() }
+    }
+    pub fn panic(payload: Box<dyn std::any::Any + Send>) -> Self {
+        let message = match (payload.downcast_ref::<String>(), payload.downcast_ref::<&str>()) {
+            (Some(text), _) => text.clone(),
+            (_, Some(text)) => text.to_string(),
+            _ => "panic".to_string(),
+        };
+        Failure { status: Status::Panic, message }
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Text {
+    data: *const u8,
+    size: usize,
+}
+
+impl Text {
+    /// Safety: `data` points to `size` bytes that live and do not change for the call, or `size` is 0.
+    unsafe fn get<'a>(self) -> Result<&'a str, Failure> {
+        if self.size == 0 {
+            return Ok("");
+        }
+        std::str::from_utf8(std::slice::from_raw_parts(self.data, self.size))
+            .map_err(|error| Failure::invalid(format!("not valid UTF-8 at byte {}", error.valid_up_to())))
+    }
+}
+
+/// An array that C owns until it calls the `free` of its type.
+#[repr(C)]
+pub struct Owned<T> {
+    data: *mut T,
+    size: usize,
+}
+
+impl<T> Owned<T> {
+    const EMPTY: Self = Owned { data: std::ptr::null_mut(), size: 0 };
+
+    fn from_vec(vec: Vec<T>) -> Self {
+        let slice = Box::leak(vec.into_boxed_slice());
+        Owned { data: slice.as_mut_ptr(), size: slice.len() }
+    }
+    /// Safety: came from `from_vec` and is not used again.
+    unsafe fn free(self) {
+        if !self.data.is_null() {
+            drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(self.data, self.size)));
+        }
+    }
+}
+
+/// Runs `work`, writes its result to `output` or its failure to `error`.
+/// Safety: both point to writable places.
+unsafe fn enter<T>(output: *mut T, error: *mut Owned<u8>, work: impl FnOnce() -> Result<T, Failure>) -> Status {
+    error.write(Owned::EMPTY);
+    match catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| Err(Failure::panic(payload))) {
+        Ok(value) => {
+            output.write(value);
+            Status::Ok
+        }
+        Err(failure) => {
+            error.write(Owned::from_vec(failure.message.into_bytes()));
+            failure.status
+        }
+    }
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_bytes_free(bytes: Owned<u8>) {
+    bytes.free();
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_ids_free(ids: Owned<u32>) {
+    ids.free();
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_tokenizer_load(
+    tokenizer_json: Text,
+    tokenizer: *mut *mut Tokenizer,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(tokenizer, error, || Ok(Box::into_raw(Box::new(Tokenizer::load(tokenizer_json.get()?)?))))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_tokenizer_share(
+    base: *const Tokenizer,
+    added_tokens_json: Text,
+    first_id: u32,
+    tokenizer: *mut *mut Tokenizer,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(tokenizer, error, || Ok(Box::into_raw(Box::new((*base).share(added_tokens_json.get()?, first_id)?))))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_tokenizer_encode(
+    tokenizer: *const Tokenizer,
+    text: Text,
+    add_special: bool,
+    ids: *mut Owned<u32>,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(ids, error, || Ok(Owned::from_vec((*tokenizer).encode(text.get()?, add_special)?)))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_tokenizer_find(tokenizer: *const Tokenizer, token: Text, id: *mut u32) -> bool {
+    let found = catch_unwind(AssertUnwindSafe(|| token.get().ok().and_then(|token| (*tokenizer).find(token))));
+    match found {
+        Ok(Some(found)) => {
+            id.write(found);
+            true
+        }
+        _ => false,
+    }
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_tokenizer_free(tokenizer: *mut Tokenizer) {
+    if !tokenizer.is_null() {
+        drop(Box::from_raw(tokenizer));
+    }
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_template_parse(
+    source: Text,
+    limits: Limits,
+    result: *mut *mut ChatTemplate,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(result, error, || Ok(Box::into_raw(Box::new(ChatTemplate::parse(source.get()?, limits)?))))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_template_render(
+    template: *const ChatTemplate,
+    variables_json: Text,
+    now_unix_s: i64,
+    rendered: *mut Owned<u8>,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(rendered, error, || {
+        let text = (*template).render(variables_json.get()?, now_unix_s)?;
+        Ok(Owned::from_vec(text.into_bytes()))
+    })
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_template_free(template: *mut ChatTemplate) {
+    if !template.is_null() {
+        drop(Box::from_raw(template));
+    }
+}

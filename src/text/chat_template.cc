@@ -1,0 +1,111 @@
+#include "text/chat_template.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "base/error.h"
+#include "text/bridge_call.h"
+
+namespace pelton {
+namespace {
+
+// 10 million instructions or 640 MB made or read: a chat of a thousand messages needs some 50,000, a template that
+// loops for ever is stopped after about a tenth of a second.
+constexpr pelton_bridge_limits kLimits = {.fuel = 10'000'000, .output_bytes_max = size_t{64} << 20};
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+// Hugging Face's templates may mark what the assistant says by {% generation %} … {% endgeneration %}, for training. An
+// `if` that is always true renders the same, white space included.
+std::string without_generation_tags(std::string_view source) {
+  std::string result;
+  size_t begin = 0;
+  for (size_t tag = source.find("{%"); tag != std::string_view::npos; tag = source.find("{%", tag + 2)) {
+    size_t name = tag + 2;
+    if (name < source.size() && (source[name] == '-' || source[name] == '+')) ++name;
+    while (name < source.size() && is_space(source[name])) ++name;
+    const std::string_view rest = source.substr(name);
+    const bool ends = rest.starts_with("endgeneration");
+    if (!ends && !rest.starts_with("generation")) continue;
+    const size_t after = name + (ends ? 13 : 10);
+    const size_t close = source.find_first_not_of(" \t\r\n", after);
+    if (close == std::string_view::npos) break;
+    const std::string_view closing = source.substr(close);
+    if (!closing.starts_with("%}") && !closing.starts_with("-%}") && !closing.starts_with("+%}")) continue;
+    result += source.substr(begin, name - begin);
+    result += ends ? "endif" : "if true";
+    begin = after;
+  }
+  return result += source.substr(begin);
+}
+
+json::object without_nulls(const json::object& message) {
+  json::object fields;
+  for (const auto& [key, value] : message) {
+    if (!value.is_null()) fields.emplace(key, value);
+  }
+  return fields;
+}
+
+int64_t system_clock_unix_s() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
+}
+
+class JinjaTemplate final : public ChatTemplate {
+ public:
+  JinjaTemplate(std::string source, std::string bos_token, std::string eos_token)
+      : source_(std::move(source)), bos_token_(std::move(bos_token)), eos_token_(std::move(eos_token)) {
+    BridgeBytes error;
+    pelton_bridge_template* parsed = nullptr;
+    const auto status =
+        pelton_bridge_template_parse(bridge_text(without_generation_tags(source_)), kLimits, &parsed, error.out());
+    if (status != PELTON_BRIDGE_OK) {
+      throw bridge_error(status, ErrorCode::kUnsupported, "the chat template does not parse: ", error);
+    }
+    template_.reset(parsed);
+  }
+
+  std::string render(const Input& input) const override {
+    BridgeBytes rendered, error;
+    const auto status =
+        pelton_bridge_template_render(template_.get(), bridge_text(json::serialize(variables(input))),
+                                      input.now_unix_s.value_or(system_clock_unix_s()), rendered.out(), error.out());
+    if (status != PELTON_BRIDGE_OK) {
+      throw bridge_error(status, ErrorCode::kInvalidArgument, "the model's chat template: ", error);
+    }
+    return std::string(rendered.view());
+  }
+
+  const std::string& source() const override { return source_; }
+
+ private:
+  json::object variables(const Input& input) const {
+    json::object names = input.variables;
+    json::array messages;
+    for (const json::value& message : input.messages) {
+      messages.push_back(message.is_object() ? json::value(without_nulls(message.get_object())) : message);
+    }
+    names["messages"] = std::move(messages);
+    names["tools"] = input.tools.empty() ? json::value() : json::value(input.tools);
+    names["add_generation_prompt"] = input.add_generation_prompt;
+    names.emplace("documents", nullptr);  // apply_chat_template always defines it
+    if (!bos_token_.empty()) names["bos_token"] = bos_token_;
+    if (!eos_token_.empty()) names["eos_token"] = eos_token_;
+    return names;
+  }
+
+  std::string source_, bos_token_, eos_token_;
+  BridgeTemplate template_;
+};
+
+}  // namespace
+
+std::shared_ptr<const ChatTemplate> ChatTemplate::parse(std::string source, std::string bos_token,
+                                                        std::string eos_token) {
+  return std::make_shared<JinjaTemplate>(std::move(source), std::move(bos_token), std::move(eos_token));
+}
+
+}  // namespace pelton
