@@ -20,8 +20,9 @@ constexpr int64_t kTile = kAttentionTileTokens;
 static_assert(kPage == kAttentionPageTokens);
 
 // Positions [256 c, 256 (c + 1)) make chunk c of a sequence. Every row sums up its chunks apart and adds them in
-// ascending order, whether or not several threads share them: so the bits are the same. Four tiles: long enough that
-// adding (a sixteenth of the work with tiles' values) is cheap, short enough to share a context of 400 among threads.
+// ascending order, whether or not several threads share them: so the bits are the same. Long enough that adding (K
+// products and two exponentials) is nothing beside the chunk (512 K products), short enough to share out a context of
+// 500.
 constexpr int64_t kChunk = 4 * kTile;
 
 int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -64,10 +65,10 @@ void clear(const Job& job, const Unit& unit, const SoftmaxState& state) {
   std::fill_n(state.sum, unit.state_count() * (1 + job.padded_width()), 0.0f);  // sum and output lie together
 }
 
-// total += part, where part has seen later positions.
-void merge(const Job& job, const Unit& unit, const SoftmaxState& part, const SoftmaxState& total) {
+// total += part, where part has seen later positions; for the states in `range`.
+void merge(const Job& job, const SoftmaxState& part, const SoftmaxState& total, Range range) {
   const int64_t width = job.padded_width();
-  for (int64_t i = 0; i < unit.state_count(); ++i) {
+  for (int64_t i = range.begin; i < range.end; ++i) {
     if (part.sum[i] == 0) continue;  // a query that stands before this chunk
     const float maximum = std::max(total.maximum[i], part.maximum[i]);
     const float total_factor = std::exp(total.maximum[i] - maximum);
@@ -80,28 +81,22 @@ void merge(const Job& job, const Unit& unit, const SoftmaxState& part, const Sof
   }
 }
 
-// Row of the step and query head that query i of key/value head `head` is.
-struct QueryPlace {
-  int64_t row;
-  int64_t head;
-};
-QueryPlace query_place(const Job& job, const Unit& unit, int64_t head, int64_t i) {
+// Query i of key/value head `head`, as an index into [T, H].
+int64_t query_index(const Job& job, const Unit& unit, int64_t head, int64_t i) {
   const int64_t query = unit.query_begin + i;
-  return {unit.sequence->row_begin + query / job.group_size(), head * job.group_size() + query % job.group_size()};
+  const int64_t row = unit.sequence->row_begin + query / job.group_size();
+  return row * job.shape.query_head_count + head * job.group_size() + query % job.group_size();
 }
 
-void finish(const Job& job, const Unit& unit, const SoftmaxState& state) {
+// Writes the results of the states in `range`.
+void finish(const Job& job, const Unit& unit, const SoftmaxState& state, Range range) {
   const int64_t width = job.shape.head_width;
-  int64_t at = 0;
-  for (int64_t head = unit.head_begin; head < unit.head_begin + unit.head_count; ++head) {
-    for (int64_t i = 0; i < unit.query_count; ++i, ++at) {
-      const QueryPlace place = query_place(job, unit, head, i);
-      const int64_t index = place.row * job.shape.query_head_count + place.head;
-      const float* sums = state.output + at * job.padded_width();
-      const float factor = 1.0f / state.sum[at];
-      for (int64_t d = 0; d < width; ++d) job.out[index * width + d] = sums[d] * factor;
-      if (job.log_sum_exp != nullptr) job.log_sum_exp[index] = state.maximum[at] + std::log(state.sum[at]);
-    }
+  for (int64_t i = range.begin; i < range.end; ++i) {
+    const int64_t index = query_index(job, unit, unit.head_begin + i / unit.query_count, i % unit.query_count);
+    const float* sums = state.output + i * job.padded_width();
+    const float factor = 1.0f / state.sum[i];
+    for (int64_t d = 0; d < width; ++d) job.out[index * width + d] = sums[d] * factor;
+    if (job.log_sum_exp != nullptr) job.log_sum_exp[index] = state.maximum[i] + std::log(state.sum[i]);
   }
 }
 
@@ -143,8 +138,7 @@ void attend_chunk(const Job& job, const Unit& unit, int64_t chunk, const Softmax
       const TileBlocks next_blocks =
           has_next ? tile_blocks(job, unit, is_last_head ? unit.head_begin : head + 1, next_position) : blocks;
       for (int64_t i = 0; i < unit.query_count; ++i) {
-        const QueryPlace place = query_place(job, unit, head, i);
-        queries[i] = job.q + (place.row * job.shape.query_head_count + place.head) * job.shape.head_width;
+        queries[i] = job.q + query_index(job, unit, head, i) * job.shape.head_width;
       }
       const int64_t first_state = head_index * unit.query_count;
       attend({.blocks = blocks.data(),
@@ -175,9 +169,9 @@ void attend_unit(const Job& job, const Unit& unit) {
   for (int64_t chunk = 1; chunk < unit.chunk_count(); ++chunk) {
     clear(job, unit, part);
     attend_chunk(job, unit, chunk, part);
-    merge(job, unit, part, total);
+    merge(job, part, total, {0, unit.state_count()});
   }
-  finish(job, unit, total);
+  finish(job, unit, total, {0, unit.state_count()});
 }
 
 // Runs body(item) for each item, the last one first (it is the longest where contexts grow), each on the thread that
@@ -195,45 +189,49 @@ void for_each_item(Executor& executor, int64_t count, int64_t operations, const 
 }
 
 // Units by chunks, for few units with long contexts: every (unit, chunk) leaves its own state, added up afterwards.
-void attend_chunks_apart(Executor& executor, const Job& job, std::span<const Unit> units, int64_t operations) {
+void attend_chunks_apart(Executor& executor, const Job& job, std::span<const Unit> units) {
   struct Item {
     const Unit* unit;
     int64_t chunk;
     int64_t first_float;
   };
   static thread_local std::vector<Item> items;
-  static thread_local std::vector<int64_t> first_items;  // of each unit
   static thread_local Scratch<float> scratch;
   items.clear();
-  first_items.clear();
   int64_t floats = 0;
   for (const Unit& unit : units) {
-    first_items.push_back(static_cast<int64_t>(items.size()));
     for (int64_t chunk = 0; chunk < unit.chunk_count(); ++chunk) {
       items.push_back({&unit, chunk, floats});
       floats += state_floats(job, unit);
     }
   }
-  // Through local names: inside a region, a thread_local would be the other thread's own.
+  // By local names: inside a region, a thread_local would be the other thread's own.
   const std::span<const Item> all_items = items;
-  const std::span<const int64_t> starts = first_items;
   float* memory = scratch.reserve(floats);
 
-  for_each_item(executor, static_cast<int64_t>(all_items.size()), operations, [&](int64_t index) {
-    const Item& item = all_items[static_cast<size_t>(index)];
-    const SoftmaxState state = state_at(*item.unit, memory + item.first_float);
-    clear(job, *item.unit, state);
-    attend_chunk(job, *item.unit, item.chunk, state);
-  });
-  for_each_item(executor, static_cast<int64_t>(units.size()), floats, [&](int64_t index) {
-    const Unit& unit = units[static_cast<size_t>(index)];
-    const Item* first = &all_items[static_cast<size_t>(starts[static_cast<size_t>(index)])];
-    const SoftmaxState total = state_at(unit, memory + first->first_float);
-    for (int64_t chunk = 1; chunk < unit.chunk_count(); ++chunk) {
-      merge(job, unit, state_at(unit, memory + first[chunk].first_float), total);
+  // In runs of consecutive chunks, so that each thread prefetches what it will read itself.
+  executor.parallel_for(static_cast<int64_t>(all_items.size()), 1, [&](Range range) {
+    for (int64_t index = range.begin; index < range.end; ++index) {
+      const Item& item = all_items[static_cast<size_t>(index)];
+      const SoftmaxState state = state_at(*item.unit, memory + item.first_float);
+      clear(job, *item.unit, state);
+      attend_chunk(job, *item.unit, item.chunk, state);
     }
-    finish(job, unit, total);
   });
+  for (int64_t start = 0; start < static_cast<int64_t>(all_items.size());) {
+    const std::span<const Item> parts = all_items.subspan(static_cast<size_t>(start));  // of the unit, and what follows
+    const Unit& unit = *parts[0].unit;
+    constexpr int64_t kOperationsOfAMerge = 200;  // beside its row: two exponentials
+    const int64_t operations = unit.chunk_count() * (kOperationsOfAMerge + job.padded_width());
+    executor.parallel_for(unit.state_count(), parallel_grain(unit.state_count(), operations), [&](Range range) {
+      const SoftmaxState total = state_at(unit, memory + parts[0].first_float);
+      for (int64_t chunk = 1; chunk < unit.chunk_count(); ++chunk) {
+        merge(job, state_at(unit, memory + parts[static_cast<size_t>(chunk)].first_float), total, range);
+      }
+      finish(job, unit, total, range);
+    });
+    start += unit.chunk_count();
+  }
 }
 
 // `heads_together`: rows of one token keep all their heads in one unit.
@@ -255,22 +253,24 @@ void append_units(const Job& job, bool heads_together, std::vector<Unit>& units)
 
 void attend(Executor& executor, const Job& job) {
   CHECK(job.shape.query_head_count % job.shape.key_value_head_count == 0);
-  // Enough units that threads which started late or were interrupted can be made up for.
-  const int64_t wanted_units = executor.thread_count() == 1 ? 1 : 4 * executor.thread_count();
+  // Enough that a thread which started late or was interrupted can be made up for.
+  const int64_t wanted_items = executor.thread_count() == 1 ? 1 : 4 * executor.thread_count();
+  int64_t chunk_count = 0;
+  for (const AttentionSequence& sequence : job.sequences) {
+    chunk_count += ceil_divide(sequence.first_position + sequence.row_count, kChunk);
+  }
   static thread_local std::vector<Unit> units;
   units.clear();
-  append_units(job, static_cast<int64_t>(job.sequences.size()) >= wanted_units, units);
+  append_units(job, chunk_count >= wanted_items, units);
 
   int64_t operations = 0;
-  int64_t chunk_count = 0;
   for (const Unit& unit : units) {
-    operations += unit.state_count() * unit.context * job.shape.head_width / 4;  // vectors do several at once
-    chunk_count += unit.chunk_count();
+    operations += unit.state_count() * unit.context * job.shape.head_width / 2;  // vectors do several at once
   }
   const std::span<const Unit> all_units = units;
   const int64_t unit_count = static_cast<int64_t>(units.size());
-  if (unit_count < wanted_units && chunk_count > unit_count && operations >= kParallelOperationsMin) {
-    return attend_chunks_apart(executor, job, all_units, operations);
+  if (unit_count < wanted_items && chunk_count > unit_count && operations >= kParallelOperationsMin) {
+    return attend_chunks_apart(executor, job, all_units);
   }
   for_each_item(executor, unit_count, operations,
                 [&](int64_t index) { attend_unit(job, all_units[static_cast<size_t>(index)]); });
@@ -290,25 +290,39 @@ void kv_write(Executor& executor, const AttentionShape& shape, std::span<const A
               const float* k, const float* v, KvLayerCache& cache) {
   const auto write_page = cache.type() == ElementType::kBF16 ? write_page_bf16 : write_page_f32;
   const int64_t row_width = shape.key_value_head_count * shape.head_width;
+  const auto first_page_of = [](const AttentionSequence& sequence) { return sequence.first_position / kPage; };
+  const auto end_page_of = [](const AttentionSequence& sequence) {
+    return ceil_divide(sequence.first_position + sequence.row_count, kPage);
+  };
+  int64_t page_count = 0;
+  int64_t row_count = 0;
   for (const AttentionSequence& sequence : sequences) {
-    const int64_t end = sequence.first_position + sequence.row_count;
-    const int64_t first_page = sequence.first_position / kPage;
-    const int64_t page_count = ceil_divide(end, kPage) - first_page;
-    executor.parallel_for(page_count, parallel_grain(page_count, kPage * row_width), [&](Range pages) {
-      for (int64_t page = first_page + pages.begin; page < first_page + pages.end; ++page) {
+    page_count += end_page_of(sequence) - first_page_of(sequence);
+    row_count += sequence.row_count;
+  }
+  if (page_count == 0) return;
+
+  // Pages of all sequences in one count, of which each thread takes a range.
+  const int64_t operations = 2 * row_count * row_width / page_count;
+  executor.parallel_for(page_count, parallel_grain(page_count, operations), [&](Range range) {
+    int64_t counted = 0;
+    for (const AttentionSequence& sequence : sequences) {
+      const int64_t sequence_end = sequence.first_position + sequence.row_count;
+      for (int64_t page = first_page_of(sequence); page < end_page_of(sequence); ++page, ++counted) {
+        if (counted < range.begin || counted >= range.end) continue;
         const int64_t first = std::max(sequence.first_position, page * kPage);
         const int64_t row = sequence.row_begin + first - sequence.first_position;
         write_page({.keys = k + row * row_width,
                     .values = v + row * row_width,
                     .token_stride = row_width,
-                    .token_count = std::min(end, (page + 1) * kPage) - first,
+                    .token_count = std::min(sequence_end, (page + 1) * kPage) - first,
                     .first_slot = first - page * kPage,
                     .head_count = shape.key_value_head_count,
                     .head_width = shape.head_width,
                     .page = cache.page(sequence.pages[static_cast<size_t>(page)])});
       }
-    });
-  }
+    }
+  });
 }
 
 void paged_attention(Executor& executor, const AttentionShape& shape, std::span<const AttentionSequence> sequences,
