@@ -36,12 +36,12 @@ std::optional<std::string> match(std::string_view pattern, std::string_view path
   return std::string(path.substr(brace));
 }
 
-// A page of some website can make a browser post text/plain or a form to this machine without asking, but not JSON.
-void check_content_type(std::string_view type) {
-  if (type.empty() || type.substr(0, type.find(';')) == "application/json") return;
-  throw HttpError(
-      415, "unsupported_media_type",
-      fmt::format("Content-Type must be application/json, not {} (curl: -H 'Content-Type: application/json')", type));
+// A page of some website can make a browser post text/plain or a form to this machine without asking us, but not JSON.
+void check_content_type(const HttpRequest& request) {
+  const std::string type = request.content_type.substr(0, request.content_type.find(';'));
+  if (request.origin.empty() || type == "application/json") return;
+  throw HttpError(415, "unsupported_media_type",
+                  fmt::format("Content-Type must be application/json, not \"{}\"", type));
 }
 
 void dispatch_or_throw(const ApiContext& context, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
@@ -51,7 +51,7 @@ void dispatch_or_throw(const ApiContext& context, const HttpRequest& request, co
     if (!parameter) continue;
     const bool is_head = request.method == "HEAD" && route.method == "GET";
     if (request.method == route.method || is_head) {
-      if (route.method == "POST") check_content_type(request.content_type);
+      if (route.method == "POST") check_content_type(request);
       route.answer({context, request, *parameter, reply});
       return;
     }

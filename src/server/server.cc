@@ -40,7 +40,7 @@ class Server::Impl {
   std::string url() const {
     const std::string& host = options_.http.host;
     const bool is_ip_v6 = host.find(':') != std::string::npos;
-    return fmt::format(is_ip_v6 ? "http://[{}]:{}" : "http://{}:{}", host, port());
+    return is_ip_v6 ? fmt::format("http://[{}]:{}", host, port()) : fmt::format("http://{}:{}", host, port());
   }
 
   void stop() { http_.stop(options_.drain_time_max); }

@@ -121,6 +121,7 @@ asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
       check_head(header);
       incoming.request.method = std::string(header.method_string());
       incoming.request.content_type = std::string(header[http::field::content_type]);
+      incoming.request.origin = std::string(header[http::field::origin]);
       incoming.request.path = path_of_target(std::string_view(header.target().data(), header.target().size()));
     } catch (const HttpError& error) {
       refusal = error;
@@ -135,7 +136,7 @@ asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
   incoming.reply = {.request_id = incoming.request.id,
                     .has_body = incoming.request.method != "HEAD",
                     .has_chunks = header.version() >= 11,
-                    .keeps_alive = parser.keep_alive() && !is_draining_,
+                    .keeps_alive = parser.is_header_done() && parser.keep_alive() && !is_draining_,
                     .unsent_bytes_max = options_.unsent_bytes_max};
   if (is_gone) co_return false;
   if (!refusal) {
@@ -168,8 +169,8 @@ asio::awaitable<void> Connection::answer(Incoming& incoming, const HttpHandler& 
   const TimePoint begin = SteadyClock().now();
   const HttpRequest for_log{
       .method = incoming.request.method, .path = incoming.request.path, .id = incoming.request.id};
-  const std::shared_ptr<Exchange> exchange =
-      std::make_shared<Exchange>(socket_.get_executor(), incoming.reply, [this] { change_.cancel(); });
+  const auto exchange =
+      std::make_shared<Exchange>(socket_.get_executor(), incoming.reply, [this] { exchange_changed(); });
   exchange_ = exchange;
   is_watching_ = !has_unread_;
   is_watching_unwanted_ = false;
@@ -195,6 +196,13 @@ asio::awaitable<void> Connection::answer(Incoming& incoming, const HttpHandler& 
   exchange_ = nullptr;
   log_access(peer_, for_log, *exchange, SteadyClock().now() - begin);
   co_await stop_watching();
+}
+
+void Connection::exchange_changed() {
+  change_.cancel();
+  error_code ignored;
+  // A write that waits for a client that does not read.
+  if (exchange_ && exchange_->is_abandoned()) socket_.cancel(ignored);
 }
 
 // Reads while a request is being answered: to see the client leave, and to keep what it sends ahead.

@@ -42,6 +42,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<void> wait_for_change();
   asio::awaitable<void> linger();
 
+  void exchange_changed();
   void arm(Duration time_max);
   void disarm();
 

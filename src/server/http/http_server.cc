@@ -61,7 +61,7 @@ class HttpServer::Impl {
     for (const auto& connection : connections_) connection->drain();
     const auto is_done = [this] { return connections_.empty() && !is_accepting_; };
     if (!changed_.wait_for(lock, drain_time, is_done)) {
-      log::warning(fmt::format("{} connections did not end in time: cut", connections_.size()));
+      if (!connections_.empty()) log::warning(fmt::format("{} connections did not end in time", connections_.size()));
       for (const auto& connection : connections_) connection->abort();
       changed_.wait(lock, is_done);
     }

@@ -2,15 +2,24 @@
 
 #include <algorithm>
 
+#include "text/utf8.h"
+
 namespace pelton::openai {
 
-std::string_view finish_reason_name(FinishReason reason) { return reason == FinishReason::kStop ? "stop" : "length"; }
+json::string_view finish_reason_name(FinishReason reason) { return reason == FinishReason::kStop ? "stop" : "length"; }
 
 json::object usage_object(const Usage& usage) {
   return {{"prompt_tokens", usage.prompt_tokens},
           {"completion_tokens", usage.completion_tokens},
           {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
           {"prompt_tokens_details", {{"cached_tokens", 0}}}};
+}
+
+std::string shown(std::string_view bytes) {
+  std::string pending(bytes);
+  std::string text = take_decided_utf8(pending);
+  if (!pending.empty()) text += kReplacementCharacter;
+  return text;
 }
 
 double finite_logprob(float logprob) { return std::max(-9999.0, static_cast<double>(logprob)); }

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "server/openai/utf8.h"
-
 namespace pelton::openai {
 
 json::object ChatAnswer::whole(const std::vector<Choice>& choices, const Usage& usage) {
@@ -75,7 +73,7 @@ json::object ChatAnswer::token(TokenId token, float logprob) const {
   const std::string_view bytes = options_.tokenizer->token_bytes(token);
   json::array numbers;
   for (const char byte : bytes) numbers.push_back(static_cast<unsigned char>(byte));
-  json::object object = {{"token", replace_invalid_utf8(bytes)}, {"logprob", finite_logprob(logprob)}};
+  json::object object = {{"token", shown(bytes)}, {"logprob", finite_logprob(logprob)}};
   object["bytes"] = std::move(numbers);
   return object;
 }

@@ -2,15 +2,24 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
-#include "server/openai/utf8.h"
+#include "text/utf8.h"
 
 namespace pelton::openai {
+namespace {
+
+// Characters that begin in `bytes`, whole or cut off: all bytes but the continuations.
+int64_t character_count(std::string_view bytes) {
+  return std::count_if(bytes.begin(), bytes.end(), [](char byte) { return (byte & 0xC0) != 0x80; });
+}
+
+}  // namespace
 
 CompletionAnswer::CompletionAnswer(AnswerOptions options, std::vector<std::string> echoes)
     : options_(std::move(options)), echoes_(std::move(echoes)) {
-  for (const std::string& echo : echoes_) offsets_.push_back(utf8_begin_count(echo));
+  for (const std::string& echo : echoes_) offsets_.push_back(character_count(echo));
 }
 
 json::object CompletionAnswer::whole(const std::vector<Choice>& choices, const Usage& usage) {
@@ -74,7 +83,7 @@ json::value CompletionAnswer::logprobs(size_t index, const std::vector<SampledTo
     }
     alternatives.push_back(std::move(top));
     offsets.push_back(offsets_[index]);
-    offsets_[index] += utf8_begin_count(options_.tokenizer->token_bytes(sampled.token));
+    offsets_[index] += character_count(options_.tokenizer->token_bytes(sampled.token));
   }
   json::object object;
   object["tokens"] = std::move(names);
@@ -87,7 +96,7 @@ json::value CompletionAnswer::logprobs(size_t index, const std::vector<SampledTo
 // Parts of a character as OpenAI writes them, so that different tokens keep different names.
 std::string CompletionAnswer::token_name(TokenId token) const {
   const std::string_view bytes = options_.tokenizer->token_bytes(token);
-  if (is_utf8(bytes)) return std::string(bytes);
+  if (!find_invalid_utf8(bytes)) return std::string(bytes);
   std::string name = "bytes:";
   for (const char byte : bytes) name += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
   return name;
