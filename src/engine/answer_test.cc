@@ -54,9 +54,7 @@ TEST(Answer, EndsAtTheTokenLimit) {
   EXPECT_EQ(answer.token_count, 2);
 }
 
-TEST(Answer, EndTokenAtTheLimitIsAStop) {
-  EXPECT_EQ(collect({"a"}, {}, 2).finish, FinishReason::kStop);
-}
+TEST(Answer, EndTokenAtTheLimitIsAStop) { EXPECT_EQ(collect({"a"}, {}, 2).finish, FinishReason::kStop); }
 
 TEST(Answer, StopStringNeverLeaksHoweverItIsCut) {
   const std::string text = "Say STOP now";

@@ -10,8 +10,8 @@
 namespace pelton {
 namespace {
 
-// Weights in (0, 1] by their leading bits: the exponent and five bits of the mantissa, so 32 buckets an octave. Positive
-// floats are ordered as their bits are.
+// Weights in (0, 1] by their leading bits: the exponent and five bits of the mantissa, so 32 buckets an octave.
+// Positive floats are ordered as their bits are.
 constexpr int kBucketShift = 18;
 size_t bucket_of(float weight) { return std::bit_cast<uint32_t>(weight) >> kBucketShift; }
 const size_t kBucketCount = bucket_of(1.0f) + 1;

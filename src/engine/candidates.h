@@ -46,8 +46,8 @@ class Candidates {
   std::span<const float> row_;
   LogitsPeak peak_{};
   float inverse_temperature_ = 1;
-  bool is_whole_ = true;      // all of row_: ids_ and logits_ are not filled
-  bool is_weighed_ = false;   // weights_ belong to the present candidates
+  bool is_whole_ = true;     // all of row_: ids_ and logits_ are not filled
+  bool is_weighed_ = false;  // weights_ belong to the present candidates
   std::vector<int32_t> ids_;
   std::vector<float> logits_;
   Weights weights_;

@@ -48,7 +48,8 @@ class Engine::Impl {
         seed_(options.seed != 0 ? options.seed : seed_from_system()) {
     validate(options_);
     if (bundle_->tokenizer == nullptr) {
-      throw Error(ErrorCode::kUnsupported, fmt::format("{} has no tokenizer, so it cannot generate text", bundle_->name));
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("{} has no tokenizer, so it cannot generate text", bundle_->name));
     }
     std::promise<RunnerLimits> started;
     std::future<RunnerLimits> limits = started.get_future();
@@ -131,19 +132,21 @@ class Engine::Impl {
     const auto prompt_count = static_cast<int64_t>(request.prompt.size());
     const int64_t room = limits_.context_length - prompt_count;
     if (room < 1) {
-      throw Error(ErrorCode::kContextTooLong,
-                  fmt::format("the prompt has {} tokens, which leaves no room for an answer in this model's context of {}; "
-                              "shorten the prompt",
-                              prompt_count, limits_.context_length),
-                  "prompt");
+      throw Error(
+          ErrorCode::kContextTooLong,
+          fmt::format("the prompt has {} tokens, which leaves no room for an answer in this model's context of {}; "
+                      "shorten the prompt",
+                      prompt_count, limits_.context_length),
+          "prompt");
     }
     const int64_t wanted = request.sampling.max_tokens.value_or(room);
     if (wanted > room) {
-      throw Error(ErrorCode::kContextTooLong,
-                  fmt::format("{} tokens of prompt and max_tokens {} are more than this model's context of {}; shorten the "
-                              "prompt or ask for at most {} tokens",
-                              prompt_count, wanted, limits_.context_length, room),
-                  "max_tokens");
+      throw Error(
+          ErrorCode::kContextTooLong,
+          fmt::format("{} tokens of prompt and max_tokens {} are more than this model's context of {}; shorten the "
+                      "prompt or ask for at most {} tokens",
+                      prompt_count, wanted, limits_.context_length, room),
+          "max_tokens");
     }
     return wanted;
   }
@@ -182,9 +185,8 @@ class Engine::Impl {
     bool is_stopping;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] {
-        return is_stopping_ || !submissions_.empty() || !cancellations_.empty() || !loop.is_idle();
-      });
+      wake_.wait(lock,
+                 [&] { return is_stopping_ || !submissions_.empty() || !cancellations_.empty() || !loop.is_idle(); });
       is_stopping = is_stopping_;
       taken_submissions_.swap(submissions_);
       taken_cancellations_.swap(cancellations_);

@@ -1,7 +1,7 @@
 // Many requests, one model: a thread of its own owns the step loop; everyone else talks to it through this class.
 //
-// submit → queue → scheduler (pure: which rows in the next step) → Decoder::step → sampler → detokenizer, stop strings → sink.
-// All public functions are safe from any thread. Without requests the thread sleeps.
+// submit → queue → scheduler (pure: which rows in the next step) → Decoder::step → sampler → detokenizer, stop strings
+// → sink. All public functions are safe from any thread. Without requests the thread sleeps.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +21,13 @@ namespace pelton {
 struct EngineOptions {
   int thread_count = 0;  // 0: one a usable core
   ActivationType activations = ActivationType::kInt8;
-  std::optional<ElementType> kv_type;      // absent: kBF16 with kInt8 activations, kF32 with kF32
-  std::optional<int64_t> context_length;   // absent: the model's. Longer than it: kInvalidArgument
-  std::optional<int64_t> kv_bytes_max;     // absent: a quarter of the machine's free memory, at most 64 contexts
-  int64_t step_token_count_max = 512;      // rows of a step: prompts are cut into chunks of at most this
-  int64_t sequence_count_max = 64;         // sequences computed at once; no more than step_token_count_max are
-  int64_t queue_length_max = 1024;         // waiting requests beyond which submit refuses
-  uint64_t seed = 0;                       // for requests without one of their own; 0: from the system
+  std::optional<ElementType> kv_type;     // absent: kBF16 with kInt8 activations, kF32 with kF32
+  std::optional<int64_t> context_length;  // absent: the model's. Longer than it: kInvalidArgument
+  std::optional<int64_t> kv_bytes_max;    // absent: a quarter of the machine's free memory, at most 64 contexts
+  int64_t step_token_count_max = 512;     // rows of a step: prompts are cut into chunks of at most this
+  int64_t sequence_count_max = 64;        // sequences computed at once; no more than step_token_count_max are
+  int64_t queue_length_max = 1024;        // waiting requests beyond which submit refuses
+  uint64_t seed = 0;                      // for requests without one of their own; 0: from the system
 };
 
 class Engine {
@@ -49,7 +49,8 @@ class Engine {
   // (the prompt leaves no room for a token, or less than the max_tokens given; names the lengths), kResourceExhausted
   // (queue full), kUnavailable (stopping).
   RequestId submit(GenerationRequest request, std::shared_ptr<GenerationSink> sink);
-  // The request's pages are free after the current step; its sink gets on_error(kCancelled). Unknown or finished: nothing.
+  // The request's pages are free after the current step; its sink gets on_error(kCancelled). Unknown or finished:
+  // nothing.
   void cancel(RequestId id);
 
   const ModelBundle& bundle() const;

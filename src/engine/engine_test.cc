@@ -98,9 +98,10 @@ TEST(Engine, RefusesWhatCannotFitTheContext) {
   EXPECT_NE(message.find("128 tokens"), std::string::npos) << message;
   EXPECT_EQ(error_of([&] { engine->submit(request_of(std::vector<int32_t>(100, 1), 29), sink); }, &message),
             ErrorCode::kContextTooLong);
-  EXPECT_EQ(message,
-            "100 tokens of prompt and max_tokens 29 are more than this model's context of 128; shorten the prompt or ask "
-            "for at most 28 tokens");
+  EXPECT_EQ(
+      message,
+      "100 tokens of prompt and max_tokens 29 are more than this model's context of 128; shorten the prompt or ask "
+      "for at most 28 tokens");
   EXPECT_EQ(generate(*engine, request_of(std::vector<int32_t>(100, 1), 28)).tokens.size(), 28u);
 }
 
@@ -202,15 +203,16 @@ TEST(Engine, ServesManyClientsThatComeAndGo) {
   EngineOptions options;
   options.step_token_count_max = 24;
   options.sequence_count_max = 12;
-  const auto engine = make_engine({.limits = {.vocabulary_size = kVocabularySize, .context_length = kContextLength, .page_count = 20}},
-                                  options);
+  const auto engine = make_engine(
+      {.limits = {.vocabulary_size = kVocabularySize, .context_length = kContextLength, .page_count = 20}}, options);
   std::atomic<int64_t> complete_count = 0;
   std::atomic<int64_t> cancelled_count = 0;
   const auto run_client = [&](uint64_t seed) {
     Rng rng(seed);
     for (int i = 0; i < kRequestsPerClient; ++i) {
       std::vector<int32_t> prompt;
-      for (uint64_t n = 1 + rng.next_below(60); n > 0; --n) prompt.push_back(static_cast<int32_t>(rng.next_below(kVocabularySize)));
+      for (uint64_t n = 1 + rng.next_below(60); n > 0; --n)
+        prompt.push_back(static_cast<int32_t>(rng.next_below(kVocabularySize)));
       const size_t count = 1 + rng.next_below(40);
       const auto sink = std::make_shared<RecordingSink>();
       const RequestId id = engine->submit(request_of(prompt, static_cast<int64_t>(count)), sink);

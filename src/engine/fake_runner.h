@@ -1,5 +1,5 @@
-// A model that costs nothing, for tests of everything above StepRunner: what it says next depends on every token before,
-// as its own pages hold them, so that a row lost, doubled or read from a foreign page changes the whole answer.
+// A model that costs nothing, for tests of everything above StepRunner: what it says next depends on every token
+// before, as its own pages hold them, so that a row lost, doubled or read from a foreign page changes the whole answer.
 #pragma once
 
 #include <cstddef>
@@ -53,7 +53,9 @@ class FakeRunner final : public StepRunner {
   }
 
  private:
-  static uint64_t advance(uint64_t state, int32_t token) { return Rng(state + static_cast<uint64_t>(token) + 1).next(); }
+  static uint64_t advance(uint64_t state, int32_t token) {
+    return Rng(state + static_cast<uint64_t>(token) + 1).next();
+  }
   static int32_t favourite(uint64_t state, int64_t vocabulary_size) {
     return static_cast<int32_t>(Rng(state).next_below(static_cast<uint64_t>(vocabulary_size)));
   }

@@ -94,13 +94,14 @@ int64_t kv_page_count(const KvDemand& demand) {
   const int64_t fitting = bytes / demand.page_bytes;
   if (fitting < context_pages) {
     constexpr double kMiB = 1 << 20;
-    throw Error(ErrorCode::kResourceExhausted,
-                fmt::format("keys and values of one context of {} tokens take {:.0f} MiB, but {} {:.0f} MiB; choose a shorter "
-                            "context or give them more memory",
-                            demand.context_length, static_cast<double>(context_pages * demand.page_bytes) / kMiB,
-                            demand.bytes_max ? "they are allowed" : "a quarter of the available memory is",
-                            static_cast<double>(bytes) / kMiB),
-                "kv_bytes_max");
+    throw Error(
+        ErrorCode::kResourceExhausted,
+        fmt::format("keys and values of one context of {} tokens take {:.0f} MiB, but {} {:.0f} MiB; choose a shorter "
+                    "context or give them more memory",
+                    demand.context_length, static_cast<double>(context_pages * demand.page_bytes) / kMiB,
+                    demand.bytes_max ? "they are allowed" : "a quarter of the available memory is",
+                    static_cast<double>(bytes) / kMiB),
+        "kv_bytes_max");
   }
   return std::min(fitting, kContextCountMax * context_pages);
 }

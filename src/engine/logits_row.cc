@@ -37,7 +37,8 @@ float exp_of_negative(float x) {
   return std::bit_cast<float>((std::bit_cast<uint32_t>(sum) + exponent) & mask);
 }
 
-// Weights of at most kBlock logits; gives their sum. Two loops, because the compiler vectorises each, but not both in one.
+// Weights of at most kBlock logits; gives their sum. Two loops, because the compiler vectorises each, but not both in
+// one.
 double exp_block(std::span<const float> logits, float peak, float inverse_temperature, float* __restrict weights) {
   const size_t count = logits.size();
   const float* values = logits.data();
@@ -124,8 +125,7 @@ void Weights::assign(std::span<const float> logits, float peak, float inverse_te
   block_sums_.clear();
   total_ = 0;
   for_each_block(logits.size(), [&](size_t begin, size_t count) {
-    const double sum =
-        exp_block(logits.subspan(begin, count), peak, inverse_temperature, values_.data() + begin);
+    const double sum = exp_block(logits.subspan(begin, count), peak, inverse_temperature, values_.data() + begin);
     block_sums_.push_back(sum);
     total_ += sum;
   });
@@ -137,7 +137,8 @@ int64_t Weights::draw(double uniform) const {
   while (block + 1 < block_sums_.size() && left >= block_sums_[block]) left -= block_sums_[block++];
   const size_t begin = block * kBlock;
   const size_t end = std::min(begin + kBlock, values_.size());
-  // A block's sum and the running sum below round differently: whoever gets past the end takes the last that has weight.
+  // A block's sum and the running sum below round differently: whoever gets past the end takes the last that has
+  // weight.
   size_t drawn = begin;
   for (size_t i = begin; i < end; ++i) {
     if (values_[i] == 0) continue;

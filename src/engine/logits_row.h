@@ -1,5 +1,5 @@
-// Loops over one row of logits [V]: straight, branch-light, so that the compiler vectorises them. V is 49,000 to 256,000
-// and there is one row for each answer in each step, so a pass counts.
+// Loops over one row of logits [V]: straight, branch-light, so that the compiler vectorises them. V is 49,000 to
+// 256,000 and there is one row for each answer in each step, so a pass counts.
 #pragma once
 
 #include <cstddef>
@@ -62,8 +62,8 @@ void select_largest(std::span<const float> values, int64_t count, std::vector<fl
 // Unnormalised probabilities, with the sums that make drawing one fast.
 class Weights {
  public:
-  // weight[i] = exp((logits[i] - peak) · inverse_temperature); `peak` is the maximum. Relative error below 1e-6; exactly
-  // 1 at the peak, 0 where it would be below 1e-37.
+  // weight[i] = exp((logits[i] - peak) · inverse_temperature); `peak` is the maximum. Relative error below 1e-6;
+  // exactly 1 at the peak, 0 where it would be below 1e-37.
   void assign(std::span<const float> logits, float peak, float inverse_temperature);
 
   std::span<const float> values() const { return values_; }

@@ -17,8 +17,8 @@ int64_t choose_context_length(const Model& model, const EngineOptions& options) 
   const int64_t length = options.context_length.value_or(longest);
   if (length < 1 || length > longest) {
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("the context must have between 1 and {} tokens, for which the model was made; got {}", longest,
-                            length),
+                fmt::format("the context must have between 1 and {} tokens, for which the model was made; got {}",
+                            longest, length),
                 "context_length");
   }
   return length;
@@ -29,14 +29,16 @@ ElementType choose_kv_type(const EngineOptions& options) {
   const ElementType type = options.kv_type.value_or(usual);
   if (type != ElementType::kF32 && type != ElementType::kBF16) {
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("keys and values can be kept as f32 or bf16, not as {}", element_type_name(type)), "kv_type");
+                fmt::format("keys and values can be kept as f32 or bf16, not as {}", element_type_name(type)),
+                "kv_type");
   }
   return type;
 }
 
 class ModelRunner final : public StepRunner {
  public:
-  ModelRunner(std::shared_ptr<const Model> model, int thread_count, const DecoderOptions& options, int64_t context_length)
+  ModelRunner(std::shared_ptr<const Model> model, int thread_count, const DecoderOptions& options,
+              int64_t context_length)
       : executor_(thread_count),
         decoder_(executor_, std::move(model), options),
         limits_{.vocabulary_size = decoder_.model().spec.vocabulary_size,

@@ -18,18 +18,18 @@ enum class RequestId : uint64_t {};
 
 // Order of application: repetition, frequency and presence penalty; temperature; top-k; top-p; min-p.
 struct SamplingParameters {
-  double temperature = 1.0;          // 0: greedy. [0, 100]
-  int64_t top_k = 0;                 // 0: off
-  double top_p = 1.0;                // (0, 1]; 1: off
-  double min_p = 0.0;                // [0, 1]; 0: off. Relative to the most likely token
-  double repetition_penalty = 1.0;   // > 0; over prompt and answer (Keskar et al. 2019, arXiv 1909.05858)
-  double frequency_penalty = 0.0;    // [-2, 2]; over the answer, as OpenAI defines it
-  double presence_penalty = 0.0;     // [-2, 2]
-  std::optional<uint64_t> seed;      // absent: from the engine's own generator
-  std::vector<std::string> stops;    // strings that end the answer and are not part of it; at most 64, none empty
-  std::optional<int64_t> max_tokens; // at least 1; absent: up to the end of the context
-  std::optional<int> logprobs;       // number of alternatives a token, 0 to 20; absent: no log-probabilities at all
-  bool ignores_end_tokens = false;   // goes on after the model's end tokens (benchmarks)
+  double temperature = 1.0;           // 0: greedy. [0, 100]
+  int64_t top_k = 0;                  // 0: off
+  double top_p = 1.0;                 // (0, 1]; 1: off
+  double min_p = 0.0;                 // [0, 1]; 0: off. Relative to the most likely token
+  double repetition_penalty = 1.0;    // > 0; over prompt and answer (Keskar et al. 2019, arXiv 1909.05858)
+  double frequency_penalty = 0.0;     // [-2, 2]; over the answer, as OpenAI defines it
+  double presence_penalty = 0.0;      // [-2, 2]
+  std::optional<uint64_t> seed;       // absent: from the engine's own generator
+  std::vector<std::string> stops;     // strings that end the answer and are not part of it; at most 64, none empty
+  std::optional<int64_t> max_tokens;  // at least 1; absent: up to the end of the context
+  std::optional<int> logprobs;        // number of alternatives a token, 0 to 20; absent: no log-probabilities at all
+  bool ignores_end_tokens = false;    // goes on after the model's end tokens (benchmarks)
 };
 
 // Error kInvalidArgument with the parameter's name: a value out of its domain (NaN is out of every one).

@@ -23,8 +23,8 @@ class StepRunner {
  public:
   virtual ~StepRunner() = default;
   virtual RunnerLimits limits() const = 0;
-  // Logits [logit_rows.size(), V], valid until the next step. May throw: then the requests of this step fail and the next
-  // step starts afresh.
+  // Logits [logit_rows.size(), V], valid until the next step. May throw: then the requests of this step fail and the
+  // next step starts afresh.
   virtual std::span<const float> step(const StepBatch& batch) = 0;
 };
 

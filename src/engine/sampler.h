@@ -25,14 +25,14 @@ class Sampler {
  public:
   Sampler(const SamplingParameters& sampling, uint64_t seed, std::span<const TokenId> prompt);
 
-  // logits: [V], of the model itself; V above every token of the prompt. At temperature 0 the most likely token, of equal
-  // ones the lowest id; else exactly one random number is drawn.
-  // Error kInternal: a logit is NaN or infinite.
+  // logits: [V], of the model itself; V above every token of the prompt. At temperature 0 the most likely token, of
+  // equal ones the lowest id; else exactly one random number is drawn. Error kInternal: a logit is NaN or infinite.
   SampledToken sample(std::span<const float> logits, SamplerScratch& scratch);
 
  private:
   int32_t choose(std::span<const float> logits, LogitsPeak peak, SamplerScratch& scratch);
-  void add_logprobs(std::span<const float> logits, LogitsPeak peak, SamplerScratch& scratch, SampledToken& sampled) const;
+  void add_logprobs(std::span<const float> logits, LogitsPeak peak, SamplerScratch& scratch,
+                    SampledToken& sampled) const;
 
   SamplingParameters sampling_;
   Rng rng_;

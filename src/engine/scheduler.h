@@ -4,7 +4,8 @@
 // Pure: numbers in, plan out; no clock, no tensor, no thread. The rules, in order:
 //   1. Running sequences that lack one row (decode) come first, oldest first, so that no long prompt delays them.
 //   2. What is left of the token budget goes to unfinished prompts, oldest first, in chunks.
-//   3. What is left then admits waiting sequences, first come, first served; one is admitted only when pages for all its
+//   3. What is left then admits waiting sequences, first come, first served; one is admitted only when pages for all
+//   its
 //      tokens are free, and one more for each running sequence, so that admission does not cause preemption at once.
 //   4. A decoding sequence grows page by page. When none is free, the youngest running sequence gives up its pages and
 //      waits, before all that came later, to be computed again with the tokens that it already has.

@@ -16,8 +16,8 @@
 namespace pelton {
 namespace {
 
-// A random life of a scheduler: arrivals, cancels, failing steps, too little memory. A "token" is a function of what came
-// before it, as the pages hold it, so a lost, doubled or foreign token changes everything after it.
+// A random life of a scheduler: arrivals, cancels, failing steps, too little memory. A "token" is a function of what
+// came before it, as the pages hold it, so a lost, doubled or foreign token changes everything after it.
 class Simulation {
  public:
   explicit Simulation(uint64_t seed)

@@ -111,7 +111,8 @@ void StepLoop::step_or_throw() {
   } catch (...) {
     const Error cause = current_error();
     log::error(fmt::format("a step failed with {} requests: {}", plan_.sequences.size(), cause.message()));
-    const Error error(ErrorCode::kInternal, fmt::format("the step that computed this request failed: {}", cause.message()));
+    const Error error(ErrorCode::kInternal,
+                      fmt::format("the step that computed this request failed: {}", cause.message()));
     for (const ScheduledRows& rows : plan_.sequences) fail(rows.id, error);
     return;
   }

@@ -1,5 +1,5 @@
-// What the engine does in each step, on one thread: plan, run the model, sample, hand over. No thread, no lock, no clock
-// of its own, so that tests can drive it step by step.
+// What the engine does in each step, on one thread: plan, run the model, sample, hand over. No thread, no lock, no
+// clock of its own, so that tests can drive it step by step.
 #pragma once
 
 #include <cstdint>

@@ -40,12 +40,12 @@ class StepLoopTest : public testing::Test {
     const RunnerLimits limits = runner_->limits();
     scheduling.page_count = limits.page_count;
     scheduling.page_token_count = limits.page_token_count;
-    loop_ = std::make_unique<StepLoop>(
-        StepLoop::Environment{.runner = *runner_,
-                              .tokenizer = FakeTokenizer::with_size(limits.vocabulary_size),
-                              .end_tokens = std::move(end_tokens),
-                              .scheduling = scheduling,
-                              .clock = clock_});
+    loop_ =
+        std::make_unique<StepLoop>(StepLoop::Environment{.runner = *runner_,
+                                                         .tokenizer = FakeTokenizer::with_size(limits.vocabulary_size),
+                                                         .end_tokens = std::move(end_tokens),
+                                                         .scheduling = scheduling,
+                                                         .clock = clock_});
   }
   // A prompt of `prompt_size` tokens that differ from those of other numbers.
   std::vector<int32_t> prompt(uint64_t number, size_t prompt_size) const {
@@ -151,7 +151,10 @@ TEST_F(StepLoopTest, CancelFreesPagesAndTellsTheSink) {
 
 TEST_F(StepLoopTest, FailingStepFailsItsRequestsAndNoOthers) {
   bool fails = false;
-  start({.before_step = [&](const StepBatch&) { if (fails) throw std::runtime_error("broken"); }},
+  start({.before_step =
+             [&](const StepBatch&) {
+               if (fails) throw std::runtime_error("broken");
+             }},
         {.step_token_count_max = 8, .sequence_count_max = 1});
   const auto first = add(1, 4, 10);
   const auto second = add(2, 4, 10);
