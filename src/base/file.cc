@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/atomic_file_writer.h"
 #include "base/error.h"
 
 namespace pelton {
@@ -43,21 +44,6 @@ uint64_t regular_file_size_bytes(int fd, const fs::path& path) {
     throw Error(ErrorCode::kIo, fmt::format("cannot read {}: not a regular file", path.string()));
   }
   return static_cast<uint64_t>(status.st_size);
-}
-
-void write_all(int fd, std::string_view contents, const fs::path& path) {
-  while (!contents.empty()) {
-    const ssize_t written = ::write(fd, contents.data(), contents.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) throw_errno("cannot write", path);
-    contents.remove_prefix(static_cast<size_t>(written));
-  }
-}
-
-// Makes the rename itself survive a power cut.
-void sync_folder(const fs::path& folder) {
-  const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (descriptor.get() < 0 || ::fsync(descriptor.get()) != 0) throw_errno("cannot sync", folder);
 }
 
 }  // namespace
@@ -110,19 +96,9 @@ std::string read_file(const fs::path& path, uint64_t bytes_max) {
 }
 
 void replace_file(const fs::path& path, std::string_view contents) {
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  std::string temporary = (folder / fmt::format(".{}.XXXXXX", path.filename().string())).string();
-  const Descriptor descriptor(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (descriptor.get() < 0) throw_errno("cannot create a file in", folder);
-  try {
-    write_all(descriptor.get(), contents, path);
-    if (::fchmod(descriptor.get(), 0644) != 0 || ::fsync(descriptor.get()) != 0) throw_errno("cannot write", path);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno("cannot replace", path);
-  } catch (const Error&) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  sync_folder(folder);
+  AtomicFileWriter file(path);
+  file.write(std::as_bytes(std::span(contents)));
+  file.commit();
 }
 
 fs::path cache_folder() {

@@ -38,7 +38,7 @@ class MappedFile {
 // Errors: kNotFound, kIo, kResourceExhausted (larger than `bytes_max`, checked before anything is read).
 std::string read_file(const std::filesystem::path& path, uint64_t bytes_max);
 
-// Writes beside `path`, syncs, renames: a crash leaves the old file or the new one. Error: kIo.
+// The whole of an AtomicFileWriter in one call: a crash leaves the old file or the new one. Error: kIo.
 void replace_file(const std::filesystem::path& path, std::string_view contents);
 
 // $PELTON_CACHE, else $XDG_CACHE_HOME/pelton, else ~/.cache/pelton. Not created.

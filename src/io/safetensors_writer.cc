@@ -2,9 +2,9 @@
 
 #include <cstring>
 
+#include "base/atomic_file_writer.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "io/atomic_file_writer.h"
 #include "io/in_quotes.h"
 #include "io/safetensors.h"
 

@@ -1,4 +1,4 @@
-#include "io/atomic_file_writer.h"
+#include "base/atomic_file_writer.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
