@@ -90,8 +90,9 @@ struct TestBatch {
     return result;
   }
 
-  // All rows of all sequences, given to the cache in steps of at most `step_rows` rows of each sequence.
-  std::vector<std::vector<float>> run(int thread_count, int64_t step_rows) const {
+  // All rows of all sequences, given to the cache in steps: of each sequence, the first one takes at most `first_rows`
+  // and the others at most `step_rows`.
+  std::vector<std::vector<float>> run(int thread_count, int64_t first_rows, int64_t step_rows) const {
     Executor executor(thread_count);
     KvLayerCache cache(type, page_count, shape.key_value_head_count, shape.head_width);
     // What nobody wrote must not be read: NaN in either type.
@@ -100,13 +101,13 @@ struct TestBatch {
     const int64_t key_width = shape.key_value_head_count * shape.head_width;
     std::vector<std::vector<float>> outs(sequences.size());
     bool has_more = true;
-    for (int64_t begin = 0; has_more; begin += step_rows) {
+    for (int64_t begin = 0, end_max = first_rows; has_more; begin = end_max, end_max += step_rows) {
       has_more = false;
       std::vector<AttentionSequence> step;
       std::vector<float> q, k, v;
       int64_t row_count = 0;
       for (const TestSequence& sequence : sequences) {
-        const int64_t end = std::min(begin + step_rows, sequence.length);
+        const int64_t end = std::min(end_max, sequence.length);
         has_more |= end < sequence.length;
         if (begin >= end) continue;
         step.push_back({row_count, end - begin, begin, sequence.pages});
@@ -149,7 +150,7 @@ class PagedAttention : public testing::TestWithParam<Case> {
 
 TEST_P(PagedAttention, IsWhatTheDefinitionSays) {
   const TestBatch batch(shape, GetParam().type, {75, 1, 16, 300});
-  const std::vector<std::vector<float>> outs = batch.run(2, 1000);
+  const std::vector<std::vector<float>> outs = batch.run(2, 1000, 1);
   for (size_t s = 0; s < outs.size(); ++s) {
     const TestSequence& sequence = batch.sequences[s];
     const Doubles expected =
@@ -162,12 +163,13 @@ TEST_P(PagedAttention, IsWhatTheDefinitionSays) {
 
 TEST_P(PagedAttention, IsTheSameToTheBitHoweverItIsCutAndShared) {
   const TestBatch batch(shape, GetParam().type, {75, 1, 16, 300});
-  const std::vector<std::vector<float>> whole = batch.run(1, 1000);
+  const std::vector<std::vector<float>> whole = batch.run(1, 1000, 1);
+  EXPECT_EQ(batch.run(1, 1, 1), whole) << "token by token";
   for (int threads : {1, 2, 3}) {
-    for (int64_t step_rows : {1, 7, 1000}) {
-      SCOPED_TRACE(testing::Message() << threads << " threads, steps of " << step_rows);
-      EXPECT_EQ(batch.run(threads, step_rows), whole);
-    }
+    SCOPED_TRACE(testing::Message() << threads << " threads");
+    EXPECT_EQ(batch.run(threads, 1000, 1), whole);
+    EXPECT_EQ(batch.run(threads, 7, 7), whole);
+    EXPECT_EQ(batch.run(threads, 290, 1), whole);  // ten rows decoded one by one
   }
 }
 
@@ -183,14 +185,15 @@ TEST(PagedAttentionLong, ChunksOfTheContextAddUpToTheSameBits) {
   const AttentionShape shape = shape_of(6, 2, 32);
   for (ElementType type : {ElementType::kF32, ElementType::kBF16}) {
     const TestBatch batch(shape, type, {1100});
-    const std::vector<std::vector<float>> whole = batch.run(1, 2000);
+    const std::vector<std::vector<float>> whole = batch.run(1, 2000, 1);
     const TestSequence& sequence = batch.sequences[0];
     const Doubles expected =
         plain_attention(shape, to_doubles(sequence.q), batch.stored(sequence.k), batch.stored(sequence.v), 0).out;
     EXPECT_LE(relative_error(whole[0], expected), 128 * 0x1p-24);
     for (int threads : {2, 3}) {
-      EXPECT_EQ(batch.run(threads, 1), whole);
-      EXPECT_EQ(batch.run(threads, 300), whole);
+      EXPECT_EQ(batch.run(threads, 1090, 1), whole);
+      EXPECT_EQ(batch.run(threads, 300, 300), whole);
+      EXPECT_EQ(batch.run(threads, 1070, 5), whole);
     }
   }
 }
