@@ -108,19 +108,12 @@ void linear_int8(Executor& executor, LinearInput& x, const LinearWeight::Packed&
       .y = y,
       .column_count = output_size,
   };
-  const bool is_expanded = x.row_count() >= kernels.expanded_row_count_min;
-  const int64_t scratch_bytes = is_expanded ? padded_to_cache_line(qdot_scratch_bytes(weight.block_count)) : 0;
-  std::byte* scratch = is_expanded ? executor.scratch(scratch_bytes * executor.thread_count()) : nullptr;
   const auto run = [&](int thread, int thread_count) {
-    const Range tiles = split_range(weight.tile_count, 2, thread, thread_count);
+    const Range tiles = split_range(weight.tile_count, 1, thread, thread_count);
     QdotProduct part = whole;
     part.tile_begin = tiles.begin;
     part.tile_end = tiles.end;
-    if (is_expanded) {
-      kernels.multiply_expanded[format](part, scratch + thread * scratch_bytes);
-    } else {
-      kernels.multiply[format](part);
-    }
+    kernels.multiply[format](part);
   };
   if (x.row_count() * x.column_count() * output_size < kParallelWorkMin) {
     run(0, 1);

@@ -26,10 +26,6 @@ const QdotKernels& qdot_kernels(Isa isa) {
   return *qdot_kernels_reference();
 }
 
-int64_t qdot_scratch_bytes(int64_t block_count) {
-  return block_count * (kQdotPanelIntegerBytes + 2 * kQdotPanelColumns * static_cast<int64_t>(sizeof(float)));
-}
-
 int64_t qdot_tile_bytes(QdotFormat format, int64_t block_count) {
   switch (format) {
 #define PELTON_X(name, bits, offset, has_minimum, scale_bytes) \

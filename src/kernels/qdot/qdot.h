@@ -5,7 +5,7 @@
 //
 // A block is 32 consecutive values of K. The integer dot is exact, and blocks are added in ascending order by one fused
 // multiply-add each (scale first, then minimum), in one float accumulator an output. Every ISA and every path keeps
-// that order, so results are bitwise the same whatever the ISA, the path, the other rows and the cut into tiles.
+// that order, so results are bitwise the same whatever the ISA, the other rows and the cut into tiles.
 //
 // Packed weights. Sixteen rows of W [N, K] form a tile; its bytes are consecutive, tiles follow each other, the last
 // one is filled up with zeros. A tile is a row of units; a unit holds two blocks (the last unit of an odd row is half
@@ -79,20 +79,12 @@ struct QdotKernels {
   // x: finite. count: a multiple of 32.
   void (*quantise)(const float* x, int64_t count, QdotActivation* blocks);
 
-  // Reads the packed tiles as they lie; best for few rows. Indexed by QdotFormat.
+  // Indexed by QdotFormat.
   void (*multiply[kQdotFormatCount])(const QdotProduct& product);
-
-  // Expands two tiles at a time to bytes and F32 scales in `scratch` and multiplies that; best for many rows.
-  // `scratch`: qdot_scratch_bytes(block_count), aligned to 64 bytes. Null where the ISA has no such path.
-  void (*multiply_expanded[kQdotFormatCount])(const QdotProduct& product, std::byte* scratch);
-  // From this number of rows on the expanded path is the faster one.
-  int64_t expanded_row_count_min;
 };
 
 // Falls back to kScalar where the build has no kernels for `isa`.
 const QdotKernels& qdot_kernels(Isa isa);
-
-int64_t qdot_scratch_bytes(int64_t block_count);
 
 // The packed format that holds a type's values exactly; none where there is no such format.
 std::optional<QdotFormat> qdot_format(ElementType type);

@@ -190,8 +190,6 @@ constexpr QdotKernels kKernels = {
             PELTON_QDOT_FORMATS(PELTON_X)
 #undef PELTON_X
         },
-    .multiply_expanded = {},
-    .expanded_row_count_min = INT64_MAX,
 };
 
 }  // namespace

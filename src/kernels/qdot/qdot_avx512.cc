@@ -63,18 +63,17 @@ inline void load_integers(const std::byte* source, __m512i (&slices)[kSlices]) {
   }
 }
 
-// DRAM needs the request about 8 KiB ahead where a block takes long to unpack; for bytes the hardware's own prefetch
-// is as good (measured: 58-65 % against 91-102 % of the bandwidth in 4 bits, no gain in 8).
+// DRAM needs the request about 8 KiB ahead: the hardware's own prefetch falls behind as soon as a block takes time
+// (bench/kernels_bench, weights from DRAM, 1 thread, 8 rows: Q8_0 68 µs without and 23 µs with; 2 to 6 KiB: 35 to 26
+// µs).
 template <typename Layout>
 inline void prefetch_ahead(const std::byte* tile, int64_t block) {
-  if constexpr (Layout::kBits == 4) {
-    constexpr int64_t kAheadBytes = 8192;
-    constexpr int64_t kLinesInTwoBlocks = Layout::kUnitBytes / 64;
-    const std::byte* unit = tile + block / 2 * Layout::kUnitBytes + kAheadBytes;
-    const int64_t begin = block % 2 == 0 ? 0 : kLinesInTwoBlocks / 2;
-    const int64_t end = block % 2 == 0 ? kLinesInTwoBlocks / 2 : kLinesInTwoBlocks;
-    for (int64_t line = begin; line < end; ++line) _mm_prefetch(unit + 64 * line, _MM_HINT_T0);
-  }
+  constexpr int64_t kAheadBytes = 8192;
+  constexpr int64_t kLines = Layout::kUnitBytes / 64;
+  const std::byte* unit = tile + block / 2 * Layout::kUnitBytes + kAheadBytes;
+  const int64_t begin = block % 2 == 0 ? 0 : kLines / 2;
+  const int64_t end = block % 2 == 0 ? kLines / 2 : kLines;
+  for (int64_t line = begin; line < end; ++line) _mm_prefetch(unit + 64 * line, _MM_HINT_T0);
 }
 
 // kRows rows of activations times one tile.
@@ -147,6 +146,9 @@ inline __mmask16 column_mask(const QdotProduct& product, int64_t tile) {
   return width >= kQdotTileRows ? 0xFFFF : static_cast<__mmask16>((1u << width) - 1);
 }
 
+// 16 columns, 8 rows at a time: the slices of a block stay in 8 registers and are used for 8 rows. The first rows fetch
+// the tile from DRAM, the others find it in L1 or L2. Expanding tiles to bytes first, in panels of 32 columns, was
+// measured and loses at every number of rows up to 512.
 template <typename Layout>
 void multiply(const QdotProduct& product) {
   constexpr int64_t kGroupRows = 8;
@@ -167,157 +169,6 @@ void multiply(const QdotProduct& product) {
   }
 }
 
-// --- Many rows: two tiles are expanded once and used for all rows.
-
-struct Panel {
-  const std::byte* integers;  // [block][slice][tile][64]
-  const float* scales;        // [block][32]
-  const float* minima;        // [block][32]
-};
-
-template <typename Layout>
-Panel expand(const std::byte* first_tile, int64_t block_count, std::byte* scratch) {
-  std::byte* integers = scratch;
-  float* scales = reinterpret_cast<float*>(scratch + block_count * kQdotPanelIntegerBytes);
-  float* minima = scales + block_count * kQdotPanelColumns;
-  for (int64_t block = 0; block < block_count; ++block) {
-    for (int64_t half = 0; half < kQdotPanelTiles; ++half) {
-      const std::byte* tile = first_tile + half * Layout::tile_bytes(block_count);
-      __m512i slices[kSlices];
-      load_integers<Layout>(tile + Layout::integers_at(block), slices);
-      std::byte* target = integers + block * kQdotPanelIntegerBytes + half * 64;
-#pragma GCC unroll 8
-      for (int slice = 0; slice < kSlices; ++slice) _mm512_store_si512(target + 128 * slice, slices[slice]);
-      const int64_t at = block * kQdotPanelColumns + half * kQdotTileRows;
-      _mm512_store_ps(scales + at, load_scales<Layout>(tile + Layout::scales_at(block)));
-      if constexpr (Layout::kHasMinimum) {
-        _mm512_store_ps(minima + at, load_scales<Layout>(tile + Layout::minima_at(block)));
-      }
-    }
-  }
-  return {integers, scales, minima};
-}
-
-// Part of the next panel's packed bytes, fetched into L2 while this one is multiplied.
-struct NextTiles {
-  const std::byte* address;
-  int64_t lines_per_block;
-};
-
-template <typename Layout, int kRows>
-void multiply_panel(const Panel& panel, int64_t block_count, const QdotActivation* activations, NextTiles next,
-                    float* y, int64_t y_stride, __mmask16 last_columns) {
-  __m512 sums[kRows][2];
-#pragma GCC unroll 8
-  for (int row = 0; row < kRows; ++row) sums[row][0] = sums[row][1] = _mm512_setzero_ps();
-
-  for (int64_t block = 0; block < block_count; ++block, activations += 1) {
-    for (int64_t line = 0; line < next.lines_per_block; ++line, next.address += 64) {
-      _mm_prefetch(next.address, _MM_HINT_T1);
-    }
-    const std::byte* integers = panel.integers + block * kQdotPanelIntegerBytes;
-    __m512i dots[kRows][2];
-#pragma GCC unroll 8
-    for (int row = 0; row < kRows; ++row) {
-      __m512i start = _mm512_setzero_si512();
-      if constexpr (Layout::kOffset != 0) {
-        start = _mm512_set1_epi32(-Layout::kOffset * activations[row * block_count].sum);
-      }
-      dots[row][0] = dots[row][1] = start;
-    }
-#pragma GCC unroll 8
-    for (int slice = 0; slice < kSlices; ++slice) {
-      const __m512i left = _mm512_load_si512(integers + 128 * slice);
-      const __m512i right = _mm512_load_si512(integers + 128 * slice + 64);
-#pragma GCC unroll 8
-      for (int row = 0; row < kRows; ++row) {
-        const __m512i values = broadcast4(activations[row * block_count].values + 4 * slice);
-        dots[row][0] = _mm512_dpbusd_epi32(dots[row][0], left, values);
-        dots[row][1] = _mm512_dpbusd_epi32(dots[row][1], right, values);
-      }
-    }
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) {
-      const int64_t at = block * kQdotPanelColumns + half * kQdotTileRows;
-      const __m512 scales = _mm512_load_ps(panel.scales + at);
-#pragma GCC unroll 8
-      for (int row = 0; row < kRows; ++row) {
-        const QdotActivation& activation = activations[row * block_count];
-        sums[row][half] = _mm512_fmadd_ps(_mm512_mul_ps(scales, _mm512_set1_ps(activation.scale)),
-                                          _mm512_cvtepi32_ps(dots[row][half]), sums[row][half]);
-        if constexpr (Layout::kHasMinimum) {
-          sums[row][half] = _mm512_fmadd_ps(_mm512_load_ps(panel.minima + at), _mm512_set1_ps(activation.scaled_sum),
-                                            sums[row][half]);
-        }
-      }
-    }
-  }
-#pragma GCC unroll 8
-  for (int row = 0; row < kRows; ++row) {
-    _mm512_storeu_ps(y + row * y_stride, sums[row][0]);
-    _mm512_mask_storeu_ps(y + row * y_stride + 16, last_columns, sums[row][1]);
-  }
-}
-
-template <typename Layout>
-void multiply_panel(int64_t row_count, const Panel& panel, int64_t block_count, const QdotActivation* activations,
-                    NextTiles next, float* y, int64_t y_stride, __mmask16 last_columns) {
-  switch (row_count) {
-#define PELTON_ROWS(rows) \
-  case rows:              \
-    return multiply_panel<Layout, rows>(panel, block_count, activations, next, y, y_stride, last_columns);
-    PELTON_ROWS(1)
-    PELTON_ROWS(2)
-    PELTON_ROWS(3)
-    PELTON_ROWS(4)
-    PELTON_ROWS(5)
-    PELTON_ROWS(6)
-#undef PELTON_ROWS
-  }
-}
-
-// All rows go through a panel before the next is expanded, as long as they fit into half of L2; else in such parts.
-constexpr int64_t kActivationBytesMax = 512 * 1024;
-// 12 sums, 12 dots, 2 slices, 1 broadcast: 27 of 32 registers.
-constexpr int64_t kPanelGroupRows = 6;
-
-template <typename Layout>
-void multiply_expanded(const QdotProduct& product, std::byte* scratch) {
-  const int64_t tile_bytes = Layout::tile_bytes(product.block_count);
-  const int64_t row_bytes = product.block_count * static_cast<int64_t>(sizeof(QdotActivation));
-  const int64_t fitting_rows = kActivationBytesMax / row_bytes / kPanelGroupRows * kPanelGroupRows;
-  const int64_t part_rows = fitting_rows < 64 ? 64 : fitting_rows;
-  for (int64_t part = 0; part < product.row_count; part += part_rows) {
-    const int64_t part_end = part + part_rows < product.row_count ? part + part_rows : product.row_count;
-    const int64_t group_count = (part_end - part + kPanelGroupRows - 1) / kPanelGroupRows;
-    const int64_t lines_per_block =
-        (2 * tile_bytes / 64 + group_count * product.block_count - 1) / (group_count * product.block_count);
-    int64_t tile = product.tile_begin;
-    for (; tile + kQdotPanelTiles <= product.tile_end; tile += kQdotPanelTiles) {
-      const std::byte* source = product.tiles + tile * tile_bytes;
-      const Panel panel = expand<Layout>(source, product.block_count, scratch);
-      NextTiles next = {source + 2 * tile_bytes, lines_per_block};
-      const __mmask16 last_columns = column_mask(product, tile + 1);
-      for (int64_t first = part; first < part_end;) {
-        const int64_t rows = next_group(part_end - first, kPanelGroupRows);
-        multiply_panel<Layout>(rows, panel, product.block_count, product.activations + first * product.block_count,
-                               next, product.y + first * product.column_count + tile * kQdotTileRows,
-                               product.column_count, last_columns);
-        next.address += 64 * lines_per_block * product.block_count;
-        first += rows;
-      }
-    }
-    if (tile < product.tile_end) {
-      QdotProduct rest = product;
-      rest.tile_begin = tile;
-      rest.activations += part * product.block_count;
-      rest.y += part * product.column_count;
-      rest.row_count = part_end - part;
-      multiply<Layout>(rest);
-    }
-  }
-}
-
 constexpr QdotKernels kKernels = {
     .quantise = quantise,
     .multiply =
@@ -327,14 +178,6 @@ constexpr QdotKernels kKernels = {
             PELTON_QDOT_FORMATS(PELTON_X)
 #undef PELTON_X
         },
-    .multiply_expanded =
-        {
-#define PELTON_X(name, bits, offset, has_minimum, scale_bytes) \
-  multiply_expanded<QdotLayout<bits, offset, has_minimum, scale_bytes>>,
-            PELTON_QDOT_FORMATS(PELTON_X)
-#undef PELTON_X
-        },
-    .expanded_row_count_min = 32,
 };
 
 }  // namespace

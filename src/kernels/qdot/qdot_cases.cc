@@ -16,8 +16,6 @@ struct Sizes {
   int64_t m, n, k;
 };
 
-enum class Path { kPacked, kExpanded };
-
 // Random bytes are valid weights as long as the scales are finite.
 AlignedArray<std::byte> random_rows(ElementType type, Sizes sizes, Rng& rng) {
   AlignedArray<std::byte> rows(static_cast<size_t>(sizes.n * bytes_of(type, sizes.k)));
@@ -59,7 +57,7 @@ Inputs make_inputs(ElementType type, Sizes sizes) {
   return inputs;
 }
 
-void run_case(const Inputs& inputs, Path path, Isa isa, std::span<float> output) {
+void run_case(const Inputs& inputs, Isa isa, std::span<float> output) {
   const auto [m, n, k] = inputs.sizes;
   const QdotKernels& kernels = qdot_kernels(isa);
   const int64_t block_count = k / kQdotBlockValues;
@@ -75,49 +73,38 @@ void run_case(const Inputs& inputs, Path path, Isa isa, std::span<float> output)
       .y = output.data(),
       .column_count = n,
   };
-  const size_t format = static_cast<size_t>(inputs.format);
-  if (path == Path::kExpanded && kernels.multiply_expanded[format] != nullptr) {
-    AlignedArray<std::byte> scratch(static_cast<size_t>(qdot_scratch_bytes(block_count)));
-    kernels.multiply_expanded[format](product, scratch.data());
-  } else {
-    kernels.multiply[format](product);
-  }
+  kernels.multiply[static_cast<size_t>(inputs.format)](product);
 }
 
-OpCase make_case(ElementType type, Sizes sizes, Path path) {
+OpCase make_case(ElementType type, Sizes sizes) {
   const double m = static_cast<double>(sizes.m);
   const double n = static_cast<double>(sizes.n);
   const double k = static_cast<double>(sizes.k);
   OpCase result;
-  result.name = fmt::format("qdot{}/{}/M={},N={},K={}", path == Path::kExpanded ? "_expanded" : "",
-                            element_type_name(type), sizes.m, sizes.n, sizes.k);
+  result.name = fmt::format("qdot/{}/M={},N={},K={}", element_type_name(type), sizes.m, sizes.n, sizes.k);
   result.output_count = sizes.m * sizes.n;
   result.tolerance = 0;  // qdot.h: one order of sums, integers are exact
   result.flops = 2 * m * n * k;
   result.bytes = static_cast<double>(bytes_of(type, sizes.k)) * n + 4 * m * (k + n);
   auto inputs = std::make_shared<const Inputs>(make_inputs(type, sizes));
-  result.run = [inputs, path](Isa isa, std::span<float> output) { run_case(*inputs, path, isa, output); };
+  result.run = [inputs](Isa isa, std::span<float> output) { run_case(*inputs, isa, output); };
   return result;
 }
 
 }  // namespace
 
 void append_qdot_cases(std::vector<OpCase>& cases) {
-  // Blocks of 256 in Q4_K and Q5_K want K = 256 n. 288 and 96: an odd number of blocks (half a unit).
+  // Odd N (part of a tile, a tile alone); K of 288 and 32: an odd number of blocks (half a unit).
   for (ElementType type : {ElementType::kQ4_0, ElementType::kQ4_1, ElementType::kQ8_0, ElementType::kQ5_0,
                            ElementType::kQ5_1, ElementType::kQ4_K, ElementType::kQ5_K}) {
     const bool is_super_block = info(type).block_elements == 256;
     const int64_t k = is_super_block ? 256 : 288;
-    for (int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 17}) cases.push_back(make_case(type, {m, 33, k}, Path::kPacked));
-    for (int64_t m : {1, 2, 5, 9, 16, 33, 70}) cases.push_back(make_case(type, {m, 55, k}, Path::kExpanded));
-    cases.push_back(make_case(type, {1, 1, is_super_block ? 256 : 32}, Path::kPacked));
-    cases.push_back(
-        make_case(type, {130, 80, is_super_block ? 4096 : 4064}, Path::kExpanded));  // rows in several parts
+    for (int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 33, 70}) cases.push_back(make_case(type, {m, 55, k}));
+    cases.push_back(make_case(type, {1, 1, is_super_block ? 256 : 32}));
   }
-  // Layers of SmolLM2-135M.
+  // A layer of SmolLM2-135M.
   for (ElementType type : {ElementType::kQ4_0, ElementType::kQ4_1, ElementType::kQ8_0}) {
-    for (int64_t m : {1, 8, 16, 32}) cases.push_back(make_case(type, {m, 1536, 576}, Path::kPacked));
-    for (int64_t m : {16, 32, 128}) cases.push_back(make_case(type, {m, 1536, 576}, Path::kExpanded));
+    for (int64_t m : {1, 8, 32}) cases.push_back(make_case(type, {m, 1536, 576}));
   }
 }
 

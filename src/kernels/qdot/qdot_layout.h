@@ -26,10 +26,4 @@ struct QdotLayout {
   [[gnu::always_inline]] static int64_t minima_at(int64_t block) { return scales_at(block) + 2 * kScalesBytes; }
 };
 
-// The expanded form of two tiles side by side: integers [block][slice 0..7][tile 0..1][64 bytes], then scales
-// [block][32] and minima [block][32] in F32.
-inline constexpr int64_t kQdotPanelTiles = 2;
-inline constexpr int64_t kQdotPanelColumns = kQdotPanelTiles * kQdotTileRows;
-inline constexpr int64_t kQdotPanelIntegerBytes = kQdotPanelColumns * kQdotBlockValues;  // of a block
-
 }  // namespace pelton
