@@ -5,13 +5,16 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "cli/help_formatter.h"
 #include "cli/output.h"
 #include "cli/version.h"
 
@@ -68,6 +71,7 @@ int report_bad_usage(const CLI::App& app, const CLI::ParseError& error, bool as_
 
 int run_guarded(const std::function<int()>& work, bool as_json) {
   try {
+    active_isa();  // a wrong PELTON_ISA is bad usage: say so before any work
     return work();
   } catch (const Error& error) {
     return report(error.code(), error.message(), as_json);
@@ -86,14 +90,14 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_DFL);
 
   CLI::App app("Run, serve and inspect language models on your own machine.", "pelton");
-  app.set_version_flag("--version", fmt::format("pelton {}", kVersion));
+  app.set_version_flag("--version", fmt::format("pelton {}", kVersion), "Show the version");
   app.set_help_flag("-h,--help", "Show this help");
   app.footer(kExamples);
-  app.require_subcommand(0, 1);  // at most one: a prompt may be the name of a command
+  app.formatter(std::make_shared<HelpFormatter>());  // commands inherit it
+  app.require_subcommand(0, 1);                      // at most one: a prompt may be the name of a command
   std::vector<std::pair<const CLI::App*, std::function<int()>>> works;
   for (const Command& command : kCommands) {
     CLI::App* subcommand = app.add_subcommand(command.name, command.summary);
-    subcommand->get_formatter()->column_width(34);
     works.emplace_back(subcommand, command.add(*subcommand));
   }
 

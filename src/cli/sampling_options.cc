@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -13,6 +14,14 @@ namespace {
 template <typename Target, typename Value>
 void assign_if_given(Target& target, const std::optional<Value>& given) {
   if (given) target = *given;
+}
+
+// CLI11 would read -1 as the largest unsigned number, and what is too large for one as that, too.
+std::string unsigned_number(const std::string& text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_valid = error == std::errc() && end == text.data() + text.size();
+  return is_valid ? "" : fmt::format("must be a whole number from 0 to {}, got {}", UINT64_MAX, text);
 }
 
 // "top_p" → "--top-p"
@@ -35,7 +44,7 @@ void SamplingOptions::add_to(CLI::App& app, const std::string& default_temperatu
   option("--repetition-penalty", repetition_penalty_, "Over 1 makes tokens of prompt and answer less likely");
   option("--frequency-penalty", frequency_penalty_, "-2 to 2: taken off for each time a token stands in the answer");
   option("--presence-penalty", presence_penalty_, "-2 to 2: taken off once where a token stands in the answer");
-  option("--seed", seed_, "The same seed, prompt and options give the same answer");
+  option("--seed", seed_, "The same seed, prompt and options give the same answer")->check(unsigned_number);
   // Without extra arguments, so that `--stop END "prompt"` takes one string and "[a,b]" stays a string.
   option("--stop", stops_, "End the answer before this text (may be given several times)")
       ->type_size(1)

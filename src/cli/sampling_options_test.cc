@@ -100,6 +100,8 @@ TEST(SamplingOptions, RefuseWhatIsNoNumber) {
     EXPECT_THROW(parsed({option, "many"}), CLI::ParseError) << option;
   }
   EXPECT_THROW(parsed({"--seed", "-1"}), CLI::ParseError);
+  EXPECT_THROW(parsed({"--seed", "18446744073709551616"}), CLI::ParseError);
+  EXPECT_THROW(parsed({"--seed", ""}), CLI::ParseError);
   EXPECT_THROW(parsed({"--max-tokens", "1.5"}), CLI::ParseError);
 }
 

@@ -63,11 +63,10 @@ json::object report_to_json(const VerifyReport& report) {
                       {"rel_diff", json_number(report.loss->rel_diff)}};
   }
   if (report.gradients) {
-    object["gradients"] = {
-        {"compared", report.gradients->compared},
-        {"passed", report.gradients->passed},
-        {"worst",
-         {{"name", report.gradients->worst_name}, {"rel_diff", json_number(report.gradients->worst_rel_diff)}}}};
+    object["gradients"] = {{"compared", report.gradients->compared},
+                           {"passed", report.gradients->passed},
+                           {"worst", json_number(report.gradients->worst_rel_diff)},
+                           {"worst_name", report.gradients->worst_name}};
   }
   return object;
 }

@@ -1,0 +1,81 @@
+"""What the black-box tests of the program share: where it is, which model it runs, how it is called."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+GOLDEN = ROOT / "tests/golden"
+MODEL_NAME = "smollm2-135m-instruct-q4_1.gguf"
+TIMEOUT_S = 120  # sanitizer builds and machines with one core count
+
+
+def find_program() -> pathlib.Path | None:
+    for name in ("PELTON_PROGRAM", "PELTON_BINARY"):
+        if os.environ.get(name):
+            return pathlib.Path(os.environ[name])
+    built = ROOT / "build/release/pelton"
+    return built if built.exists() else None
+
+
+def find_demo_model() -> pathlib.Path | None:
+    if os.environ.get("PELTON_DEMO_MODEL"):
+        return pathlib.Path(os.environ["PELTON_DEMO_MODEL"])
+    cache = os.environ.get("PELTON_CACHE") or os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/pelton"
+    cached = pathlib.Path(cache).expanduser() / "models" / MODEL_NAME
+    return cached if cached.exists() else None
+
+
+class Pelton:
+    """Calls the program, with a cache folder and a home of its own."""
+
+    def __init__(self, program: pathlib.Path, folder: pathlib.Path):
+        self.program = str(program.resolve())
+        self.folder = folder
+        self.environment = {**os.environ, "PELTON_CACHE": str(folder / "cache"), "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+        for name in ("NO_COLOR", "PELTON_ISA", "EDITRC"):
+            self.environment.pop(name, None)
+
+    def __call__(self, *arguments, input=None, env=None) -> subprocess.CompletedProcess:
+        """`input`: text for a pipe; None: standard input is empty."""
+        return subprocess.run(
+            [self.program, *map(str, arguments)],
+            input="" if input is None else input,
+            capture_output=True,
+            encoding="utf-8",
+            cwd=self.folder,
+            env={**self.environment, **(env or {})},
+            timeout=TIMEOUT_S,
+        )
+
+    def json(self, *arguments, code=0, **options):
+        """The one JSON object that a command prints."""
+        done = self(*arguments, "--json", **options)
+        assert done.returncode == code, done.stderr
+        assert done.stdout.endswith("\n") and done.stdout.count("\n") == 1, "exactly one line"
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def pelton(tmp_path) -> Pelton:
+    program = find_program()
+    if program is None:
+        pytest.skip("no program: set PELTON_PROGRAM, or `make build`")
+    return Pelton(program, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def model() -> str:
+    path = find_demo_model()
+    if path is None:
+        pytest.skip("no demo model: scripts/fetch-demo-model fetches it")
+    return str(path.resolve())
+
+
+@pytest.fixture(scope="session")
+def oracle() -> list:
+    """What transformers says about six prompts on the demo model; tests/golden/README.md."""
+    return json.loads((GOLDEN / "smollm2/smollm2_shared.json").read_text())

@@ -1,0 +1,56 @@
+"""`pelton serve` from outside: it says where it listens, answers, and ends when told to. The API is tests/clients'."""
+
+import json
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from conftest import TIMEOUT_S
+
+
+@pytest.fixture
+def server(pelton, model):
+    command = [pelton.program, "serve", "-m", model, "--port", "0", "--json", "--name", "demo", "--context", "512"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=pelton.environment)
+    event = json.loads(process.stdout.readline())
+    assert event["event"] == "listening"
+    process.url = event["url"]
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def post(url, body):
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+        return json.load(response)
+
+
+def test_answers_and_ends_cleanly(server):
+    assert server.url.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(server.url + "/health", timeout=TIMEOUT_S) as response:
+        assert response.status == 200
+    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3, "temperature": 0}
+    answer = post(server.url + "/v1/chat/completions", body)
+    assert answer["model"] == "demo" and answer["choices"][0]["message"]["content"]
+    server.send_signal(signal.SIGTERM)
+    _, log = server.communicate(timeout=TIMEOUT_S)
+    assert server.returncode == 0
+    assert f"listening on {server.url}\n" in log
+
+
+def test_ctrl_c_ends_it_too(server):
+    with urllib.request.urlopen(server.url + "/health", timeout=TIMEOUT_S):
+        server.send_signal(signal.SIGINT)
+    server.communicate(timeout=TIMEOUT_S)
+    assert server.returncode == 0
+
+
+def test_a_port_in_use_is_an_error(pelton, model, server):
+    port = server.url.rsplit(":", 1)[1]
+    done = pelton("serve", "-m", model, "--port", port)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("pelton: error: ") and port in done.stderr
