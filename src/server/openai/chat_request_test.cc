@@ -1,0 +1,184 @@
+#include "server/openai/chat_request.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace pelton::openai {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+ChatRequest parse(const std::string& fields) {
+  return parse_chat_request(
+      fmt::format(R"({{"messages":[{{"role":"user","content":"Hi"}}]{}{}}})", fields.empty() ? "" : ",", fields));
+}
+
+json::array messages_of(const std::string& messages) {
+  return parse_chat_request(R"({"messages":)" + messages + "}").messages;
+}
+
+// The field that is at fault, and why.
+std::string parameter_of(const std::string& body) {
+  try {
+    parse_chat_request(body);
+  } catch (const Error& error) {
+    EXPECT_THAT(error.message(), HasSubstr(error.parameter())) << body;
+    return error.parameter().empty() ? "?" : error.parameter();
+  }
+  return "";
+}
+std::string parameter_of_field(const std::string& fields) {
+  return parameter_of(fmt::format(R"({{"messages":[{{"role":"user","content":"Hi"}}],{}}})", fields));
+}
+std::string parameter_of_message(const std::string& message) {
+  return parameter_of(fmt::format(R"({{"messages":[{}]}})", message));
+}
+
+TEST(ChatRequest, ReadsEveryField) {
+  const ChatRequest request = parse(R"(
+      "model": "m", "max_completion_tokens": 7, "temperature": 0.5, "top_p": 0.9, "top_k": 40, "min_p": 0.1,
+      "repetition_penalty": 1.1, "frequency_penalty": -0.5, "presence_penalty": 2, "seed": -3, "stop": ["a", "b"],
+      "logprobs": true, "top_logprobs": 2, "stream": true, "stream_options": {"include_usage": true},
+      "ignore_eos": true, "chat_template_kwargs": {"enable_thinking": false})");
+  EXPECT_EQ(request.generation.model, "m");
+  EXPECT_EQ(request.logprobs(), 2);
+  EXPECT_TRUE(request.generation.streams && request.generation.includes_usage);
+  EXPECT_EQ(request.template_variables, (json::object{{"enable_thinking", false}}));
+  const SamplingParameters sampling = sampling_of(request.generation, {}, request.logprobs());
+  EXPECT_EQ(sampling.max_tokens, 7);
+  EXPECT_EQ(sampling.temperature, 0.5);
+  EXPECT_EQ(sampling.top_p, 0.9);
+  EXPECT_EQ(sampling.top_k, 40);
+  EXPECT_EQ(sampling.min_p, 0.1);
+  EXPECT_EQ(sampling.repetition_penalty, 1.1);
+  EXPECT_EQ(sampling.frequency_penalty, -0.5);
+  EXPECT_EQ(sampling.presence_penalty, 2);
+  EXPECT_EQ(sampling.seed, static_cast<uint64_t>(-3));
+  EXPECT_THAT(sampling.stops, ElementsAre("a", "b"));
+  EXPECT_EQ(sampling.logprobs, 2);
+  EXPECT_TRUE(sampling.ignores_end_tokens);
+}
+
+TEST(ChatRequest, RequestBeforeModelBeforeOpenAi) {
+  const GenerationDefaults recommended{.temperature = 0.2, .top_p = 0.8};
+  const SamplingParameters asked = sampling_of(parse(R"("temperature": 0)").generation, recommended, std::nullopt);
+  EXPECT_EQ(asked.temperature, 0);
+  EXPECT_EQ(asked.top_p, 0.8);
+  const SamplingParameters neutral = sampling_of(parse("").generation, {}, std::nullopt);
+  EXPECT_EQ(neutral.temperature, 1);
+  EXPECT_EQ(neutral.top_p, 1);
+  EXPECT_EQ(neutral.top_k, 0);
+  EXPECT_EQ(neutral.max_tokens, std::nullopt);
+  EXPECT_EQ(neutral.seed, std::nullopt);
+  EXPECT_EQ(neutral.logprobs, std::nullopt);
+}
+
+TEST(ChatRequest, AcceptsWhatChangesNothing) {
+  EXPECT_NO_THROW(parse(R"(
+      "n": 1, "logit_bias": {}, "tools": [], "tool_choice": "none", "functions": [], "function_call": "auto",
+      "response_format": {"type": "text"}, "modalities": ["text"], "reasoning_effort": "none", "verbosity": "medium",
+      "store": false, "service_tier": "auto", "metadata": {"a": "b"}, "user": "u", "safety_identifier": "s",
+      "prompt_cache_key": "k", "parallel_tool_calls": true, "audio": null, "stop": null, "temperature": null,
+      "top_k": -1, "stream_options": null)"));
+}
+
+TEST(ChatRequest, RefusesByName) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"("n": 2)", "n"},
+      {R"("logit_bias": {"1": 5})", "logit_bias"},
+      {R"("tools": [{"type": "function"}])", "tools"},
+      {R"("tool_choice": "required")", "tool_choice"},
+      {R"("response_format": {"type": "json_object"})", "response_format"},
+      {R"("modalities": ["text", "audio"])", "modalities"},
+      {R"("store": true)", "store"},
+      {R"("audio": {})", "audio"},
+      {R"("prediction": {})", "prediction"},
+      {R"("reasoning_effort": "high")", "reasoning_effort"},
+      {R"("temperatur": 1)", "temperatur"},
+      {R"("temperature": "1")", "temperature"},
+      {R"("temperature": -0.1)", "temperature"},
+      {R"("temperature": 1e999)", "temperature"},
+      {R"("top_p": 1.5)", "top_p"},
+      {R"("top_k": 1.5)", "top_k"},
+      {R"("top_k": -2)", "top_k"},
+      {R"("min_p": 2)", "min_p"},
+      {R"("frequency_penalty": 2.1)", "frequency_penalty"},
+      {R"("max_tokens": 0)", "max_tokens"},
+      {R"("max_tokens": 5, "max_completion_tokens": 6)", "max_completion_tokens"},
+      {R"("seed": 1.5)", "seed"},
+      {R"("seed": 99999999999999999999)", "seed"},
+      {R"("stop": 5)", "stop"},
+      {R"("stop": "")", "stop"},
+      {R"("stop": ["a", ""])", "stop[1]"},
+      {R"("stop": ["a", 1])", "stop[1]"},
+      {R"("logprobs": 1)", "logprobs"},
+      {R"("top_logprobs": 2)", "top_logprobs"},
+      {R"("logprobs": true, "top_logprobs": 21)", "top_logprobs"},
+      {R"("stream": "yes")", "stream"},
+      {R"("stream_options": {"include_usage": true})", "stream_options"},
+      {R"("stream": true, "stream_options": {"x": true})", "stream_options.x"},
+      {R"("stream": true, "stream_options": {"include_obfuscation": true})", "stream_options.include_obfuscation"},
+      {R"("chat_template_kwargs": {"messages": []})", "chat_template_kwargs"},
+      {R"("chat_template_kwargs": [])", "chat_template_kwargs"},
+      {R"("ignore_eos": 1)", "ignore_eos"},
+      {R"("model": 1)", "model"},
+  };
+  for (const auto& [fields, parameter] : cases) EXPECT_EQ(parameter_of_field(fields), parameter) << fields;
+  std::string stops = "\"a\"";
+  for (int i = 0; i < 16; ++i) stops += ",\"a\"";
+  EXPECT_EQ(parameter_of_field("\"stop\": [" + stops + "]"), "stop");
+  EXPECT_EQ(parameter_of_field("\"stop\": \"" + std::string(1025, 'a') + "\""), "stop");
+}
+
+TEST(ChatRequest, RefusesBodiesThatAreNoRequest) {
+  for (const char* body :
+       {"", "{", "[]", "1", "null", "{}", R"({"messages":null})", R"({"messages":[]})", R"({"messages":"Hi"})",
+        R"({"messages":[1]})", "{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}",
+        R"({"messages":[{"role":"user","content":"\ud800"}]})"}) {
+    EXPECT_NE(parameter_of(body), "") << body;
+  }
+  EXPECT_NE(parameter_of(R"({"messages":)" + std::string(10000, '[') + std::string(10000, ']') + "}"), "");
+}
+
+TEST(ChatMessages, ComeInTheTemplatesForm) {
+  EXPECT_EQ(messages_of(R"([{"role":"developer","content":"Be brief."},
+                            {"role":"user","name":"eve","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},
+                            {"role":"assistant","content":null,"refusal":null,"annotations":[],"tool_calls":
+                              [{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},
+                            {"role":"tool","tool_call_id":"1","content":"42"}])"),
+            parse_json(R"([{"role":"system","content":"Be brief."},
+                           {"role":"user","content":"a\nb","name":"eve"},
+                           {"role":"assistant","content":"","tool_calls":
+                              [{"type":"function","function":{"name":"f","arguments":"{}"},"id":"1"}]},
+                           {"role":"tool","content":"42","tool_call_id":"1"}])",
+                       "expected"));
+}
+
+TEST(ChatMessages, RefusedByPath) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"content":"Hi"})", "messages[0].role"},
+      {R"({"role":"root","content":"Hi"})", "messages[0].role"},
+      {R"({"role":"user"})", "messages[0].content"},
+      {R"({"role":"user","content":5})", "messages[0].content"},
+      {R"({"role":"user","content":"Hi","mood":"good"})", "messages[0].mood"},
+      {R"({"role":"user","content":[5]})", "messages[0].content[0]"},
+      {R"({"role":"user","content":[{"type":"image_url","image_url":{}}]})", "messages[0].content[0].type"},
+      {R"({"role":"user","content":[{"type":"text"}]})", "messages[0].content[0].text"},
+      {R"({"role":"user","content":[{"type":"text","text":"a","x":1}]})", "messages[0].content[0].x"},
+      {R"({"role":"user","content":"Hi","tool_calls":[]})", "messages[0].tool_calls"},
+      {R"({"role":"assistant","content":"","tool_calls":[{}]})", "messages[0].tool_calls[0].function"},
+      {R"({"role":"assistant","content":"","tool_calls":[{"function":{"arguments":"{}"}}]})",
+       "messages[0].tool_calls[0].function.name"},
+      {R"({"role":"assistant","content":"","tool_calls":[{"type":"custom","function":{"name":"f"}}]})",
+       "messages[0].tool_calls[0].type"},
+      {R"({"role":"assistant","content":"","refusal":"no"})", "messages[0].refusal"},
+  };
+  for (const auto& [message, parameter] : cases) EXPECT_EQ(parameter_of_message(message), parameter) << message;
+}
+
+}  // namespace
+}  // namespace pelton::openai

@@ -1,0 +1,238 @@
+// Routes against a real engine on a fake model, without sockets.
+#include "server/router.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+
+#include "engine/fake_runner.h"
+#include "engine/fake_tokenizer.h"
+
+namespace pelton {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Pair;
+
+// A reply whose strand is the test's thread: it works on what was posted while it waits for something.
+class RecordingReply final : public Reply {
+ public:
+  void post(std::function<void()> work) override {
+    const std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(work));
+    changed_.notify_one();
+  }
+  void respond(HttpResponse response) override { response_ = std::move(response); }
+  void begin_events() override { is_streaming_ = true; }
+  void send_event(std::string_view data) override { events_.emplace_back(data); }
+  void end_events() override { is_ended_ = true; }
+  void on_abandoned(std::function<void()> callback) override { on_abandoned_ = std::move(callback); }
+
+  // Until there is an answer, `event_count` events or nothing for 5 s.
+  void work(size_t event_count = std::numeric_limits<size_t>::max()) {
+    while (!response_ && !is_ended_ && events_.size() < event_count) {
+      std::unique_lock lock(mutex_);
+      ASSERT_TRUE(changed_.wait_for(lock, std::chrono::seconds(5), [this] { return !posted_.empty(); }));
+      const std::function<void()> work = std::move(posted_.front());
+      posted_.pop_front();
+      lock.unlock();
+      work();
+    }
+  }
+  void abandon() {
+    if (on_abandoned_) on_abandoned_();
+  }
+
+  const HttpResponse& response() const { return response_.value(); }
+  json::value body() const { return parse_json(response().body, "reply"); }
+  const std::vector<std::string>& events() const { return events_; }
+  bool is_streaming() const { return is_streaming_; }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> posted_;
+  std::optional<HttpResponse> response_;
+  std::vector<std::string> events_;
+  std::function<void()> on_abandoned_;
+  bool is_streaming_ = false;
+  bool is_ended_ = false;
+};
+
+class RouterTest : public testing::Test {
+ protected:
+  std::shared_ptr<RecordingReply> ask(HttpRequest request) {
+    if (!engine_) start({});
+    const ApiContext context{.engine = *engine_, .model_names = {"fake", "alias"}, .fingerprint = "fp"};
+    auto reply = std::make_shared<RecordingReply>();
+    dispatch(context, request, reply);
+    return reply;
+  }
+  std::shared_ptr<RecordingReply> get(const std::string& path) { return ask({.method = "GET", .path = path}); }
+  std::shared_ptr<RecordingReply> complete(const std::string& fields) {
+    return ask({.method = "POST", .path = "/v1/completions", .body = "{" + fields + "}"});
+  }
+
+  void start(const EngineOptions& options) {
+    const auto bundle = fake_bundle(FakeTokenizer::with_size(64), {});
+    engine_ = std::make_unique<Engine>(bundle, options, [this] { return std::make_unique<FakeRunner>(runner_); });
+  }
+
+  FakeRunner::Options runner_;
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_F(RouterTest, Health) {
+  const auto reply = get("/health");
+  EXPECT_EQ(reply->response().status, 200);
+  EXPECT_EQ(reply->body().at("status"), "ok");
+  EXPECT_EQ(reply->body().at("pages_used"), 0);
+}
+
+TEST_F(RouterTest, Models) {
+  EXPECT_EQ(get("/v1/models")->body().at("data").at(1).at("id"), "alias");
+  EXPECT_EQ(get("/v1/models/fake")->body().at("max_model_len"), 128);
+  EXPECT_EQ(get("/v1/models/a/b")->response().status, 404);
+  EXPECT_EQ(get("/v1/models/a/b")->body().at("error").at("code"), "model_not_found");
+}
+
+TEST_F(RouterTest, UnknownRoutesAndMethods) {
+  for (const char* path : {"/", "/v1", "/v1/models/", "/health/", "/v1/embeddings"}) {
+    EXPECT_EQ(get(path)->response().status, 404) << path;
+    EXPECT_EQ(get(path)->body().at("error").at("code"), "not_found") << path;
+  }
+  const auto reply = get("/v1/completions");
+  EXPECT_EQ(reply->response().status, 405);
+  EXPECT_THAT(reply->response().headers, testing::Contains(Pair("Allow", "POST")));
+  EXPECT_EQ(ask({.method = "HEAD", .path = "/health"})->response().status, 200);
+}
+
+TEST_F(RouterTest, BrowsersMustSendJson) {
+  HttpRequest request{
+      .method = "POST", .path = "/v1/completions", .content_type = "text/plain", .origin = "http://x", .body = "{}"};
+  EXPECT_EQ(ask(request)->response().status, 415);
+  request.content_type = "application/json; charset=utf-8";
+  EXPECT_EQ(ask(request)->response().status, 400);
+  request.content_type = "application/x-www-form-urlencoded";  // curl -d
+  request.origin = "";
+  EXPECT_EQ(ask(request)->response().status, 400);
+}
+
+TEST_F(RouterTest, CompletesSeveralPrompts) {
+  const auto reply =
+      complete(R"("prompt": [[1, 2], [3]], "temperature": 0, "max_tokens": 4, "logprobs": 1, "model": "alias")");
+  reply->work();
+  const json::value body = reply->body();
+  EXPECT_EQ(body.at("model"), "alias");
+  EXPECT_EQ(body.at("usage").at("prompt_tokens"), 3);
+  EXPECT_EQ(body.at("usage").at("completion_tokens"), 8);
+  ASSERT_EQ(body.at("choices").as_array().size(), 2u);
+  std::vector<int32_t> history = {3};
+  std::string text;
+  for (int i = 0; i < 4; ++i) {
+    history.push_back(FakeRunner::next_token(history, 64));
+    text += engine_->bundle().tokenizer->token_bytes(TokenId{history.back()});
+  }
+  EXPECT_EQ(body.at("choices").at(1).at("text").as_string(), text);
+  EXPECT_EQ(body.at("choices").at(1).at("logprobs").at("tokens").as_array().size(), 4u);
+}
+
+TEST_F(RouterTest, StreamsTheSameText) {
+  const std::string fields = R"("prompt": [1, 2], "seed": 5, "max_tokens": 9, "echo": true)";
+  const auto whole = complete(fields);
+  whole->work();
+  const auto stream = complete(fields + R"(, "stream": true, "stream_options": {"include_usage": true})");
+  stream->work();
+  ASSERT_TRUE(stream->is_streaming());
+  EXPECT_EQ(stream->events().back(), "[DONE]");
+  std::string text;
+  for (size_t i = 0; i + 2 < stream->events().size(); ++i) {
+    text += parse_json(stream->events()[i], "event").at("choices").at(0).at("text").as_string();
+  }
+  EXPECT_EQ(text, whole->body().at("choices").at(0).at("text").as_string());
+  EXPECT_EQ(parse_json(stream->events()[stream->events().size() - 2], "event").at("usage"), whole->body().at("usage"));
+}
+
+TEST_F(RouterTest, DefaultLengthEndsWithTheContext) {
+  const auto reply = complete(R"("prompt": [1])");
+  reply->work();
+  EXPECT_EQ(reply->body().at("usage").at("completion_tokens"), 16);
+  std::string ids = "1";
+  for (int i = 1; i < 120; ++i) ids += ",1";
+  const auto late = complete("\"prompt\": [" + ids + "]");
+  late->work();
+  EXPECT_EQ(late->body().at("usage").at("completion_tokens"), 8);
+}
+
+TEST_F(RouterTest, RefusesWithTheReason) {
+  const auto error_of = [this](const std::string& fields) { return complete(fields)->body().at("error"); };
+  EXPECT_EQ(complete(R"("prompt": [1], "model": "gpt-4")")->response().status, 404);
+  EXPECT_EQ(error_of(R"("prompt": [1], "model": "gpt-4")").at("code"), "model_not_found");
+  EXPECT_EQ(error_of(R"("prompt": [1], "model": "gpt-4")").at("param"), "model");
+  EXPECT_EQ(error_of(R"("prompt": [64])").at("param"), "prompt");
+  EXPECT_EQ(error_of(R"("prompt": "")").at("param"), "prompt");
+  const json::value too_long = error_of(R"("prompt": [1, 2, 3], "max_tokens": 1000)");
+  EXPECT_EQ(too_long.at("code"), "context_length_exceeded");
+  EXPECT_THAT(std::string(too_long.at("message").as_string()),
+              AllOf(HasSubstr("3"), HasSubstr("1000"), HasSubstr("128")));
+  const auto chat = ask(
+      {.method = "POST", .path = "/v1/chat/completions", .body = R"({"messages":[{"role":"user","content":"Hi"}]})"});
+  EXPECT_EQ(chat->response().status, 400);
+  EXPECT_THAT(chat->response().body, HasSubstr("/v1/completions"));
+}
+
+TEST_F(RouterTest, FailureBeforeAndAfterTheFirstToken) {
+  int step_count = 0;
+  runner_.before_step = [&step_count](const StepBatch&) {
+    if (step_count++ == 3) throw Error(ErrorCode::kInternal, "broken");
+  };
+  const auto stream = complete(R"("prompt": [1], "max_tokens": 9, "stream": true)");
+  stream->work();
+  EXPECT_TRUE(stream->is_streaming());
+  EXPECT_THAT(stream->events().back(), HasSubstr("\"error\""));
+  step_count = 3;
+  const auto at_once = complete(R"("prompt": [1], "max_tokens": 9, "stream": true)");
+  at_once->work();
+  EXPECT_FALSE(at_once->is_streaming());
+  EXPECT_EQ(at_once->response().status, 500);
+}
+
+TEST_F(RouterTest, AbandonedRequestFreesItsPages) {
+  std::mutex gate;  // held: the model stands still
+  runner_.before_step = [&gate](const StepBatch&) { const std::lock_guard lock(gate); };
+  const auto reply = complete(R"("prompt": [[1], [2]], "max_tokens": 100, "ignore_eos": true, "stream": true)");
+  reply->work(2);
+  {
+    const std::lock_guard lock(gate);
+    reply->abandon();
+  }
+  for (int i = 0; i < 500 && engine_->statistics().pages_used > 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(engine_->statistics().pages_used, 0);
+  EXPECT_EQ(engine_->statistics().running_count, 0);
+}
+
+TEST_F(RouterTest, FullQueueSaysWhenToComeBack) {
+  std::mutex gate;
+  runner_.before_step = [&gate](const StepBatch&) { const std::lock_guard lock(gate); };
+  start({.sequence_count_max = 1, .queue_length_max = 2});
+  std::vector<std::shared_ptr<RecordingReply>> replies;
+  {
+    const std::lock_guard lock(gate);
+    for (int i = 0; i < 6; ++i) replies.push_back(complete(R"("prompt": [1], "max_tokens": 2)"));
+    EXPECT_EQ(replies.back()->response().status, 429);
+    EXPECT_THAT(replies.back()->response().headers, testing::Contains(Pair("Retry-After", testing::_)));
+    EXPECT_EQ(replies.back()->body().at("error").at("type"), "rate_limit_error");
+  }
+  replies.front()->work();
+  EXPECT_EQ(replies.front()->response().status, 200);
+}
+
+}  // namespace
+}  // namespace pelton
