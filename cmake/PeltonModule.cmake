@@ -4,6 +4,9 @@
 # `test_NAME`; `*_avx2.cc` and `*_avx512.cc` are compiled for their instruction set and for nothing else.
 
 set(PELTON_WARNINGS -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  list(APPEND PELTON_WARNINGS -Wno-restrict) # GCC 12 warns of std::string + (GCC bug 105651)
+endif()
 if(PELTON_WERROR)
   list(APPEND PELTON_WARNINGS -Werror)
 endif()
