@@ -1,6 +1,7 @@
 #include "kernels/op_case.h"
 
 #include "kernels/attention/attention.h"
+#include "kernels/decode/decode.h"
 #include "kernels/dot/dot.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/norm/norm.h"
@@ -12,6 +13,7 @@ namespace pelton {
 
 std::vector<OpCase> all_op_cases() {
   std::vector<OpCase> cases;
+  append_decode_cases(cases);
   append_dot_cases(cases);
   append_qdot_cases(cases);
   append_norm_cases(cases);
