@@ -1,16 +1,16 @@
 #include "ops/embedding.h"
 
 #include "base/check.h"
+#include "kernels/decode/decode.h"
 #include "kernels/elementwise/elementwise.h"
 #include "ops/grain.h"
-#include "quant/blocks.h"
 
 namespace pelton {
 
 void embedding(Executor& executor, const Tensor& table, const int32_t* ids, int64_t row_count, float* y) {
   CHECK(table.shape().rank() == 2);
   const int64_t width = table.shape()[1];
-  const DecodeFunction decode = decode_function(table.type());
+  const DecodeFunction decode = decode_kernel(active_isa(), table.type());
   executor.parallel_for(row_count, parallel_grain(row_count, 2 * width), [&](Range rows) {
     for (int64_t row = rows.begin; row < rows.end; ++row) {
       CHECK(ids[row] >= 0 && ids[row] < table.shape()[0]);

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/cpu.h"
+#include "kernels/decode/decode.h"
 #include "kernels/dot/dot.h"
 #include "kernels/qdot/qdot.h"
 #include "ops/gemm.h"
@@ -47,7 +48,7 @@ void linear_by_dots(Executor& executor, const LinearInput& x, const Tensor& weig
   const int64_t input_size = weight.shape()[1];
   const float* in_place = floats_in_place(weight);
   const DotKernels& kernels = dot_kernels(active_isa());
-  const DecodeFunction decode = decode_function(weight.type());
+  const DecodeFunction decode = decode_kernel(active_isa(), weight.type());
   const int64_t row_scratch_bytes = padded_to_cache_line(input_size * static_cast<int64_t>(sizeof(float)));
   std::byte* scratch = executor.scratch(row_scratch_bytes * executor.thread_count());
   executor.parallel([&](int thread, int thread_count) {
@@ -71,7 +72,7 @@ void for_each_decoded_panel(Executor& executor, const Tensor& weight, Body body)
   const int64_t panel_rows = std::clamp<int64_t>(kPanelFloats / input_size / 16 * 16, 16, output_size);
   float* panel =
       reinterpret_cast<float*>(executor.scratch(panel_rows * input_size * static_cast<int64_t>(sizeof(float))));
-  const DecodeFunction decode = decode_function(weight.type());
+  const DecodeFunction decode = decode_kernel(active_isa(), weight.type());
   for (int64_t first = 0; first < output_size; first += panel_rows) {
     const int64_t row_count = std::min(panel_rows, output_size - first);
     executor.parallel_for(row_count, 4, [&](Range range) {

@@ -124,8 +124,9 @@ struct SubScales {
     uint32_t packed[3];  // quant/affine_super_block.h; four 6-bit numbers are worked on at once, one a byte
     __builtin_memcpy(packed, block + 4, sizeof(packed));
     constexpr uint32_t kSixBits = 0x3F3F3F3F, kFourBits = 0x0F0F0F0F, kTopBits = 0x30303030;
-    store_products(steps, _mm_setr_epi32(static_cast<int>(packed[0] & kSixBits),
-                                         static_cast<int>((packed[2] & kFourBits) | (packed[0] >> 2 & kTopBits)), 0, 0),
+    store_products(steps,
+                   _mm_setr_epi32(static_cast<int>(packed[0] & kSixBits),
+                                  static_cast<int>((packed[2] & kFourBits) | (packed[0] >> 2 & kTopBits)), 0, 0),
                    scale);
     store_products(negated_offsets,
                    _mm_setr_epi32(static_cast<int>(packed[1] & kSixBits),

@@ -8,10 +8,9 @@
 namespace pelton {
 
 void append_decode_cases(std::vector<OpCase>& cases) {
-  for (ElementType type :
-       {ElementType::kF32, ElementType::kF16, ElementType::kBF16, ElementType::kQ4_0, ElementType::kQ4_1,
-        ElementType::kQ5_0, ElementType::kQ5_1, ElementType::kQ8_0, ElementType::kQ4_K, ElementType::kQ5_K,
-        ElementType::kQ6_K}) {
+  for (ElementType type : {ElementType::kF32, ElementType::kF16, ElementType::kBF16, ElementType::kQ4_0,
+                           ElementType::kQ4_1, ElementType::kQ5_0, ElementType::kQ5_1, ElementType::kQ8_0,
+                           ElementType::kQ4_K, ElementType::kQ5_K, ElementType::kQ6_K}) {
     for (int64_t block_count : {1, 3, 18}) {
       const int64_t count = block_count * info(type).block_elements;
       Rng rng(static_cast<uint64_t>(count));
