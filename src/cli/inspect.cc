@@ -144,8 +144,9 @@ std::string types_to_text(const Inspection& inspection) {
       line("Weights", fmt::format("{} parameters in {} tensors, {}", rounded_count(inspection.element_count()),
                                   inspection.tensors.size(), format_byte_size(inspection.weight_bytes())));
   for (const ElementTypeUse& use : inspection.types) {
-    text += line("", fmt::format("{:<5} {:>9} in {} tensors, {}", element_type_name(use.type),
-                                 rounded_count(use.element_count), use.tensor_count, format_byte_size(use.bytes)));
+    text += line(
+        "", fmt::format("{:<5} {:>9} in {} tensor{}, {}", element_type_name(use.type), rounded_count(use.element_count),
+                        use.tensor_count, use.tensor_count == 1 ? "" : "s", format_byte_size(use.bytes)));
   }
   return text;
 }
@@ -174,7 +175,8 @@ std::string vocabulary_to_text(const std::optional<VocabularyFacts>& facts) {
 
 std::string memory_to_text(const Inspection& inspection) {
   std::string text =
-      line("Memory", fmt::format("{} of weights, mapped from the file", format_byte_size(inspection.weight_bytes())));
+      line("Memory", fmt::format("{} of weights, mapped from the file; int8 activations add a rearranged copy",
+                                 format_byte_size(inspection.weight_bytes())));
   if (!inspection.spec) return text;
   for (ElementType type : kKvTypes) {
     const int64_t bytes = kv_bytes_per_token(*inspection.spec, type);

@@ -16,6 +16,16 @@ constexpr const char* kGroup = "Model";
 constexpr int kThreadCountMax = 1024;
 constexpr int64_t kContextLengthMax = int64_t{1} << 30;
 
+// In the form that CLI11 asks for: empty where there is none.
+std::string byte_size_problem(const std::string& text) {
+  try {
+    parse_byte_size(text);
+    return {};
+  } catch (const Error& error) {
+    return error.message();
+  }
+}
+
 }  // namespace
 
 void ModelOptions::add_to(CLI::App& app) {
@@ -26,6 +36,8 @@ void ModelOptions::add_to(CLI::App& app) {
       ->group(kGroup);
   app.add_option("--kv-memory", kv_memory_,
                  "Memory for keys and values, as in 512M or 2G (default: a quarter of what is free)")
+      ->check(byte_size_problem)
+      ->type_name("SIZE")
       ->group(kGroup);
 }
 
@@ -33,6 +45,7 @@ void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activati
   activations_ = default_activations == ActivationType::kF32 ? "f32" : "int8";
   app.add_option("-m,--model", model_, "A GGUF file, a Hugging Face folder, or the short name of a model in the cache")
       ->required()
+      ->type_name("MODEL")
       ->group(kGroup);
   app.add_option("-t,--threads", thread_count_, "Threads that compute (default: one for each core)")
       ->check(CLI::Range(1, kThreadCountMax))

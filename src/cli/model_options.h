@@ -22,7 +22,6 @@ class ModelOptions {
   void add_compute_to(CLI::App& app, ActivationType default_activations);
 
   const std::string& model() const { return model_; }
-  // Error kUsage: --kv-memory is no size.
   EngineOptions engine_options() const;
 
  private:

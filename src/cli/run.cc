@@ -134,7 +134,8 @@ std::function<int()> add_run(CLI::App& app) {
   CLI::Option* messages =
       app.add_option("--messages", options->messages_path,
                      "A chat in OpenAI's form: a JSON array of messages, or an object with \"messages\" "
-                     "and \"tools\"; - reads standard input");
+                     "and \"tools\"; - reads standard input")
+          ->type_name("FILE");
   CLI::Option* text = app.add_option("--text", options->text, "Complete this text as it is, without the chat template");
   CLI::Option* system = app.add_option("--system", options->system, "The system message");
   prompt->excludes(messages)->excludes(text);

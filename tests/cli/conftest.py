@@ -35,7 +35,13 @@ class Pelton:
     def __init__(self, program: pathlib.Path, folder: pathlib.Path):
         self.program = str(program.resolve())
         self.folder = folder
-        self.environment = {**os.environ, "PELTON_CACHE": str(folder / "cache"), "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+        self.environment = {
+            **os.environ,
+            "PELTON_CACHE": str(folder / "cache"),
+            "HOME": str(folder),
+            "LC_ALL": "C.UTF-8",
+            "OMP_WAIT_POLICY": "passive",  # other tests run beside: waiting threads must not take their cores
+        }
         for name in ("NO_COLOR", "PELTON_ISA", "EDITRC"):
             self.environment.pop(name, None)
 

@@ -42,7 +42,7 @@ def test_answers_and_ends_with_one_newline(pelton, model):
 @pytest.mark.parametrize("index", range(6))
 def test_ids_and_greedy_text_are_the_references(pelton, model, oracle, tmp_path, index):
     facts = oracle[index]
-    answer = pelton.json("run", "-m", model, *prompt_arguments(facts, tmp_path), "--activations", "f32", "--max-tokens", 24)
+    answer = pelton.json("run", "-m", model, *prompt_arguments(facts, tmp_path), "--activations", "f32", "--max-tokens", 12)
     assert answer["prompt_token_ids"] == facts["input_ids"]
     assert_greedy(answer, facts)
 
@@ -99,17 +99,17 @@ def test_stop_strings_end_the_answer_and_are_not_in_it(pelton, model):
 
 def test_the_default_is_deterministic_and_seeds_repeat(pelton, model):
     def text(*arguments):
-        return pelton.json("run", "-m", model, "--text", LAWS, "--max-tokens", 16, *arguments)["text"]
+        return pelton.json("run", "-m", model, "--text", LAWS, "--max-tokens", 8, *arguments)["text"]
 
     assert text() == text()
     warm = ["--temperature", 2, "--seed"]
     assert text(*warm, 1) == text(*warm, 1)
-    assert len({text(*warm, seed) for seed in range(4)}) > 1
+    assert len({text(*warm, seed) for seed in (1, 2, 3)}) > 1
     assert text(*warm, 1, "--top-k", 1) == text()
 
 
 def test_threads_do_not_change_the_answer(pelton, model):
-    arguments = ["run", "-m", model, "--text", LAWS, "--max-tokens", 16]
+    arguments = ["run", "-m", model, "--text", LAWS, "--max-tokens", 8]
     assert pelton.json(*arguments, "-t", 1)["token_ids"] == pelton.json(*arguments, "-t", 3)["token_ids"]
 
 
@@ -247,12 +247,13 @@ def test_a_signal_keeps_what_is_there(pelton, model, number, code):
 
 
 def test_a_signal_still_gives_the_json_object(pelton, model):
-    process = endless_answer(pelton, model, "--json")
-    time.sleep(4)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=TIMEOUT_S)
-    if process.returncode == -signal.SIGINT:
-        pytest.skip("the machine was too slow: the model was still loading")
+    for delay_s in (1, 2, 4, 8, 16, 32):
+        process = endless_answer(pelton, model, "--json")
+        time.sleep(delay_s)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=TIMEOUT_S)
+        if process.returncode != -signal.SIGINT:  # else it was still loading, which a signal ends at once
+            break
     assert process.returncode == 130
     assert json.loads(output)["finish_reason"] == "interrupted"
 
