@@ -3,7 +3,8 @@
 
 usage: run_pytest.py PROGRAM TESTS...      exit code 77 where there is no venv or no test
 
-The tests find the program at $PELTON_PROGRAM, and the demo model at $PELTON_DEMO_MODEL or in the cache folder.
+The tests find the program at $PELTON_PROGRAM, and the demo model at $PELTON_DEMO_MODEL or in the cache folder. Each
+case is written as XML into $PELTON_TEST_RESULTS where that is set.
 """
 
 import os
@@ -23,6 +24,8 @@ def main() -> int:
         return SKIPPED
     environment = {**os.environ, "PELTON_PROGRAM": program, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [python, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--timeout=300", *tests]
+    if results := os.environ.get("PELTON_TEST_RESULTS"):
+        command.append(f"--junitxml={results}/{pathlib.Path(tests[0]).name}.xml")
     code = subprocess.run(command, env=environment).returncode
     if code == PYTEST_NO_TESTS:
         print("skipped: no test found")

@@ -44,6 +44,8 @@ RopeScaling scaling_from_hugging_face(const JsonReader& config, const ModelSpec&
   return scaling;
 }
 
+std::string scaling_name(const RopeScaling& scaling) { return scaling.type == "default" ? "none" : scaling.type; }
+
 }  // namespace
 
 int64_t HuggingFaceConfig::size(std::string_view key, std::optional<int64_t> fallback) const {
@@ -73,7 +75,7 @@ ModelSpec HuggingFaceConfig::common_spec(std::string_view architecture) const tr
   const RopeScaling scaling = scaling_from_hugging_face(reader_, spec, rope);
   spec.rope = rope_parameters(scaling);
   spec.rope.pairing = RopePairing::kHalves;
-  spec.rope_scaling = scaling.type;
+  spec.rope_scaling = scaling_name(scaling);
   return spec;
 } catch (const Error& error) {
   // A value of a wrong type is an argument's fault in a request, and the file's here.
@@ -163,7 +165,7 @@ RopeParameters GgufConfig::rope(ModelSpec& spec) const {
   const std::string type = file_.string(full_key("rope.scaling.type")).value_or("none");
   scaling.type = type == "none" ? "default" : type;
   RopeParameters parameters = rope_parameters(scaling);
-  spec.rope_scaling = scaling.type;
+  spec.rope_scaling = scaling_name(scaling);
   if (const auto attention_factor = number("rope.scaling.attn_factor")) {
     parameters.magnitude *= static_cast<float>(*attention_factor);
   }
