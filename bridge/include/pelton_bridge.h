@@ -73,7 +73,7 @@ typedef struct pelton_bridge_template pelton_bridge_template;
 
 typedef struct {
   // Work that one rendering may do: an instruction, or 64 bytes of data made or read, costs one. Bounds time (about 20 ns
-  // each) and memory.
+  // each) and memory. At most 2.9 million, which the stack of a rendering is made for.
   uint64_t fuel;
   size_t output_bytes_max;
 } pelton_bridge_limits;

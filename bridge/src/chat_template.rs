@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::thread;
 
+use indexmap::IndexMap;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
@@ -24,9 +25,10 @@ pub struct ChatTemplate {
 const NAME: &str = "chat_template";
 /// Where strftime_now finds the time: no template can name a variable so.
 const NOW: &str = "now unix seconds";
-/// Address space, not memory: pages are taken when they are touched. Values that a template nests within its fuel are
-/// freed by recursion, and that is what needs it.
+/// Address space, not memory: pages are taken when they are touched. A template can put lists into lists for 1.5 fuel
+/// each, and printing or freeing them takes up to 550 bytes of stack for each: enough for FUEL_MAX.
 const STACK_BYTES: usize = 1 << 30;
+const FUEL_MAX: u64 = 2_900_000;
 
 impl ChatTemplate {
     pub fn parse(source: &str, limits: Limits) -> Result<Self, Failure> {
@@ -35,8 +37,9 @@ impl ChatTemplate {
         environment.set_syntax(syntax);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
-        environment.set_fuel(Some(limits.fuel));
+        environment.set_fuel(Some(limits.fuel.min(FUEL_MAX)));
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_test("iterable", is_iterable);
         environment.add_filter("tojson", python_json::tojson);
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", strftime_now);
@@ -58,10 +61,10 @@ impl ChatTemplate {
         let serde_json::Value::Object(variables) = variables else {
             return Err(Failure::invalid("the template's variables are no JSON object"));
         };
-        let names = variables.into_iter().map(|(name, value)| (name, to_value(value)));
-        let context = Value::from_iter(names.chain([(NOW.to_string(), Value::from(now_unix_s))]));
+        let mut context = to_map(variables);
+        context.insert(Value::from(NOW), Value::from(now_unix_s));
         let template = self.environment.get_template(NAME).map_err(failure)?;
-        let text = template.render(context).map_err(failure)?;
+        let text = template.render(Value::from_object(context)).map_err(failure)?;
         if text.len() > self.limits.output_bytes_max {
             return Err(Failure::exhausted(format!("wrote more than {} bytes", self.limits.output_bytes_max)));
         }
@@ -75,13 +78,22 @@ fn to_value(json: serde_json::Value) -> Value {
         serde_json::Value::Bool(value) => Value::from(value),
         serde_json::Value::String(value) => Value::from(value),
         serde_json::Value::Array(items) => Value::from_iter(items.into_iter().map(to_value)),
-        serde_json::Value::Object(items) => Value::from_iter(items.into_iter().map(|(key, item)| (key, to_value(item)))),
+        serde_json::Value::Object(items) => Value::from_object(to_map(items)),
         serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(value), _) => Value::from(value),
             (_, Some(value)) => Value::from(value),
             _ => Value::from(number.as_f64().unwrap_or(f64::NAN)),
         },
     }
+}
+
+/// In Python None cannot be iterated over; here it can, and `tools is iterable and tools|length > 0` fails.
+fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && (value.as_str().is_some() || value.try_iter().is_ok())
+}
+
+fn to_map(items: serde_json::Map<String, serde_json::Value>) -> IndexMap<Value, Value> {
+    items.into_iter().map(|(key, item)| (Value::from(key), to_value(item))).collect()
 }
 
 /// Marks the error of a template that refuses its messages, so that its own words come back and nothing else.

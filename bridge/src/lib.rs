@@ -1,4 +1,4 @@
-//! The C entries of include/pelton_bridge.h, which is where their contracts stand. Here only: borrow, call, catch, hand over.
+//! The C entries of include/pelton_bridge.h, where their contracts stand. Here only: borrow, call, catch, hand over.
 
 mod chat_template;
 mod python_json;

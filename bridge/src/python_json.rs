@@ -1,10 +1,10 @@
-//! Python's spelling of JSON: `json.dumps(value, ensure_ascii=False, indent=…, separators=…, sort_keys=…)`, which is what
-//! Hugging Face's `tojson` filter is. minijinja's own filter escapes for HTML and spells floats another way.
+//! Python's spelling of JSON: `json.dumps(value, ensure_ascii=False, …)`, which is what Hugging Face's `tojson` filter is.
+//! minijinja's own filter escapes for HTML and spells floats another way.
 
 use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Error, ErrorKind, Value};
+use minijinja::{Error, ErrorKind, State, Value};
 
-pub fn tojson(value: &Value, options: Kwargs) -> Result<Value, Error> {
+pub fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent = match options.get::<Option<Value>>("indent")?.filter(|indent| !indent.is_none()) {
         None => None,
         Some(indent) => Some(match indent.as_str() {
@@ -22,7 +22,7 @@ pub fn tojson(value: &Value, options: Kwargs) -> Result<Value, Error> {
         Some([item, key]) => (item.clone(), key.clone()),
         Some(_) => return Err(Error::new(ErrorKind::InvalidOperation, "tojson: separators are a pair")),
     };
-    let mut writer = Writer { out: String::new(), indent, item, key, sort_keys, ensure_ascii, depth: 0 };
+    let mut writer = Writer { state, out: String::new(), indent, item, key, sort_keys, ensure_ascii, depth: 0 };
     writer.value(value)?;
     Ok(Value::from(writer.out))
 }
@@ -32,7 +32,8 @@ const INDENT_MAX: usize = 64;
 /// A value that nests deeper was made to break things: a request may nest 64 deep.
 const DEPTH_MAX: usize = 256;
 
-struct Writer {
+struct Writer<'a> {
+    state: &'a State<'a, 'a>,
     out: String,
     indent: Option<String>,
     item: String,
@@ -42,28 +43,29 @@ struct Writer {
     depth: usize,
 }
 
-impl Writer {
+impl Writer<'_> {
+    /// Charges for its work as it goes: a sequence that was added to itself again and again is as good as endless.
     fn value(&mut self, value: &Value) -> Result<(), Error> {
+        self.state.consume_fuel(1 + (self.depth * self.indent.as_ref().map_or(0, String::len) / 64) as u64)?;
         match value.kind() {
             ValueKind::None => self.out.push_str("null"),
             ValueKind::Bool => self.out.push_str(if value.is_true() { "true" } else { "false" }),
             ValueKind::Number if value.is_integer() => self.out.push_str(&value.to_string()),
-            ValueKind::Number => self.out.push_str(&python_float(f64::try_from(value.clone())?)),
-            ValueKind::String => self.string(value.as_str().unwrap_or_default()),
+            ValueKind::Number => self.out.push_str(&float_text(f64::try_from(value.clone())?)),
+            ValueKind::String => self.string(value.as_str().unwrap_or_default())?,
             ValueKind::Seq | ValueKind::Iterable => {
-                let items = value.try_iter()?.map(|item| (None, item)).collect();
-                self.container(b"[]", items)?;
+                self.container(b"[]", value.try_iter()?, |writer, item| writer.value(&item))?;
             }
             ValueKind::Map => {
-                let mut items = Vec::new();
-                for key in value.try_iter()? {
-                    let item = value.get_item(&key)?;
-                    items.push((Some(key_text(&key)?), item));
-                }
+                let mut keys: Vec<Value> = value.try_iter()?.collect();
                 if self.sort_keys {
-                    items.sort_by(|a, b| a.0.cmp(&b.0));
+                    keys.sort();
                 }
-                self.container(b"{}", items)?;
+                self.container(b"{}", keys.into_iter(), |writer, key| {
+                    writer.string(&key_text(&key)?)?;
+                    writer.out.push_str(&writer.key);
+                    writer.value(&value.get_item(&key)?)
+                })?;
             }
             kind => {
                 return Err(Error::new(ErrorKind::InvalidOperation, format!("tojson: {kind} is not JSON serializable")))
@@ -72,25 +74,28 @@ impl Writer {
         Ok(())
     }
 
-    fn container(&mut self, brackets: &[u8; 2], items: Vec<(Option<String>, Value)>) -> Result<(), Error> {
+    fn container<T>(
+        &mut self,
+        brackets: &[u8; 2],
+        items: impl Iterator<Item = T>,
+        write: impl Fn(&mut Self, T) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         if self.depth == DEPTH_MAX {
             return Err(Error::new(ErrorKind::InvalidOperation, "tojson: the value is nested too deep"));
         }
+        self.depth += 1;
         self.out.push(brackets[0] as char);
-        if !items.is_empty() {
-            self.depth += 1;
-            for (index, (key, item)) in items.iter().enumerate() {
-                if index > 0 {
-                    self.out.push_str(&self.item);
-                }
-                self.line_break();
-                if let Some(key) = key {
-                    self.string(key);
-                    self.out.push_str(&self.key);
-                }
-                self.value(item)?;
+        let mut is_empty = true;
+        for item in items {
+            if !is_empty {
+                self.out.push_str(&self.item);
             }
-            self.depth -= 1;
+            is_empty = false;
+            self.line_break();
+            write(self, item)?;
+        }
+        self.depth -= 1;
+        if !is_empty {
             self.line_break();
         }
         self.out.push(brackets[1] as char);
@@ -106,7 +111,8 @@ impl Writer {
         }
     }
 
-    fn string(&mut self, text: &str) {
+    fn string(&mut self, text: &str) -> Result<(), Error> {
+        self.state.consume_fuel((text.len() / 64) as u64)?;
         self.out.push('"');
         for c in text.chars() {
             match c {
@@ -126,6 +132,7 @@ impl Writer {
             }
         }
         self.out.push('"');
+        Ok(())
     }
 }
 
@@ -136,20 +143,25 @@ fn key_text(key: &Value) -> Result<String, Error> {
         ValueKind::None => Ok("null".to_string()),
         ValueKind::Bool => Ok(if key.is_true() { "true" } else { "false" }.to_string()),
         ValueKind::Number if key.is_integer() => Ok(key.to_string()),
-        ValueKind::Number => Ok(python_float(f64::try_from(key.clone())?)),
+        ValueKind::Number => Ok(float_text(f64::try_from(key.clone())?)),
         kind => Err(Error::new(ErrorKind::InvalidOperation, format!("tojson: {kind} cannot be a key"))),
     }
 }
 
-/// Python's repr: the shortest digits that round-trip, with an exponent of at least two digits below 1e-4 and from 1e16 on.
-fn python_float(value: f64) -> String {
-    if value.is_nan() {
-        return "NaN".to_string();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_string();
-    }
+/// Python's repr of a float: the shortest digits that round-trip, with an exponent of at least two digits below 1e-4 and
+/// from 1e16 on.
+fn float_text(value: f64) -> String {
     let magnitude = value.abs();
+    if !value.is_finite() {
+        return if value.is_nan() {
+            "NaN"
+        } else if value > 0.0 {
+            "Infinity"
+        } else {
+            "-Infinity"
+        }
+        .to_string();
+    }
     if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) {
         let text = format!("{value:e}");
         let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));

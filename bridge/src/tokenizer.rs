@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 use tokenizers::{
-    AddedToken, DecoderWrapper, Model, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Token,
-    TokenizerImpl,
+    AddedToken, DecoderWrapper, Model, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
+    Token, TokenizerImpl,
 };
 
 use crate::Failure;
@@ -51,7 +51,7 @@ impl Tokenizer {
 #[derive(Clone)]
 struct SharedModel {
     model: Arc<ModelWrapper>,
-    /// Where tokens that the model does not know are numbered from (`get_vocab_size` of the library's contract), if that
+    /// Where tokens that the model does not know are numbered from (the library asks `get_vocab_size`), if that
     /// is more than the number of its tokens.
     first_free_id: u32,
 }

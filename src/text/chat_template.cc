@@ -11,9 +11,9 @@
 namespace pelton {
 namespace {
 
-// 10 million instructions or 640 MB made or read: a chat of a thousand messages needs some 50,000, a template that
-// loops for ever is stopped after about a tenth of a second.
-constexpr pelton_bridge_limits kLimits = {.fuel = 10'000'000, .output_bytes_max = size_t{64} << 20};
+// Enough for 160 MB made or read, or 2.5 million instructions: a chat of a thousand messages needs some 100,000. A
+// template that loops for ever is stopped after about a tenth of a second.
+constexpr pelton_bridge_limits kLimits = {.fuel = 2'500'000, .output_bytes_max = size_t{64} << 20};
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 

@@ -1,0 +1,154 @@
+#include "text/chat_template.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <ctime>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "text/golden_tokenizers.h"
+
+namespace pelton {
+namespace {
+
+using testing::HasSubstr;
+
+std::string render(const std::string& source, const ChatTemplate::Input& input = {}) {
+  return ChatTemplate::parse(source, "<s>", "</s>")->render(input);
+}
+
+Error render_error(const std::string& source, const ChatTemplate::Input& input = {}) {
+  try {
+    return Error(ErrorCode::kInternal, "no error, but: " + render(source, input).substr(0, 200));
+  } catch (const Error& error) {
+    return error;
+  }
+}
+
+TEST(ChatTemplate, RendersAsTransformersDoes) {
+  setenv("TZ", "UTC", 1);
+  tzset();
+  const json::object golden = read_golden("chat_templates");
+  for (const json::value& value : golden.at("cases").as_array()) {
+    const json::object& test = value.as_object();
+    ChatTemplate::Input input;
+    input.messages = test.at("messages").as_array();
+    input.tools = test.at("tools").as_array();
+    input.add_generation_prompt = test.at("add_generation_prompt").as_bool();
+    input.now_unix_s = golden.at("now_unix_s").as_int64();
+    const std::string source(golden.at("templates").at(test.at("template").as_string()).as_string());
+    SCOPED_TRACE(json::serialize(test));
+    EXPECT_EQ(render(source, input), std::string(test.at("rendered").as_string()));
+  }
+}
+
+TEST(ChatTemplate, SeesWhatItIsGiven) {
+  ChatTemplate::Input input;
+  input.variables = {{"enable_thinking", false}, {"messages", "not these"}};
+  EXPECT_EQ(
+      render("{{ bos_token }}{{ eos_token }} {{ enable_thinking }} {{ messages | length }} {{ tools is none }}", input),
+      "<s></s> False 0 True");
+  EXPECT_EQ(ChatTemplate::parse("{{ bos_token is defined }}", "", "")->render({}), "False");
+}
+
+TEST(ChatTemplate, GivesItsRefusalsInItsOwnWords) {
+  const Error error = render_error("\n{{ raise_exception('Only user and assistant!') }}");
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(error.message(), "the model's chat template: Only user and assistant!");
+}
+
+TEST(ChatTemplate, NamesTheLineOfAnError) {
+  const Error undefined = render_error("a\nb {{ messages.nothing.at_all }}");
+  EXPECT_EQ(undefined.code(), ErrorCode::kInvalidArgument);
+  EXPECT_THAT(undefined.message(), HasSubstr("line 2"));
+  const Error syntax = render_error("a\nb\n{% if %}");
+  EXPECT_EQ(syntax.code(), ErrorCode::kUnsupported);
+  EXPECT_THAT(syntax.message(), HasSubstr("line 3"));
+  EXPECT_EQ(render_error("{% include 'other' %}").code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(render_error("{{ messages.append(1) }}").code(), ErrorCode::kInvalidArgument);
+}
+
+TEST(ChatTemplate, EndsWhatWouldNotEnd) {
+  const char* const kEndless[] = {
+      "{% for i in range(100000) %}{% for j in range(100000) %}{{ j }}{% endfor %}{% endfor %}",
+      "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
+      "{% set ns = namespace(x='a') %}{% for i in range(100) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+      "{% set ns = namespace(x='a') %}{% for i in range(100) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+      "{% set ns = namespace(x='a') %}{% for i in range(100) %}{% set ns.x = ns.x.replace('a', 'aaaaaaaaaa') %}{% "
+      "endfor %}",
+      "{% for i in range(100000) %}{{ 'a' * 100000 }}{% endfor %}",
+      "{% for i in range(1000) %}{% set x %}{{ 'a' * 10000000 }}{% endset %}{% endfor %}",
+  };
+  for (const char* source : kEndless) {
+    SCOPED_TRACE(source);
+    const Error error = render_error(source);
+    EXPECT_EQ(error.code(), ErrorCode::kResourceExhausted) << error.message();
+  }
+  // Refused at once, whether as too much or as wrong.
+  for (const char* source :
+       {"{{ 'a' * 10**9 }}", "{{ range(10**9) | list | length }}", "{{ [0] * 10**9 }}",
+        "{{ '%1000000000d' | format(1) }}", "{{ 'a' | indent(10**9) }}", "{{ 'a' | center(10**9) }}",
+        "{{ 10 ** 10000 }}", "{{ [1] | tojson(indent=10**9) | length }}"}) {
+    SCOPED_TRACE(source);
+    const Error error = render_error(source);
+    EXPECT_TRUE(error.code() == ErrorCode::kResourceExhausted || error.code() == ErrorCode::kInvalidArgument ||
+                error.message().size() < 300)
+        << error.message();
+  }
+}
+
+TEST(ChatTemplate, SurvivesDeepRecursion) {
+  const char* const kDeep[] = {
+      "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
+      "{% macro f(n) %}{% for i in [1] %}{{ f(n + 1) ~ 'x' }}{% endfor %}{% endmacro %}{{ f(0) }}",
+      "{% set ns = namespace(x=[]) %}{% for i in range(100000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}",
+      "{% set ns = namespace(x=[]) %}{% for i in range(100000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x | tojson "
+      "}}",
+      "{% set ns = namespace(x=[]) %}{% for i in range(100000) %}{% for j in range(10) %}{% set ns.x = [ns.x] %}{% "
+      "endfor %}"
+      "{% endfor %}{{ ns.x == ns.x }}{{ ns.x | length }}",
+      "{% set ns = namespace(x={}) %}{% for i in range(90000) %}{% set ns.x = {'a': ns.x} %}{% endfor %}{{ ns.x.a }}",
+      "{% for x in [[1]] recursive %}{{ loop([[x]]) }}{% endfor %}",
+  };
+  for (const char* source : kDeep) {
+    SCOPED_TRACE(source);
+    try {
+      render(source);
+    } catch (const Error& error) {
+      EXPECT_NE(error.code(), ErrorCode::kInternal) << error.message();
+    }
+  }
+  // The deepest value that the fuel pays for, printed.
+  const std::string lists = std::string(100, '[') + "ns.x" + std::string(100, ']');
+  for (const char* count : {"60", "100", "130"}) {
+    render_error("{% set ns = namespace(x=[]) %}{% for i in range(100) %}{% for j in range(" + std::string(count) +
+                 ") %}{% set ns.x = " + lists + " %}{% endfor %}{% endfor %}{{ ns.x }}");
+  }
+  const std::string nested = "{{ " + std::string(10'000, '(') + "1" + std::string(10'000, ')') + " }}";
+  EXPECT_EQ(render_error(nested).code(), ErrorCode::kUnsupported);
+  json::value deep = "x";
+  for (int i = 0; i < 60; ++i) deep = json::array{std::move(deep)};
+  ChatTemplate::Input input;
+  input.messages = {json::object{{"role", "user"}, {"content", deep}}};
+  EXPECT_THAT(render("{{ messages | tojson }}", input), HasSubstr("[[[[\"x\"]]]]"));
+}
+
+TEST(ChatTemplate, AnyThreadMayRender) {
+  const auto chat_template = ChatTemplate::parse("{% for m in messages %}{{ m.content | upper }}{% endfor %}", "", "");
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      ChatTemplate::Input input;
+      input.messages = {json::object{{"content", "m" + std::to_string(t)}}};
+      for (int i = 0; i < 50; ++i) EXPECT_EQ(chat_template->render(input), "M" + std::to_string(t));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace pelton
