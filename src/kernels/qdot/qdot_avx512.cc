@@ -148,7 +148,7 @@ inline __mmask16 column_mask(const QdotProduct& product, int64_t tile) {
 
 // 16 columns, 8 rows at a time: the slices of a block stay in 8 registers and are used for 8 rows. The first rows fetch
 // the tile from DRAM, the others find it in L1 or L2. Expanding tiles to bytes first, in panels of 32 columns, was
-// measured and loses at every number of rows up to 512.
+// measured: up to 5 % faster for Q4_1 from 128 rows on, slower nearly everywhere else.
 template <typename Layout>
 void multiply(const QdotProduct& product) {
   constexpr int64_t kGroupRows = 8;
