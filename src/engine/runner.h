@@ -18,7 +18,7 @@ struct RunnerLimits {
   int64_t page_token_count = KvLayerCache::kPageTokens;
 };
 
-// Made, used and destroyed on one thread: an OpenMP team belongs to the thread that starts it.
+// Made, used and destroyed on one thread: the engine's.
 class StepRunner {
  public:
   virtual ~StepRunner() = default;

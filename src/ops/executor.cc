@@ -1,18 +1,15 @@
 #include "ops/executor.h"
 
+#include <sched.h>
+
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
 
 #include "base/check.h"
 #include "base/cpu.h"
-
-#if defined(PELTON_OPENMP)
-#include <omp.h>
-#else
-#include <condition_variable>
-#include <mutex>
-#include <thread>
-#include <vector>
-#endif
 
 namespace pelton {
 
@@ -34,7 +31,116 @@ void run_part(FunctionRef<void(int, int)> body, int thread, int thread_count) no
   is_in_region = false;
 }
 
+// Lets the other hardware thread of this core, or its power budget, have the time of a few dozen cycles.
+void pause_core() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Waits for `is_ready`: first spinning, since the next region or the last part is usually a microsecond away; then
+// yielding, since on a busy machine the thread that is waited for may need this very core (with three busy threads on
+// two cores that cuts the 99th percentile of a 3 ms step from 115 to 11 ms). False: not ready within `patience`.
+template <typename IsReady>
+bool wait_actively(std::chrono::nanoseconds patience, const IsReady& is_ready) {
+  constexpr int kPauseCount = 2000;  // some 30 to 60 µs
+  for (int i = 0; i < kPauseCount; ++i) {
+    if (is_ready()) return true;
+    pause_core();
+  }
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!is_ready()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    sched_yield();
+  }
+  return true;
+}
+
 }  // namespace
+
+// One worker for each part of a region but the first, which is the caller's. The caller also takes each part that its
+// worker has not begun, so that a worker whom the system keeps waiting does not hold up the region.
+class Executor::Team {
+ public:
+  explicit Team(int thread_count) : claims_(static_cast<size_t>(thread_count)) {
+    for (int part = 1; part < thread_count; ++part) {
+      workers_.emplace_back([this, part] { work(part); });
+    }
+  }
+
+  ~Team() {
+    is_stopping_.store(true, std::memory_order_relaxed);
+    open_region();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  void run(FunctionRef<void(int, int)> body) {
+    body_ = &body;
+    pending_count_.store(part_count() - 1, std::memory_order_relaxed);
+    const uint32_t region = open_region();
+    run_part(body, 0, part_count());
+    for (int part = 1; part < part_count(); ++part) run_claimed(region, part);
+    const auto is_done = [this] { return pending_count_.load(std::memory_order_acquire) == 0; };
+    while (!wait_actively(std::chrono::seconds(1), is_done)) {
+    }
+  }
+
+ private:
+  struct alignas(kCacheLineBytes) Claim {
+    std::atomic<uint32_t> region{0};  // the last one in which somebody took this part
+  };
+
+  int part_count() const { return static_cast<int>(claims_.size()); }
+
+  // Publishes what was written before.
+  uint32_t open_region() {
+    const uint32_t region = region_.fetch_add(1, std::memory_order_release) + 1;
+    region_.notify_all();  // a system call only where somebody sleeps
+    return region;
+  }
+
+  // Runs the part if nobody has taken it. Who takes it late, for a region that is over, finds it taken.
+  void run_claimed(uint32_t region, int part) {
+    uint32_t previous = region - 1;
+    std::atomic<uint32_t>& claim = claims_[static_cast<size_t>(part)].region;
+    if (!claim.compare_exchange_strong(previous, region, std::memory_order_acq_rel)) return;
+    run_part(*body_, part, part_count());
+    pending_count_.fetch_sub(1, std::memory_order_release);
+  }
+
+  void work(int part) {
+    // Longer than the gaps inside a step and between two of a busy engine; an idle program sleeps.
+    constexpr std::chrono::milliseconds kPatience{1};
+    uint32_t seen = 0;
+    for (;;) {
+      const auto is_open = [&] { return region_.load(std::memory_order_acquire) != seen; };
+      if (!wait_actively(kPatience, is_open)) region_.wait(seen, std::memory_order_acquire);
+      if (is_stopping_.load(std::memory_order_relaxed)) return;
+      seen = region_.load(std::memory_order_acquire);
+      run_claimed(seen, part);
+    }
+  }
+
+  alignas(kCacheLineBytes) std::atomic<uint32_t> region_{0};  // counts regions, round and round
+  alignas(kCacheLineBytes) std::atomic<int> pending_count_{0};
+  std::vector<Claim> claims_;  // by part; the first is not used
+  const FunctionRef<void(int, int)>* body_ = nullptr;
+  std::atomic<bool> is_stopping_{false};
+  std::vector<std::thread> workers_;
+};
+
+Executor::Executor(int thread_count) : thread_count_(thread_count > 0 ? thread_count : usable_core_count()) {
+  if (thread_count_ > 1) team_ = std::make_unique<Team>(thread_count_);
+}
+
+Executor::~Executor() = default;
+
+void Executor::run_region(FunctionRef<void(int, int)> body) {
+  if (team_ == nullptr) return run_part(body, 0, 1);
+  team_->run(body);
+}
 
 void Executor::parallel(FunctionRef<void(int, int)> body) {
   CHECK(!is_in_region);
@@ -57,102 +163,5 @@ std::byte* Executor::scratch(int64_t bytes) {
   if (static_cast<int64_t>(scratch_.size()) < bytes) scratch_ = AlignedArray<std::byte>(static_cast<size_t>(bytes));
   return scratch_.data();
 }
-
-#if defined(PELTON_OPENMP)
-
-class Executor::Team {};
-
-Executor::Executor(int thread_count) : thread_count_(thread_count > 0 ? thread_count : usable_core_count()) {}
-
-Executor::~Executor() = default;
-
-void Executor::run_region(FunctionRef<void(int, int)> body) {
-  const int wanted = thread_count_;
-  if (wanted == 1) {
-    omp_set_num_threads(1);  // outside of a region, oneDNN called by `body` would open its own
-    return run_part(body, 0, 1);
-  }
-#pragma omp parallel num_threads(wanted)
-  {
-    // OpenMP may give fewer threads than asked for (a limit of the system): every part still runs.
-    const int given = omp_get_num_threads();
-    for (int part = omp_get_thread_num(); part < wanted; part += given) run_part(body, part, wanted);
-  }
-}
-
-#else
-
-// Workers sleep on a condition variable between regions. Slower than OpenMP's team and visible to ThreadSanitizer.
-class Executor::Team {
- public:
-  explicit Team(int thread_count) {
-    for (int thread = 1; thread < thread_count; ++thread) {
-      workers_.emplace_back([this, thread, thread_count] { work(thread, thread_count); });
-    }
-  }
-  ~Team() {
-    {
-      const std::lock_guard lock(mutex_);
-      is_stopping_ = true;
-    }
-    start_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
-  }
-  void run(FunctionRef<void(int, int)> body) {
-    {
-      const std::lock_guard lock(mutex_);
-      body_ = &body;
-      ++generation_;
-      running_count_ = static_cast<int>(workers_.size());
-    }
-    start_.notify_all();
-    run_part(body, 0, static_cast<int>(workers_.size()) + 1);
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [this] { return running_count_ == 0; });
-  }
-
- private:
-  void work(int thread, int thread_count) {
-    uint64_t seen = 0;
-    for (;;) {
-      const FunctionRef<void(int, int)>* body = nullptr;
-      {
-        std::unique_lock lock(mutex_);
-        start_.wait(lock, [&] { return is_stopping_ || generation_ != seen; });
-        if (is_stopping_) return;
-        seen = generation_;
-        body = body_;
-      }
-      run_part(*body, thread, thread_count);
-      {
-        const std::lock_guard lock(mutex_);
-        --running_count_;
-      }
-      done_.notify_one();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable start_;
-  std::condition_variable done_;
-  std::vector<std::thread> workers_;
-  const FunctionRef<void(int, int)>* body_ = nullptr;
-  uint64_t generation_ = 0;
-  int running_count_ = 0;
-  bool is_stopping_ = false;
-};
-
-Executor::Executor(int thread_count) : thread_count_(thread_count > 0 ? thread_count : usable_core_count()) {
-  team_ = new Team(thread_count_);
-}
-
-Executor::~Executor() { delete team_; }
-
-void Executor::run_region(FunctionRef<void(int, int)> body) {
-  if (thread_count_ == 1) return run_part(body, 0, 1);
-  team_->run(body);
-}
-
-#endif
 
 }  // namespace pelton

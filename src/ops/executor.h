@@ -1,10 +1,11 @@
 // The one place where threads meet. Everything that computes in parallel goes through an Executor, so that two teams of
-// threads never fight over the cores. OpenMP where the build has it (oneDNN shares its team), a std::thread team
-// otherwise.
+// threads never fight over the cores: a library that would start its own (oneDNN) is called from inside a region, one
+// thread at a time.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <type_traits>
 
 #include "base/aligned.h"
@@ -50,10 +51,9 @@ class Executor {
 
   int thread_count() const { return thread_count_; }
 
-  // Runs body(thread, thread_count) once for each thread number and waits (0.6 µs with OpenMP). With one thread it is a
-  // plain call. `body` must neither start another region (CHECK) nor throw (std::terminate): what can fail, as an
-  // allocation can, is done before.
-  // Idle threads spin for a few milliseconds, then sleep: keep OMP_WAIT_POLICY and GOMP_SPINCOUNT at their defaults.
+  // Runs body(thread, thread_count) once for each thread number and waits. With one thread it is a plain call. `body`
+  // must neither start another region (CHECK) nor throw (std::terminate): what can fail, as an allocation can, is done
+  // before. Idle threads spin for some microseconds, yield for a millisecond, then sleep.
   void parallel(FunctionRef<void(int thread, int thread_count)> body);
 
   // Splits [0, count) into one range a thread, at multiples of `grain`, and runs body(range) on each non-empty one.
@@ -70,7 +70,7 @@ class Executor {
 
   int thread_count_;
   AlignedArray<std::byte> scratch_;
-  Team* team_ = nullptr;  // only in builds without OpenMP
+  std::unique_ptr<Team> team_;  // null: one thread
 };
 
 }  // namespace pelton

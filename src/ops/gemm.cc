@@ -6,6 +6,7 @@
 #include "base/cpu.h"
 
 #if defined(PELTON_ONEDNN)
+#include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #endif
 
@@ -57,8 +58,15 @@ void multiply_plain(const GemmShape& block, const float* a, const float* b, floa
 }
 
 #if defined(PELTON_ONEDNN)
-// Inside a parallel region oneDNN stays on the calling thread.
+// oneDNN would open an OpenMP region of its own. The setting holds for the calling thread only, and stays.
+void keep_onednn_on_this_thread() {
+  static thread_local bool is_done = false;
+  if (!is_done) omp_set_num_threads(1);
+  is_done = true;
+}
+
 void multiply_onednn(const GemmShape& block, const float* a, const float* b, float* c) {
+  keep_onednn_on_this_thread();
   const dnnl_status_t status =
       dnnl_sgemm(block.is_a_transposed ? 'T' : 'N', block.is_b_transposed ? 'T' : 'N', block.m, block.n, block.k, 1.0f,
                  a, block.a_stride, b, block.b_stride, block.beta, c, block.c_stride);

@@ -40,7 +40,6 @@ class Pelton:
             "PELTON_CACHE": str(folder / "cache"),
             "HOME": str(folder),
             "LC_ALL": "C.UTF-8",
-            "OMP_WAIT_POLICY": "passive",  # other tests run beside: waiting threads must not take their cores
         }
         for name in ("NO_COLOR", "PELTON_ISA", "EDITRC"):
             self.environment.pop(name, None)
