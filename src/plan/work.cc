@@ -1,0 +1,107 @@
+#include "plan/work.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace pelton {
+namespace {
+
+constexpr double kFloatBytes = 4;
+
+// Counts one call; one overload a kind.
+class WorkCounter {
+ public:
+  WorkCounter(const WorkModel& model, const StepRows& rows)
+      : model_(model), rows_(rows), row_counts_(model.graph.value_widths.size()) {
+    for (const SequenceRows& sequence : rows.sequences) row_count_ += sequence.row_count;
+  }
+
+  CallWork count(const LayerCall& call) {
+    int64_t row_count = call.inputs.empty() ? row_count_ : row_counts_[index_of(call.inputs[0])];
+    if (std::holds_alternative<SelectRowsCall>(call.kind)) row_count = rows_.logit_row_count;
+    row_counts_[index_of(call.output)] = row_count;
+
+    CallWork work = std::visit([&](const auto& kind) { return (*this)(call, kind); }, call.kind);
+    work.activation_bytes += kFloatBytes * elements(call.output);
+    for (const ValueId input : call.inputs) work.activation_bytes += kFloatBytes * elements(input);
+    return work;
+  }
+
+ private:
+  CallWork operator()(const LayerCall& call, const EmbeddingCall&) {
+    const double rows = static_cast<double>(row_counts_[index_of(call.output)]);
+    return {.weight_bytes = rows * static_cast<double>(model_.weight_bytes(call.weight)) / table_rows(call)};
+  }
+  CallWork operator()(const LayerCall& call, const LinearCall&) {
+    return {.weight_bytes = weight_bytes(call), .operations = 2 * elements(call.inputs[0]) * width(call.output)};
+  }
+  // Squares and their sum; two products.
+  CallWork operator()(const LayerCall& call, const RmsNormCall&) {
+    return {.weight_bytes = weight_bytes(call), .operations = 4 * elements(call.output)};
+  }
+  // A pair takes four products and two sums.
+  CallWork operator()(const LayerCall& call, const RopeCall&) { return {.operations = 3 * elements(call.output)}; }
+  // A query row meets each position up to its own twice: with its key and with its value.
+  CallWork operator()(const LayerCall&, const AttentionCall& kind) {
+    const AttentionShape& shape = kind.shape;
+    const double position_bytes =
+        static_cast<double>(2 * shape.key_value_head_count * bytes_of(model_.kv_type, shape.head_width));
+    const double pair_operations = static_cast<double>(4 * shape.query_head_count * shape.head_width);
+    CallWork work;
+    for (const SequenceRows& sequence : rows_.sequences) {
+      const double count = static_cast<double>(sequence.row_count);
+      const double first = static_cast<double>(sequence.first_position);
+      work.kv_bytes += position_bytes * (first + count + count);  // all read, the new ones written
+      work.operations += pair_operations * (count * first + count * (count + 1) / 2);
+    }
+    return work;
+  }
+  // e^-z, a sum, a quotient, a product: as an operation each.
+  CallWork operator()(const LayerCall& call, const SiluGateCall&) { return {.operations = 4 * elements(call.output)}; }
+  CallWork operator()(const LayerCall& call, const AddCall&) { return {.operations = elements(call.output)}; }
+  CallWork operator()(const LayerCall&, const SelectRowsCall&) { return {}; }
+
+  double width(ValueId value) const { return static_cast<double>(model_.graph.value_widths[index_of(value)]); }
+  double elements(ValueId value) const { return static_cast<double>(row_counts_[index_of(value)]) * width(value); }
+  // A call without rows is not made.
+  double weight_bytes(const LayerCall& call) const {
+    return row_counts_[index_of(call.output)] == 0 ? 0 : static_cast<double>(model_.weight_bytes(call.weight));
+  }
+  double table_rows(const LayerCall& call) const {
+    const auto found = std::find_if(model_.graph.weights.begin(), model_.graph.weights.end(),
+                                    [&](const WeightSpec& weight) { return weight.name == call.weight; });
+    CHECK(found != model_.graph.weights.end());
+    return static_cast<double>(found->shape[0]);
+  }
+
+  const WorkModel& model_;
+  const StepRows& rows_;
+  int64_t row_count_ = 0;
+  std::vector<int64_t> row_counts_;  // by value
+};
+
+}  // namespace
+
+CallWork& CallWork::operator+=(const CallWork& other) {
+  weight_bytes += other.weight_bytes;
+  kv_bytes += other.kv_bytes;
+  activation_bytes += other.activation_bytes;
+  operations += other.operations;
+  return *this;
+}
+
+std::vector<CallWork> step_work(const WorkModel& model, const StepRows& rows) {
+  WorkCounter counter(model, rows);
+  std::vector<CallWork> work;
+  for (const LayerCall& call : model.graph.calls) work.push_back(counter.count(call));
+  return work;
+}
+
+CallWork total(std::span<const CallWork> calls) {
+  CallWork sum;
+  for (const CallWork& call : calls) sum += call;
+  return sum;
+}
+
+}  // namespace pelton

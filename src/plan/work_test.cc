@@ -1,0 +1,96 @@
+// Against counts by hand: one block of width 8, 2 query heads on 1 key/value head of 4, vocabulary 10.
+#include "plan/work.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+namespace pelton {
+namespace {
+
+Graph one_block() {
+  const AttentionShape shape = {.query_head_count = 2, .key_value_head_count = 1, .head_width = 4, .scale = 0.5f};
+  GraphBuilder graph;
+  const int64_t angles = graph.add_rope_table({.inverse_frequencies = {1.0f, 0.1f}});
+  const ValueId x = graph.embedding("embedding", 10, 8);
+  const ValueId n = graph.rms_norm(x, "norm", 1e-5f);
+  const ValueId q = graph.rope(graph.linear(n, "query", 8), "query_rope", angles, {2, 4});
+  const ValueId k = graph.linear(n, "key", 4);
+  const ValueId v = graph.linear(n, "value", 4);
+  const ValueId a = graph.attention(q, k, v, "attention", shape);
+  const ValueId gated = graph.silu_gate(a, x, "gate");
+  const ValueId last = graph.select_rows(graph.add(gated, x, "residual"), "select");
+  return graph.finish(graph.linear_with(last, "output", "embedding", 10));
+}
+
+class StepWork : public testing::Test {
+ protected:
+  // Weights of one byte a parameter, keys and values in BF16.
+  std::map<std::string, CallWork> by_name(const StepRows& rows) {
+    const WorkModel model = {graph_, ElementType::kBF16, [&](std::string_view name) {
+                               for (const WeightSpec& weight : graph_.weights) {
+                                 if (weight.name == name) return weight.shape.element_count();
+                               }
+                               ADD_FAILURE() << name;
+                               return int64_t{0};
+                             }};
+    const std::vector<CallWork> calls = step_work(model, rows);
+    sum_ = total(calls);
+    std::map<std::string, CallWork> named;
+    for (size_t i = 0; i < calls.size(); ++i) named[graph_.calls[i].name] = calls[i];
+    return named;
+  }
+
+  Graph graph_ = one_block();
+  CallWork sum_;
+};
+
+TEST_F(StepWork, OneRow) {
+  auto work = by_name({.sequences = {{.row_count = 1, .first_position = 5}}, .logit_row_count = 1});
+  EXPECT_EQ(work["embedding"].weight_bytes, 8);
+  EXPECT_EQ(work["norm"].weight_bytes, 8);
+  EXPECT_EQ(work["norm"].operations, 4 * 8);
+  EXPECT_EQ(work["query"].weight_bytes, 64);
+  EXPECT_EQ(work["query"].operations, 2 * 8 * 8);
+  EXPECT_EQ(work["query"].activation_bytes, 4 * (8 + 8));
+  EXPECT_EQ(work["key"].operations, 2 * 8 * 4);
+  EXPECT_EQ(work["query_rope"].operations, 3 * 8);
+  // Six positions read, one written, each 4 key and 4 value elements of 2 bytes.
+  EXPECT_EQ(work["attention"].kv_bytes, 7 * 16);
+  EXPECT_EQ(work["attention"].operations, 6 * 4 * 2 * 4);
+  EXPECT_EQ(work["gate"].operations, 4 * 8);
+  EXPECT_EQ(work["residual"].operations, 8);
+  EXPECT_EQ(work["residual"].activation_bytes, 4 * 3 * 8);
+  EXPECT_EQ(work["output"].weight_bytes, 80);
+  EXPECT_EQ(work["output"].operations, 2 * 8 * 10);
+  EXPECT_EQ(sum_.memory().bytes, 8 + 8 + 64 + 32 + 32 + 7 * 16 + 80);
+}
+
+TEST_F(StepWork, RowsShareWeightsButNotKeysAndValues) {
+  auto one = by_name({.sequences = {{1, 5}}, .logit_row_count = 1});
+  auto two = by_name({.sequences = {{1, 5}, {1, 5}}, .logit_row_count = 2});
+  EXPECT_EQ(two["query"].weight_bytes, one["query"].weight_bytes);
+  EXPECT_EQ(two["query"].operations, 2 * one["query"].operations);
+  EXPECT_EQ(two["attention"].kv_bytes, 2 * one["attention"].kv_bytes);
+  EXPECT_EQ(two["output"].operations, 2 * one["output"].operations);
+}
+
+TEST_F(StepWork, AChunkOfAPromptIsCausal) {
+  auto work = by_name({.sequences = {{.row_count = 3, .first_position = 2}}, .logit_row_count = 1});
+  EXPECT_EQ(work["embedding"].weight_bytes, 3 * 8);
+  EXPECT_EQ(work["query"].operations, 3 * 2 * 8 * 8);
+  EXPECT_EQ(work["attention"].kv_bytes, (5 + 3) * 16);
+  EXPECT_EQ(work["attention"].operations, (3 + 4 + 5) * 4 * 2 * 4);
+  EXPECT_EQ(work["output"].operations, 2 * 8 * 10);  // one row of logits
+}
+
+TEST_F(StepWork, WithoutLogitsTheOutputMatrixIsNotRead) {
+  auto work = by_name({.sequences = {{4, 0}}, .logit_row_count = 0});
+  EXPECT_EQ(work["output"].weight_bytes, 0);
+  EXPECT_EQ(work["output"].operations, 0);
+  EXPECT_EQ(work["query"].weight_bytes, 64);
+}
+
+}  // namespace
+}  // namespace pelton
