@@ -150,6 +150,7 @@ TEST_F(HttpServerTest, RefusesWhatTwoServersCouldReadDifferently) {
            "Host: a\r\nTransfer-Encoding : chunked\r\n",
            "Host: a\r\nHost: b\r\nContent-Length: 5\r\n",
            "Content-Length: 5\r\n",
+           "Host: a\r\n X: folded\r\nContent-Length: 5\r\n",
            "Host: a\r\nContent-Length: 5\nX: y\r\n",
        }) {
     EXPECT_THAT(ask("POST /s HTTP/1.1\r\n" + headers + "\r\n" + body),

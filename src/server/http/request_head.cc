@@ -63,6 +63,10 @@ void check_head(const HttpHeader& header) {
   if (host_count > 1 || (host_count == 0 && header.version() >= 11)) {
     throw HttpError(400, "bad_request", "a request must have one Host header");
   }
+  // Also what a folded line makes of it: servers differ in whether that is one header or two.
+  if (value_of(header, "host").find_first_of(" \t") != std::string_view::npos) {
+    throw HttpError(400, "bad_request", "the Host header is not a host");
+  }
   // Whoever understands more codings than we do would see another end of the body.
   if (header.count(field::transfer_encoding) > 1 ||
       (header.count(field::transfer_encoding) == 1 && !beast::iequals(header[field::transfer_encoding], "chunked"))) {

@@ -1,0 +1,85 @@
+"""/v1/completions with OpenAI's own client."""
+
+import pytest
+
+from conftest import SERVED_NAME
+
+LAWS = "The three laws of thermodynamics are"
+
+
+def complete(client, prompt=LAWS, **options):
+    return client.completions.create(**{"model": SERVED_NAME, "prompt": prompt, "temperature": 0, "max_tokens": 12} | options)
+
+
+def test_continues_as_the_reference_does(exact_client, oracle):
+    for expected in oracle:
+        if "text" not in expected:
+            continue
+        # Up to the first close call, where rounding may choose otherwise.
+        count = next((i for i, margin in enumerate(expected["greedy_margin"][:8]) if margin < 0.05), 8)
+        answer = complete(exact_client, expected["text"], max_tokens=count)
+        assert expected["greedy_text"].startswith(answer.choices[0].text.rstrip("�")) and answer.choices[0].text
+        assert answer.usage.prompt_tokens == len(expected["input_ids"])
+        assert answer.object == "text_completion" and answer.id.startswith("cmpl-")
+        assert complete(exact_client, expected["input_ids"], max_tokens=count).choices[0].text == answer.choices[0].text
+
+
+def test_sixteen_tokens_by_default(client):
+    answer = complete(client, max_tokens=None)
+    assert answer.usage.completion_tokens == 16 and answer.choices[0].finish_reason == "length"
+
+
+def test_stream_says_the_same(client):
+    whole = complete(client)
+    chunks = list(complete(client, stream=True, stream_options={"include_usage": True}))
+    assert "".join(chunk.choices[0].text for chunk in chunks[:-1]) == whole.choices[0].text
+    assert chunks[-1].usage == whole.usage and chunks[-2].choices[0].finish_reason == "length"
+
+
+def test_several_prompts_are_several_choices(client):
+    prompts = [LAWS, "def fibonacci(n):", "One, two, three,"]
+    alone = [complete(client, prompt) for prompt in prompts]
+    together = complete(client, prompts)
+    assert [choice.text for choice in together.choices] == [answer.choices[0].text for answer in alone]
+    assert [choice.index for choice in together.choices] == [0, 1, 2]
+    assert together.usage.prompt_tokens == sum(answer.usage.prompt_tokens for answer in alone)
+    assert together.usage.completion_tokens == 36
+    texts = ["", "", ""]
+    for chunk in complete(client, prompts, stream=True):
+        texts[chunk.choices[0].index] += chunk.choices[0].text
+    assert texts == [choice.text for choice in together.choices]
+
+
+def test_several_token_prompts(client, oracle):
+    ids = [expected["input_ids"] for expected in oracle[3:5]]
+    answer = complete(client, ids, max_tokens=4)
+    assert [choice.text for choice in answer.choices] == [complete(client, one, max_tokens=4).choices[0].text for one in ids]
+
+
+def test_echo(client):
+    plain = complete(client).choices[0].text
+    assert complete(client, echo=True).choices[0].text == LAWS + plain
+    assert "".join(chunk.choices[0].text for chunk in complete(client, echo=True, stream=True)) == LAWS + plain
+
+
+def test_logprobs_in_the_older_form(client):
+    choice = complete(client, logprobs=3, max_tokens=4).choices[0]
+    logprobs = choice.logprobs
+    assert "".join(logprobs.tokens) == choice.text
+    assert [top[token] for top, token in zip(logprobs.top_logprobs, logprobs.tokens)] == logprobs.token_logprobs
+    assert all(len(top) == 3 for top in logprobs.top_logprobs)
+    assert [choice.text[offset : offset + len(token)] for offset, token in zip(logprobs.text_offset, logprobs.tokens)] == logprobs.tokens
+
+
+def test_special_tokens_in_plain_text(client):
+    text = "<|im_start|>user\nHi<|im_end|>"
+    parsed = complete(client, text, max_tokens=1).usage.prompt_tokens
+    as_text = complete(client, text, max_tokens=1, extra_body={"parse_special": False}).usage.prompt_tokens
+    assert as_text > parsed + 4
+
+
+def test_stop_strings(client):
+    full = complete(client).choices[0].text
+    for stop in (full[3:6], full[-3:], full[1]):
+        choice = complete(client, stop=stop).choices[0]
+        assert choice.text == full.split(stop)[0] and choice.finish_reason == "stop"
