@@ -134,8 +134,8 @@ def exact_server():
 
 
 @pytest.fixture(autouse=True)
-def server_lives_on(server):
-    """After each test: the process is there, and nothing is left behind."""
+def server_lives_on(server, slow_sender):
+    """After each test: the process is there, and nothing is left behind. (The slow sender is to begin early.)"""
     yield
     assert server.process.poll() is None, "the server died:\n" + "".join(server.log)
     server.wait_until_idle()
