@@ -1,13 +1,17 @@
 // What Pelton uses of the Rust world, as plain C: Hugging Face's `tokenizers` and the `minijinja` template engine.
 //
-// Errors     Every function that can fail returns a status. Unless it is PELTON_BRIDGE_OK, `*error` holds a message in UTF-8
+// Errors     Every function that can fail returns a status. Unless it is PELTON_BRIDGE_OK, `*error` holds a message in
+// UTF-8
 //            (without a final NUL) that the caller frees, and no other output is written. A panic inside is caught and
 //            comes back as PELTON_BRIDGE_PANIC. `error` must not be null; it is written in either case.
-// Ownership  Inputs are borrowed for the call. Outputs belong to the caller, who gives each back once to the `free` of its
+// Ownership  Inputs are borrowed for the call. Outputs belong to the caller, who gives each back once to the `free` of
+// its
 //            type. Freeing null, or a buffer whose `data` is null, does nothing.
-// Threads    Tokenizers and templates are immutable: any number of threads may use one at a time. Nothing calls back, and
+// Threads    Tokenizers and templates are immutable: any number of threads may use one at a time. Nothing calls back,
+// and
 //            no threads outlive a call.
-// Text       Always UTF-8 with a length; where the caller passes anything else, the call fails with PELTON_BRIDGE_INVALID.
+// Text       Always UTF-8 with a length; where the caller passes anything else, the call fails with
+// PELTON_BRIDGE_INVALID.
 #pragma once
 
 #include <stdbool.h>
@@ -48,19 +52,21 @@ void pelton_bridge_ids_free(pelton_bridge_ids ids);
 typedef struct pelton_bridge_tokenizer pelton_bridge_tokenizer;
 
 // From the contents of a tokenizer.json. Its truncation and padding are dropped.
-pelton_bridge_status pelton_bridge_tokenizer_load(pelton_bridge_text tokenizer_json, pelton_bridge_tokenizer** tokenizer,
-                                                  pelton_bridge_bytes* error);
+pelton_bridge_status pelton_bridge_tokenizer_load(pelton_bridge_text tokenizer_json,
+                                                  pelton_bridge_tokenizer** tokenizer, pelton_bridge_bytes* error);
 
-// A second tokenizer that shares the model (vocabulary, merges, cache) of `base`, with other added tokens: a JSON array of
-// {"content", "single_word", "lstrip", "rstrip", "normalized", "special"}. Those that the model does not know get the ids
-// first_id, first_id + 1, … in their order; first_id must be above every id of the model. May outlive `base`.
-pelton_bridge_status pelton_bridge_tokenizer_share(const pelton_bridge_tokenizer* base, pelton_bridge_text added_tokens_json,
-                                                   uint32_t first_id, pelton_bridge_tokenizer** tokenizer,
-                                                   pelton_bridge_bytes* error);
+// A second tokenizer that shares the model (vocabulary, merges, cache) of `base`, with other added tokens: a JSON array
+// of
+// {"content", "single_word", "lstrip", "rstrip", "normalized", "special"}. Those that the model does not know get the
+// ids first_id, first_id + 1, … in their order; first_id must be above every id of the model. May outlive `base`.
+pelton_bridge_status pelton_bridge_tokenizer_share(const pelton_bridge_tokenizer* base,
+                                                   pelton_bridge_text added_tokens_json, uint32_t first_id,
+                                                   pelton_bridge_tokenizer** tokenizer, pelton_bridge_bytes* error);
 
 // `add_special`: run the post-processor's additions (BOS, EOS).
 pelton_bridge_status pelton_bridge_tokenizer_encode(const pelton_bridge_tokenizer* tokenizer, pelton_bridge_text text,
-                                                    bool add_special, pelton_bridge_ids* ids, pelton_bridge_bytes* error);
+                                                    bool add_special, pelton_bridge_ids* ids,
+                                                    pelton_bridge_bytes* error);
 
 // False: no such token (or `token` is not UTF-8).
 bool pelton_bridge_tokenizer_find(const pelton_bridge_tokenizer* tokenizer, pelton_bridge_text token, uint32_t* id);
@@ -72,8 +78,8 @@ void pelton_bridge_tokenizer_free(pelton_bridge_tokenizer* tokenizer);
 typedef struct pelton_bridge_template pelton_bridge_template;
 
 typedef struct {
-  // Work that one rendering may do: an instruction, or 64 bytes of data made or read, costs one. Bounds time (about 20 ns
-  // each) and memory. At most 2.9 million, which the stack of a rendering is made for.
+  // Work that one rendering may do: an instruction, or 64 bytes of data made or read, costs one. Bounds time (about 20
+  // ns each) and memory. At most 2.9 million, which the stack of a rendering is made for.
   uint64_t fuel;
   size_t output_bytes_max;
 } pelton_bridge_limits;
@@ -85,9 +91,9 @@ pelton_bridge_status pelton_bridge_template_parse(pelton_bridge_text source, pel
 
 // `variables_json`: a JSON object, the names that the template sees. `now_unix_s`: what strftime_now formats, in local
 // time. Renders on a thread of its own, whose stack no template can exhaust within its fuel; returns when it is done.
-pelton_bridge_status pelton_bridge_template_render(const pelton_bridge_template* self, pelton_bridge_text variables_json,
-                                                   int64_t now_unix_s, pelton_bridge_bytes* rendered,
-                                                   pelton_bridge_bytes* error);
+pelton_bridge_status pelton_bridge_template_render(const pelton_bridge_template* self,
+                                                   pelton_bridge_text variables_json, int64_t now_unix_s,
+                                                   pelton_bridge_bytes* rendered, pelton_bridge_bytes* error);
 
 void pelton_bridge_template_free(pelton_bridge_template* self);
 

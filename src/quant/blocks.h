@@ -12,8 +12,9 @@ namespace pelton {
 
 // `count` elements (a multiple of the type's block_elements) from `blocks` to `values`. `blocks` may be unaligned.
 using DecodeFunction = void (*)(const std::byte* blocks, float* values, int64_t count);
-// The other way. Inputs must be finite; what an FP16 scale cannot reach saturates. The simple formats give ggml's bytes;
-// the K-formats search for their scales themselves (affine_super_block.h), so that their bytes differ from ggml's.
+// The other way. Inputs must be finite; what an FP16 scale cannot reach saturates. The simple formats give ggml's
+// bytes; the K-formats search for their scales themselves (affine_super_block.h), so that their bytes differ from
+// ggml's.
 using EncodeFunction = void (*)(const float* values, std::byte* blocks, int64_t count);
 
 // False for integer types, which hold no weights.

@@ -13,7 +13,8 @@ using HttpHeader = boost::beast::http::request_header<>;
 // "/v1/models/a%2Fb?x=1" → "/v1/models/a/b". Error: HttpError 400.
 std::string path_of_target(std::string_view target);
 
-// Error HttpError: Host missing, twice or malformed (400), a transfer coding but chunked (501), an unknown expectation (417).
+// Error HttpError: Host missing, twice or malformed (400), a transfer coding but chunked (501), an unknown expectation
+// (417).
 void check_head(const HttpHeader& header);
 
 // The client's x-request-id if it is short and harmless (it goes into the log and the reply), else a fresh one.
