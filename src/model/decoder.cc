@@ -93,10 +93,16 @@ class Decoder::Impl {
     context.caches = caches_;
     shared_input_.start_step();
 
-    for (size_t i = 0; i < layers_.size(); ++i) run_call(context, graph_.calls[i], *layers_[i]);
+    if (observer_) {
+      run_observed(context);
+    } else {
+      for (size_t i = 0; i < layers_.size(); ++i) run_call(context, graph_.calls[i], *layers_[i]);
+    }
     const Activation& logits = activations_[index_of(graph_.logits)];
     return {logits.data, static_cast<size_t>(logits.row_count * logits.width)};
   }
+
+  void set_observer(CallObserver observer) { observer_ = std::move(observer); }
 
  private:
   void fill_positions(const StepBatch& batch) {
@@ -109,6 +115,15 @@ class Decoder::Impl {
       row += sequence.row_count;
     }
     CHECK(row == static_cast<int64_t>(batch.tokens.size()));
+  }
+
+  void run_observed(const StepContext& context) {
+    const SteadyClock clock;
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      const TimePoint start = clock.now();
+      run_call(context, graph_.calls[i], *layers_[i]);
+      observer_(i, clock.now() - start);
+    }
   }
 
   void run_call(const StepContext& context, const LayerCall& call, const Layer& layer) {
@@ -133,6 +148,7 @@ class Decoder::Impl {
   std::vector<RopeTable> rope_tables_;
   std::vector<KvLayerCache> caches_;
   SharedInput shared_input_;
+  CallObserver observer_;
 };
 
 Decoder::Decoder(Executor& executor, std::shared_ptr<const Model> model, const DecoderOptions& options)
@@ -141,6 +157,8 @@ Decoder::Decoder(Executor& executor, std::shared_ptr<const Model> model, const D
 Decoder::~Decoder() = default;
 
 std::span<const float> Decoder::step(const StepBatch& batch) { return impl_->step(batch); }
+
+void Decoder::set_observer(CallObserver observer) { impl_->set_observer(std::move(observer)); }
 
 int64_t Decoder::weight_traffic_bytes() const {
   int64_t bytes = 0;

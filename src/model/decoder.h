@@ -1,11 +1,14 @@
 // Runs a model for inference: rows of many sequences in one step, keys and values in pages.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "base/clock.h"
 #include "ops/attention.h"
 #include "ops/executor.h"
 #include "ops/linear.h"
@@ -29,6 +32,9 @@ struct StepBatch {
   std::vector<int32_t> logit_rows;           // rows whose logits are wanted, ascending; may be empty
 };
 
+// Told after each layer call of a step: its index in the graph's list, and how long it took.
+using CallObserver = std::function<void(size_t call, Duration)>;
+
 // One thread at a time. Nothing is allocated by a step once the largest has been seen.
 class Decoder {
  public:
@@ -39,6 +45,9 @@ class Decoder {
   // Computes the step, writes its keys and values into the pages, and gives logits [logit_rows.size(), V], valid until
   // the next step.
   std::span<const float> step(const StepBatch& batch);
+
+  // For measuring; an empty one costs nothing.
+  void set_observer(CallObserver observer);
 
   const Model& model() const { return *model_; }
   const DecoderOptions& options() const { return options_; }
