@@ -114,12 +114,15 @@ std::string special_token(const std::optional<json::object>& config, std::string
 
 // `eos_token_id` is a number or a list of them.
 void add_end_tokens(const json::object& config, std::set<int64_t>& tokens) {
-  const json::value* value = config.if_contains("eos_token_id");
+  const json::value* value = JsonReader(config, "config").value("eos_token_id");
   if (value == nullptr) return;
-  if (value->is_int64()) tokens.insert(value->get_int64());
-  if (!value->is_array()) return;
-  for (const json::value& token : value->get_array()) {
-    if (token.is_int64()) tokens.insert(token.get_int64());
+  const json::array one{*value};
+  for (const json::value& token : value->is_array() ? value->get_array() : one) {
+    if (!token.is_int64() || token.get_int64() < 0) {
+      throw Error(ErrorCode::kCorruptFile,
+                  "eos_token_id: expected a token id or a list of them, got " + json::serialize(*value));
+    }
+    tokens.insert(token.get_int64());
   }
 }
 
@@ -145,7 +148,9 @@ void load_hugging_face(const fs::path& path, ModelBundle& bundle) {
   add_end_tokens(folder.config, named_ends);
   if (folder.generation_config) add_end_tokens(*folder.generation_config, named_ends);
   const std::string eos = special_token(folder.tokenizer_config, "eos_token");
-  if (const auto token = bundle.tokenizer->find(eos); token && !eos.empty()) named_ends.insert(index_of(*token));
+  if (!eos.empty()) {
+    if (const auto token = bundle.tokenizer->find(eos)) named_ends.insert(index_of(*token));
+  }
   bundle.end_tokens = end_tokens(*bundle.tokenizer, named_ends);
   if (folder.chat_template) {
     bundle.chat_template =

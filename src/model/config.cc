@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -25,7 +26,7 @@ RopeScaling scaling_from_hugging_face(const JsonReader& config, const ModelSpec&
   const auto type = rope.string("rope_type");
   scaling.type = type ? *type : rope.string("type").value_or("default");
   scaling.theta = rope.number("rope_theta", 1, 1e12).value_or(scaling.theta);
-  scaling.factor = rope.number("factor", 1e-3, 1e6).value_or(1);
+  scaling.factor = rope.number("factor", 1e-3, 1e6);
   scaling.original_context_length = rope.integer("original_max_position_embeddings", 1, kSizeMax)
                                         .value_or(config.integer("original_max_position_embeddings", 1, kSizeMax)
                                                       .value_or(scaling.original_context_length));
@@ -69,6 +70,9 @@ ModelSpec HuggingFaceConfig::common_spec(std::string_view architecture) const tr
   spec.norm_epsilon = static_cast<float>(reader_.number("rms_norm_eps", 0, 1).value_or(1e-6));
   spec.has_tied_output = reader_.boolean("tie_word_embeddings").value_or(false);
   check_spec(spec, "config.json");
+  if (reader_.number("partial_rotary_factor", 0, 1).value_or(1) != 1) {
+    throw Error(ErrorCode::kUnsupported, "config.json: partial_rotary_factor other than 1 is not supported here");
+  }
 
   const json::value* rope = reader_.value("rope_parameters");
   if (rope == nullptr) rope = reader_.value("rope_scaling");
@@ -89,6 +93,14 @@ void HuggingFaceConfig::require(std::string_view key, std::string_view expected)
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("config.json: {} \"{}\" is not supported for this architecture (only \"{}\")", key, *found,
                             expected));
+  }
+}
+
+void HuggingFaceConfig::require_absent(std::initializer_list<std::string_view> keys) const {
+  for (const std::string_view key : keys) {
+    if (reader_.value(key) != nullptr) {
+      throw Error(ErrorCode::kUnsupported, fmt::format("config.json: {} is not supported for this architecture", key));
+    }
   }
 }
 
@@ -156,45 +168,64 @@ RopeParameters GgufConfig::rope(ModelSpec& spec) const {
                             full_key("rope.dimension_count"), scaling.rotated_width, spec.head_width));
   }
   scaling.theta = number("rope.freq_base").value_or(10000);
-  scaling.factor = number("rope.scaling.factor").value_or(1);
-  if (!(scaling.theta >= 1) || !(scaling.factor > 0)) {
+  scaling.factor = number("rope.scaling.factor");
+  if (!scaling.factor) scaling.factor = number("rope.scale_linear");
+  scaling.beta_fast = number("rope.scaling.yarn_beta_fast").value_or(scaling.beta_fast);
+  scaling.beta_slow = number("rope.scaling.yarn_beta_slow").value_or(scaling.beta_slow);
+  if (!(scaling.theta >= 1) || !(scaling.factor.value_or(1) > 0)) {
     throw Error(ErrorCode::kCorruptFile,
                 fmt::format("GGUF metadata: {} or its scaling factor is out of range", full_key("rope.freq_base")));
   }
   scaling.original_context_length = size("rope.scaling.original_context_length", spec.context_length);
   const std::string type = file_.string(full_key("rope.scaling.type")).value_or("none");
   scaling.type = type == "none" ? "default" : type;
+  // The spelling of old files.
+  if (!file_.string(full_key("rope.scaling.type")) && scaling.factor.value_or(1) != 1) scaling.type = "linear";
   RopeParameters parameters = rope_parameters(scaling);
   spec.rope_scaling = scaling_name(scaling);
-  if (const auto attention_factor = number("rope.scaling.attn_factor")) {
-    parameters.magnitude *= static_cast<float>(*attention_factor);
+  for (const std::string_view key : {"rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor"}) {
+    const double factor = number(key).value_or(1);
+    if (!(factor > 0))
+      throw Error(ErrorCode::kCorruptFile, fmt::format("GGUF metadata: {} is {}", full_key(key), factor));
+    parameters.magnitude *= static_cast<float>(factor);
   }
   // llama3's stretch comes as a table of divisors.
   if (const auto divisors = file_.find("rope_freqs.weight")) {
-    if (divisors->type() != ElementType::kF32 ||
-        divisors->shape().element_count() != static_cast<int64_t>(parameters.inverse_frequencies.size())) {
-      throw Error(
-          ErrorCode::kCorruptFile,
-          fmt::format("GGUF: rope_freqs.weight is {} {}; expected f32 [{}]", element_type_name(divisors->type()),
-                      divisors->shape().to_string(), parameters.inverse_frequencies.size()));
-    }
-    std::vector<float> values(parameters.inverse_frequencies.size());
-    decode_function(ElementType::kF32)(divisors->data(), values.data(), static_cast<int64_t>(values.size()));
-    for (size_t i = 0; i < values.size(); ++i) {
-      if (!(values[i] > 0))
-        throw Error(ErrorCode::kCorruptFile, "GGUF: rope_freqs.weight holds a divisor that is not positive");
-      parameters.inverse_frequencies[i] /= values[i];
-    }
+    divide_by_table(*divisors, parameters);
     spec.rope_scaling = "llama3";
   }
   return parameters;
 }
 
-void GgufConfig::require_absent(std::string_view key) const {
-  if (file_.metadata().contains(full_key(key))) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("GGUF metadata: {} is not supported for this architecture", full_key(key)));
+void GgufConfig::divide_by_table(const Tensor& divisors, RopeParameters& parameters) const {
+  if (divisors.type() != ElementType::kF32 ||
+      divisors.shape().element_count() != static_cast<int64_t>(parameters.inverse_frequencies.size())) {
+    throw Error(ErrorCode::kCorruptFile,
+                fmt::format("GGUF: rope_freqs.weight is {} {}; expected f32 [{}]", element_type_name(divisors.type()),
+                            divisors.shape().to_string(), parameters.inverse_frequencies.size()));
   }
+  std::vector<float> values(parameters.inverse_frequencies.size());
+  decode_function(ElementType::kF32)(divisors.data(), values.data(), static_cast<int64_t>(values.size()));
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!(values[i] > 0)) {
+      throw Error(ErrorCode::kCorruptFile, "GGUF: rope_freqs.weight holds a divisor that is not positive");
+    }
+    parameters.inverse_frequencies[i] /= values[i];
+  }
+}
+
+void GgufConfig::require_neutral(std::string_view key, std::initializer_list<double> neutral_values) const {
+  const auto found = file_.metadata().find(full_key(key));
+  if (found == file_.metadata().end()) return;
+  double value = NAN;
+  if (const auto* boolean = std::get_if<bool>(&found->second)) value = *boolean ? 1 : 0;
+  if (std::holds_alternative<int64_t>(found->second) || std::holds_alternative<uint64_t>(found->second) ||
+      std::holds_alternative<double>(found->second)) {
+    value = number(key).value_or(NAN);
+  }
+  if (std::find(neutral_values.begin(), neutral_values.end(), value) != neutral_values.end()) return;
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("GGUF metadata: this value of {} is not supported for this architecture", full_key(key)));
 }
 
 void check_spec(const ModelSpec& spec, std::string_view source) {

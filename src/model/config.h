@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ class HuggingFaceConfig {
   // Error kUnsupported: the key is there and says something else.
   void require(std::string_view key, std::string_view expected) const;
   void require_false(std::string_view key) const;
+  // Error kUnsupported: the key is there and not null.
+  void require_absent(std::initializer_list<std::string_view> keys) const;
 
  private:
   int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
@@ -37,12 +40,14 @@ class GgufConfig {
   GgufConfig(const GgufFile& file, std::string prefix) : file_(file), prefix_(std::move(prefix)) {}
 
   ModelSpec common_spec() const;
-  void require_absent(std::string_view key) const;
+  // Error kUnsupported: the key is there with a value under which the model would be another one.
+  void require_neutral(std::string_view key, std::initializer_list<double> neutral_values) const;
 
  private:
   int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
   std::optional<double> number(std::string_view key) const;
   RopeParameters rope(ModelSpec& spec) const;
+  void divide_by_table(const Tensor& divisors, RopeParameters& parameters) const;
   std::string full_key(std::string_view key) const { return prefix_ + "." + std::string(key); }
 
   const GgufFile& file_;

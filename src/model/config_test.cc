@@ -48,6 +48,21 @@ TEST(HuggingFaceConfig, RefusesWhatCannotBe) {
   EXPECT_THAT(error_of(R"(, "rope_scaling": 5)"), testing::HasSubstr("expected an object"));
 }
 
+TEST(HuggingFaceConfig, RefusesRopeThatIsNotWhole) {
+  EXPECT_THAT(error_of(R"(, "rope_scaling": {"type": "linear"})"), testing::HasSubstr("factor"));
+  EXPECT_THAT(error_of(R"(, "partial_rotary_factor": 0.5)"), testing::HasSubstr("partial_rotary_factor"));
+  EXPECT_THAT(
+      error_of(R"(, "rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4})"),
+      testing::HasSubstr("low_freq_factor"));
+}
+
+TEST(HuggingFaceConfig, RefusesWhatWouldBeAnotherModel) {
+  const json::value config = parse_json(R"({"quantization_config": {}, "sliding_window": null})", "config.json");
+  const HuggingFaceConfig reader(config.get_object());
+  EXPECT_THROW(reader.require_absent({"quantization_config"}), Error);
+  EXPECT_NO_THROW(reader.require_absent({"sliding_window", "num_local_experts"}));
+}
+
 TEST(HuggingFaceConfig, RefusesHeadsThatDoNotDivide) {
   ModelSpec spec = spec_of("");
   spec.key_value_head_count = 3;

@@ -13,6 +13,13 @@ namespace {
 
 constexpr double kTwoPi = 2 * std::numbers::pi;
 
+double factor_of(const RopeScaling& scaling) {
+  if (!scaling.factor) {
+    throw Error(ErrorCode::kCorruptFile, fmt::format("RoPE scaling \"{}\" needs a factor", scaling.type));
+  }
+  return *scaling.factor;
+}
+
 std::vector<double> plain_frequencies(const RopeScaling& scaling) {
   std::vector<double> frequencies;
   for (int64_t i = 0; i < scaling.rotated_width; i += 2) {
@@ -24,18 +31,23 @@ std::vector<double> plain_frequencies(const RopeScaling& scaling) {
 
 // Position interpolation (Chen et al. 2023, arXiv 2306.15595).
 void stretch_linear(const RopeScaling& scaling, std::vector<double>& frequencies) {
-  for (double& frequency : frequencies) frequency /= scaling.factor;
+  for (double& frequency : frequencies) frequency /= factor_of(scaling);
 }
 
 // Llama 3.1: long waves are stretched, short ones kept, those between are blended.
 void stretch_llama3(const RopeScaling& scaling, std::vector<double>& frequencies) {
+  if (!(scaling.low_frequency_factor < scaling.high_frequency_factor)) {
+    throw Error(ErrorCode::kCorruptFile,
+                fmt::format("RoPE scaling \"llama3\": low_freq_factor {} must be below high_freq_factor {}",
+                            scaling.low_frequency_factor, scaling.high_frequency_factor));
+  }
   const auto original = static_cast<double>(scaling.original_context_length);
   for (double& frequency : frequencies) {
     const double turns = original * frequency / kTwoPi;  // in the original context
     const double kept = std::clamp(
         (turns - scaling.low_frequency_factor) / (scaling.high_frequency_factor - scaling.low_frequency_factor), 0.0,
         1.0);
-    frequency = (1 - kept) * frequency / scaling.factor + kept * frequency;
+    frequency = (1 - kept) * frequency / factor_of(scaling) + kept * frequency;
   }
 }
 
@@ -58,7 +70,7 @@ void stretch_yarn(const RopeScaling& scaling, std::vector<double>& frequencies) 
   if (low == high) high += 0.001;
   for (size_t i = 0; i < frequencies.size(); ++i) {
     const double stretched = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
-    frequencies[i] = frequencies[i] / scaling.factor * stretched + frequencies[i] * (1 - stretched);
+    frequencies[i] = frequencies[i] / factor_of(scaling) * stretched + frequencies[i] * (1 - stretched);
   }
 }
 
@@ -67,10 +79,10 @@ double yarn_magnitude(double factor, double scale) { return factor <= 1 ? 1.0 : 
 float yarn_attention_factor(const RopeScaling& scaling) {
   if (scaling.attention_factor) return static_cast<float>(*scaling.attention_factor);
   if (scaling.magnitude_scale.value_or(0) != 0 && scaling.magnitude_scale_all.value_or(0) != 0) {
-    return static_cast<float>(yarn_magnitude(scaling.factor, *scaling.magnitude_scale) /
-                              yarn_magnitude(scaling.factor, *scaling.magnitude_scale_all));
+    return static_cast<float>(yarn_magnitude(factor_of(scaling), *scaling.magnitude_scale) /
+                              yarn_magnitude(factor_of(scaling), *scaling.magnitude_scale_all));
   }
-  return static_cast<float>(yarn_magnitude(scaling.factor, 1));
+  return static_cast<float>(yarn_magnitude(factor_of(scaling), 1));
 }
 
 }  // namespace
@@ -89,6 +101,12 @@ RopeParameters rope_parameters(const RopeScaling& scaling) {
     throw Error(
         ErrorCode::kUnsupported,
         fmt::format("RoPE scaling \"{}\" is not supported; supported: default, linear, llama3, yarn", scaling.type));
+  }
+  for (const double frequency : frequencies) {
+    if (!(frequency > 0 && std::isfinite(frequency))) {
+      throw Error(ErrorCode::kCorruptFile,
+                  fmt::format("RoPE scaling \"{}\": the parameters give a frequency of {}", scaling.type, frequency));
+    }
   }
   parameters.inverse_frequencies.assign(frequencies.begin(), frequencies.end());
   return parameters;

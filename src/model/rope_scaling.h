@@ -15,7 +15,7 @@ struct RopeScaling {
   std::string type = "default";  // "default", "linear", "yarn", "llama3"
   double theta = 10000;          // base of the frequencies
   int64_t rotated_width = 0;     // R: even, at least 2
-  double factor = 1;             // how many times longer
+  std::optional<double> factor;  // how many times longer; every type but "default" needs it
   int64_t original_context_length = 0;
   // llama3
   double low_frequency_factor = 1;
@@ -29,7 +29,8 @@ struct RopeScaling {
   std::optional<double> magnitude_scale_all;  // `mscale_all_dim`
 };
 
-// Frequencies and magnitude; the pairing is left at its default. Error kUnsupported: an unknown type, by name.
+// Frequencies and magnitude; the pairing is left at its default. Errors: kUnsupported (an unknown type,
+// by name), kCorruptFile (parameters that give no frequency).
 RopeParameters rope_parameters(const RopeScaling& scaling);
 
 }  // namespace pelton

@@ -46,9 +46,13 @@ Tensor require_tensor(const TensorSource& source, std::string_view name, Element
   return *tensor;
 }
 
-std::vector<float> copy_floats(const Tensor& tensor) {
+// A reference that is not finite could excuse any difference.
+std::vector<float> copy_floats(const Tensor& tensor, std::string_view name) {
   std::vector<float> values(static_cast<size_t>(tensor.shape().element_count()));
   std::memcpy(values.data(), tensor.data(), values.size() * sizeof(float));
+  if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); })) {
+    fail_reference(name, "holds a value that is not finite");
+  }
   return values;
 }
 
@@ -62,6 +66,16 @@ std::vector<int32_t> copy_ids(const Tensor& tensor, std::string_view name, int64
     ids.push_back(static_cast<int32_t>(id));
   }
   return ids;
+}
+
+std::vector<int32_t> read_greedy(const TensorSource& source, int64_t vocabulary_size) {
+  const Tensor greedy = require_tensor(source, "greedy", ElementType::kI64);
+  if (greedy.shape().rank() != 2 || greedy.shape()[0] != 1 || greedy.shape()[1] <= kGreedyPromptTokens) {
+    fail_reference("greedy",
+                   fmt::format("has shape {}; expected [1, more than {}]: a prompt of {} tokens and its continuation",
+                               greedy.shape().to_string(), kGreedyPromptTokens, kGreedyPromptTokens));
+  }
+  return copy_ids(greedy, "greedy", vocabulary_size);
 }
 
 Reference read_reference(const TensorSource& source, const ModelSpec& spec) {
@@ -78,11 +92,14 @@ Reference read_reference(const TensorSource& source, const ModelSpec& spec) {
                                          spec.vocabulary_size));
   }
   reference.ids = copy_ids(ids, "input_ids", spec.vocabulary_size);
-  reference.logits = copy_floats(logits);
-  if (source.find("greedy")) {
-    reference.greedy = copy_ids(require_tensor(source, "greedy", ElementType::kI64), "greedy", spec.vocabulary_size);
+  reference.logits = copy_floats(logits, "logits");
+  if (source.find("greedy")) reference.greedy = read_greedy(source, spec.vocabulary_size);
+  if (source.find("loss")) {
+    const Tensor loss = require_tensor(source, "loss", ElementType::kF32);
+    if (loss.shape().element_count() != 1)
+      fail_reference("loss", "expected one number, got " + loss.shape().to_string());
+    reference.loss = copy_floats(loss, "loss")[0];
   }
-  if (source.find("loss")) reference.loss = copy_floats(require_tensor(source, "loss", ElementType::kF32)).at(0);
   return reference;
 }
 
@@ -107,7 +124,7 @@ double divergence(std::span<const float> reference, std::span<const float> got) 
   double sum = 0;
   for (size_t i = 0; i < p.size(); ++i)
     sum += std::exp(static_cast<double>(p[i])) * (static_cast<double>(p[i]) - static_cast<double>(q[i]));
-  return std::max(sum, 0.0);
+  return std::isnan(sum) ? INFINITY : std::max(sum, 0.0);
 }
 
 // Runs sequences of tokens through the paged cache in chunks and hands out each position's logits.
@@ -225,7 +242,7 @@ GradientsComparison compare_gradients(const Model& model, const std::map<std::st
     if (model.naming == WeightNaming::kGguf && file_name.is_interleaved_in_gguf) {
       got = deinterleave_rows(got, gradient.shape(), model.spec.head_width);
     }
-    const std::vector<float> want = copy_floats(reference);
+    const std::vector<float> want = copy_floats(reference, name);
     double worst = 0;
     for (size_t i = 0; i < want.size(); ++i) worst = std::max(worst, difference(got[i], want[i]));
     const double largest = largest_magnitude(want);
@@ -258,8 +275,13 @@ TrainingBatch training_batch(const Reference& reference) {
   return batch;
 }
 
-void check_expected_gradients(Executor& executor, std::shared_ptr<const Model> model, const Reference& reference,
-                              const TensorSource& expected, double tolerance, VerifyReport& report) {
+bool has_gradients(const TensorSource& expected) {
+  return std::any_of(expected.entries().begin(), expected.entries().end(),
+                     [](const TensorEntry& entry) { return entry.name.starts_with(kGradientPrefix); });
+}
+
+void check_backward(Executor& executor, std::shared_ptr<const Model> model, const Reference& reference,
+                    const TensorSource& expected, double tolerance, VerifyReport& report) {
   DifferentiableModel differentiable(executor, model);
   differentiable.forward(training_batch(reference));
   const double loss = differentiable.backward();
@@ -267,8 +289,7 @@ void check_expected_gradients(Executor& executor, std::shared_ptr<const Model> m
     const double wanted = *reference.loss;
     report.loss = {loss, wanted, std::abs(loss - wanted) / std::max(std::abs(wanted), 1e-12)};
   }
-  const auto is_gradient = [](const TensorEntry& entry) { return entry.name.starts_with(kGradientPrefix); };
-  if (std::any_of(expected.entries().begin(), expected.entries().end(), is_gradient)) {
+  if (has_gradients(expected)) {
     report.gradients = compare_gradients(*model, differentiable.gradients(), expected, tolerance);
   }
 }
@@ -310,7 +331,9 @@ VerifyReport verify_model(Executor& executor, std::shared_ptr<const Model> model
     report.logits.push_back(compare_logits(decoder, reference, "token by token", 1, options.tolerance));
     if (!reference.greedy.empty()) report.greedy = compare_greedy(decoder, reference, options.tolerance);
   }
-  if (reference.loss) check_expected_gradients(executor, model, reference, expected, options.tolerance, report);
+  if (reference.loss || has_gradients(expected)) {
+    check_backward(executor, model, reference, expected, options.tolerance, report);
+  }
 
   report.passed = report.max_rel_diff() <= options.tolerance && (!report.greedy || report.greedy->passed) &&
                   (!report.loss || report.loss->rel_diff <= options.tolerance) &&

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "base/error.h"
@@ -59,6 +60,65 @@ TEST(Verify, NoticesAnotherModel) {
   EXPECT_GT(report.max_rel_diff(), 1e-3);
   EXPECT_TRUE(report.logits[0].first_disagreement.has_value());
   EXPECT_FALSE(report.gradients->passed);
+}
+
+// A reference with one tensor replaced.
+class ChangedReference final : public TensorSource {
+ public:
+  ChangedReference(std::shared_ptr<const TensorSource> source, std::string name, std::optional<Tensor> tensor)
+      : source_(std::move(source)), name_(std::move(name)), tensor_(std::move(tensor)) {
+    for (const TensorEntry& entry : source_->entries()) {
+      if (entry.name != name_ || tensor_) entries_.push_back(entry);
+    }
+  }
+  const std::vector<TensorEntry>& entries() const override { return entries_; }
+  std::optional<Tensor> find(std::string_view name) const override {
+    return name == name_ ? tensor_ : source_->find(name);
+  }
+
+ private:
+  std::shared_ptr<const TensorSource> source_;
+  std::string name_;
+  std::optional<Tensor> tensor_;
+  std::vector<TensorEntry> entries_;
+};
+
+Tensor filled(const Shape& shape, float value) {
+  Tensor tensor = Tensor::f32(shape);
+  std::fill_n(tensor.mutable_floats(), shape.element_count(), value);
+  return tensor;
+}
+
+TEST(Verify, RefusesAReferenceThatIsNotFinite) {
+  Executor executor(1);
+  const auto source = golden_reference("llama");
+  for (const std::string name : {"logits", "loss", "grad.model.norm.weight"}) {
+    const ChangedReference broken(source, name, filled(source->find(name)->shape(), INFINITY));
+    EXPECT_THROW(verify_model(executor, golden_model("llama"), broken, {}), Error) << name;
+  }
+}
+
+TEST(Verify, RefusesALossOrAGreedyTextOfAnotherShape) {
+  Executor executor(1);
+  const auto source = golden_reference("llama");
+  for (const Shape& shape : {Shape{0}, Shape{3}}) {
+    EXPECT_THROW(verify_model(executor, golden_model("llama"), ChangedReference(source, "loss", filled(shape, 1)), {}),
+                 Error);
+  }
+  for (const Shape& shape : {Shape{2, 32}, Shape{1, 4}, Shape{1, 0}}) {
+    const ChangedReference broken(source, "greedy", Tensor(ElementType::kI64, shape));
+    EXPECT_THROW(verify_model(executor, golden_model("llama"), broken, {}), Error);
+  }
+}
+
+TEST(Verify, ComparesGradientsOfAReferenceWithoutLoss) {
+  Executor executor(1);
+  const auto source = golden_reference("llama");
+  const VerifyReport good = verify_model(executor, golden_model("llama"), ChangedReference(source, "loss", {}), {});
+  EXPECT_TRUE(good.passed && good.gradients && !good.loss);
+  const std::string name = "grad.model.norm.weight";
+  const auto wrong = std::make_shared<ChangedReference>(source, name, filled(source->find(name)->shape(), 7));
+  EXPECT_FALSE(verify_model(executor, golden_model("llama"), ChangedReference(wrong, "loss", {}), {}).passed);
 }
 
 TEST(Verify, RefusesAReferenceOfAnotherShape) {

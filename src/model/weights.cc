@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/check.h"
 #include "base/error.h"
 #include "quant/blocks.h"
@@ -26,6 +28,12 @@ std::optional<std::string_view> match(std::string_view pattern, std::string_view
   return number;
 }
 
+// Tensors that files may hold beside the weights: frequencies, which the configuration gives too, and a copy of a tied
+// output matrix.
+bool is_beside_weights(std::string_view name) {
+  return name.ends_with(".rotary_emb.inv_freq") || name == "rope_freqs.weight" || name == "lm_head.weight";
+}
+
 std::string fill(std::string_view pattern, std::string_view number) {
   const size_t hole = pattern.find("{}");
   if (hole == std::string_view::npos) return std::string(pattern);
@@ -45,6 +53,7 @@ FileWeightName file_weight_name(std::span<const WeightName> names, WeightNaming 
 
 WeightSet::WeightSet(const Graph& graph, std::span<const WeightName> names, WeightNaming naming,
                      const TensorSource& source) {
+  std::set<std::string, std::less<>> used;
   for (const WeightSpec& weight : graph.weights) {
     const std::string name = file_weight_name(names, naming, weight.name).name;
     const std::optional<Tensor> tensor = source.find(name);
@@ -59,6 +68,13 @@ WeightSet::WeightSet(const Graph& graph, std::span<const WeightName> names, Weig
                                                        element_type_name(tensor->type())));
     }
     tensors_.emplace(weight.name, *tensor);
+    used.insert(name);
+  }
+  for (const TensorEntry& entry : source.entries()) {
+    if (used.contains(entry.name) || is_beside_weights(entry.name)) continue;
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("the tensor {} {} has no place in this architecture with this configuration", entry.name,
+                            entry.shape.to_string()));
   }
 }
 

@@ -19,7 +19,8 @@ enum class WeightNaming { kHuggingFace, kGguf };
 class WeightSet {
  public:
   // Errors: kCorruptFile (a weight is missing or has another shape than the configuration says: both are named),
-  // kUnsupported (an element type that cannot hold weights).
+  // kUnsupported (an element type that cannot hold weights; a tensor that the graph does not use, such as a bias or a
+  // layer too many: without it this would be another model).
   WeightSet(const Graph& graph, std::span<const WeightName> names, WeightNaming naming, const TensorSource& source);
 
   // As it lies in the file.

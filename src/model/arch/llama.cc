@@ -29,12 +29,23 @@ ModelSpec spec_from_hugging_face(const json::object& config) {
   reader.require("hidden_act", "silu");
   reader.require_false("attention_bias");
   reader.require_false("mlp_bias");
+  reader.require_absent({"quantization_config", "num_local_experts", "sliding_window", "attn_logit_softcapping",
+                         "final_logit_softcapping"});
   return reader.common_spec("llama");
 }
 
 ModelSpec spec_from_gguf(const GgufFile& file) {
   const GgufConfig reader(file, "llama");
-  reader.require_absent("expert_count");
+  for (const std::string_view key : {"expert_count", "attention.sliding_window", "attention.clamp_kqv",
+                                     "attention.max_alibi_bias", "rope.scaling.yarn_log_multiplier"}) {
+    reader.require_neutral(key, {0});
+  }
+  for (const std::string_view key : {"logit_scale", "residual_scale", "embedding_scale"}) {
+    reader.require_neutral(key, {0, 1});
+  }
+  reader.require_neutral("attention.causal", {1});
+  reader.require_neutral("attention.scale", {0});
+  reader.require_neutral("rope.scaling.yarn_ext_factor", {-1, 1});
   ModelSpec spec = reader.common_spec();
   spec.rope.pairing = RopePairing::kInterleaved;
   return spec;
