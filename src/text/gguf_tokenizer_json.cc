@@ -137,7 +137,11 @@ json::object byte_level_bpe(const GgufVocabulary& source, const CheckedVocabular
     // The left part is never empty, but may begin with a space in vocabularies that are not byte-level.
     const size_t space = merge.find(' ', 1);
     if (space == std::string::npos || find_invalid_utf8(merge)) corrupt(fmt::format("\"{}\" is no merge", merge));
-    merges.push_back(json::array{json::string(merge.substr(0, space)), json::string(merge.substr(space + 1))});
+    const std::string left = merge.substr(0, space), right = merge.substr(space + 1);
+    for (const std::string& token : {left, right, left + right}) {
+      if (!vocabulary.ids().contains(token)) corrupt(fmt::format("the merge \"{}\": no token \"{}\"", merge, token));
+    }
+    merges.push_back(json::array{json::string(left), json::string(right)});
   }
   return {{"version", "1.0"},
           {"added_tokens", added_tokens(vocabulary)},

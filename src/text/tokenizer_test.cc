@@ -142,7 +142,10 @@ TEST(Tokenizer, RefusesVocabulariesThatContradictThemselves) {
   EXPECT_THAT(message_with([](auto& v) { v.tokens[5] = "\xFF"; }), HasSubstr("token 5"));
   EXPECT_THAT(message_with([](auto& v) { v.merges.clear(); }), HasSubstr("without merges"));
   EXPECT_THAT(message_with([](auto& v) { v.merges[0] = "nospace"; }), HasSubstr("no merge"));
-  message_with([](auto& v) { v.merges[0] = "notatoken neither"; });
+  EXPECT_THAT(message_with([](auto& v) { v.merges[0] = "notatoken a"; }),
+              HasSubstr("the merge \"notatoken a\": no token \"notatoken\""));
+  EXPECT_THAT(message_with([](auto& v) { v.merges[0] = "a notatoken"; }), HasSubstr("no token \"notatoken\""));
+  EXPECT_THAT(message_with([](auto& v) { v.merges[0] = "z z"; }), HasSubstr("the merge \"z z\": no token \"zz\""));
   for (const std::string_view text :
        {"", "[]", "{", R"({"model": 3})", R"({"model": {"type": "BPE"}, "decoder": {"type": "ByteLevel"}})",
         R"({"model": {"type": "BPE", "vocab": {"a": -1}}, "decoder": {"type": "ByteLevel"}})",
