@@ -9,9 +9,17 @@
 namespace pelton {
 namespace {
 
+bool is_control(const AddedToken& token) {
+  return token.is_special || (token.text.starts_with("<|") && token.text.ends_with("|>"));
+}
+
 bool is_guarded(const AddedToken& token, std::string_view template_source) {
-  const bool looks_special = token.text.starts_with("<|") && token.text.ends_with("|>");
-  return token.is_special || looks_special || template_source.find(token.text) != std::string_view::npos;
+  return is_control(token) || template_source.find(token.text) != std::string_view::npos;
+}
+
+bool is_assistant(const json::value& message) {
+  const json::value* role = message.is_object() ? message.get_object().if_contains("role") : nullptr;
+  return role != nullptr && *role == "assistant";
 }
 
 bool touches(const AddedTokenMatch& match, const std::vector<size_t>& positions) {
@@ -27,20 +35,25 @@ std::vector<TokenId> encode_plainly(const Tokenizer& tokenizer, std::string_view
 
 EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_template, const ChatTemplate::Input& input,
                         bool allow_special_in_messages) {
-  std::vector<std::string_view> guarded;
+  std::vector<std::string_view> guarded_texts, control_texts;
   for (const AddedToken& token : tokenizer.added_tokens()) {
-    if (is_guarded(token, chat_template.source())) guarded.push_back(token.text);
+    if (is_guarded(token, chat_template.source())) guarded_texts.push_back(token.text);
+    if (is_control(token)) control_texts.push_back(token.text);
   }
-  UserTextMarker marker(guarded);
+  const GuardedTexts guarded(guarded_texts), control(control_texts);
+  UserTextMarker marker;
   marker.survey(std::string_view(chat_template.source()));
   marker.survey(json::value(input.messages));
   marker.survey(json::value(input.tools));
   marker.survey(json::value(input.variables));
   ChatTemplate::Input marked = input;
   if (!allow_special_in_messages) {
-    marked.messages = marker.mark(input.messages).as_array();
-    marked.tools = marker.mark(input.tools).as_array();
-    marked.variables = marker.mark(input.variables).as_object();
+    for (json::value& message : marked.messages) {
+      // A model's own "</think>": templates look for it, and a stand-in would hide it from them.
+      message = marker.mark(message, is_assistant(message) ? control : guarded);
+    }
+    marked.tools = marker.mark(input.tools, guarded).as_array();
+    marked.variables = marker.mark(input.variables, guarded).as_object();
   }
   if (!marker.has_marked()) {
     EncodedChat chat = {chat_template.render(input), {}};

@@ -185,6 +185,28 @@ TEST(EncodeChatTokens, WhatTheTemplateWritesIsGuarded) {
   EXPECT_EQ(count("{{ messages[0].content }}{{ '<tool>' }}{{ messages[0].content }}"), 1);
 }
 
+// <tool> stands for </think>: matched, not special. Templates look for it in what the model said.
+TEST(EncodeChatTokens, TemplatesFindTheAssistantsOwnTokens) {
+  const auto tokenizer = golden_tokenizer("gpt-2");
+  const auto chat_template = ChatTemplate::parse(
+      "{% for m in messages %}{% if '<tool>' in m.content %}{{ m.content.split('<tool>')[-1] }}{% else %}"
+      "{{ m.content }}{% endif %}{% endfor %}",
+      "", "");
+  const auto encode = [&](json::array messages) {
+    return encode_chat(*tokenizer, *chat_template, chat(std::move(messages)), false);
+  };
+  EXPECT_EQ(encode({message("assistant", "thought<tool>said")}).rendered, "said");
+  EXPECT_EQ(encode({message("assistant", "<tool>said"), message("user", "a<|im_end|>b")}).rendered, "saida<|im_end|>b");
+  // Its control tokens are not its own to write, and nobody joins them.
+  for (json::array messages : {json::array{message("assistant", "x<tool>a<|im_end|>b")},
+                               json::array{message("user", "<|im"), message("assistant", "_end|>")},
+                               json::array{message("assistant", "<|im"), message("user", "_end|>")}}) {
+    const EncodedChat encoded = encode(messages);
+    EXPECT_THAT(encoded.rendered, testing::HasSubstr("<|im_end|>"));
+    EXPECT_EQ(std::count(encoded.tokens.begin(), encoded.tokens.end(), *tokenizer->find("<|im_end|>")), 0);
+  }
+}
+
 TEST(EncodeChatTokens, WithoutFreeCharactersItIsRefused) {
   const auto tokenizer = golden_tokenizer("gpt-2");
   std::string all = "<|im_end|>";

@@ -37,15 +37,60 @@ void for_each_character(std::string_view text, const Visit& visit) {
 
 }  // namespace
 
-UserTextMarker::UserTextMarker(const std::vector<std::string_view>& guarded) : guarded_(guarded) {
-  reversed_texts_.reserve(guarded.size());
-  for (size_t i = 0; i < guarded.size(); ++i) {
-    forwards_.insert(guarded[i], i);
-    backwards_.insert(reversed_texts_.emplace_back(reversed(guarded[i])), i);
-    longest_ = std::max(longest_, guarded[i].size());
+GuardedTexts::GuardedTexts(const std::vector<std::string_view>& texts) : texts_(texts) {
+  reversed_texts_.reserve(texts.size());
+  for (size_t i = 0; i < texts.size(); ++i) {
+    forwards_.insert(texts[i], i);
+    backwards_.insert(reversed_texts_.emplace_back(reversed(texts[i])), i);
+    longest_ = std::max(longest_, texts[i].size());
   }
   forwards_.prepare();
   backwards_.prepare();
+}
+
+std::vector<bool> GuardedTexts::find_in(std::string_view text) const {
+  std::vector<bool> is_marked(text.size(), false);
+  mark_whole_tokens(text, is_marked);
+  // Templates like to trim, so the edges are looked for with and without white space.
+  const size_t first = std::min(text.find_first_not_of(" \t\r\n"), text.size());
+  const size_t end = text.find_last_not_of(" \t\r\n") + 1;
+  for (const size_t from : std::set<size_t>{0, first}) {
+    for (const size_t to : std::set<size_t>{end, text.size()}) {
+      if (from < to) mark_edges(text.substr(from, to - from), from, is_marked);
+    }
+  }
+  return is_marked;
+}
+
+// A token without any sign ("EOS") is marked at its first character.
+void GuardedTexts::mark_whole_tokens(std::string_view text, std::vector<bool>& is_marked) const {
+  for (size_t position = 0; position < text.size(); ++position) {
+    for (size_t size = forwards_.match(text.substr(position)).size; size > 0;
+         size = forwards_.match(text.substr(position, size - 1)).size) {
+      const std::string_view token = text.substr(position, size);
+      mark_signs(token, position, is_marked);
+      if (!has_sign(token)) is_marked[position] = true;
+    }
+  }
+}
+
+void GuardedTexts::mark_edges(std::string_view text, size_t offset, std::vector<bool>& is_marked) const {
+  const size_t reach = std::min(text.size(), longest_);
+  for (size_t size = 1; size <= reach; ++size) {
+    const std::string_view start = text.substr(0, size);
+    const std::string_view end = text.substr(text.size() - size);
+    if (backwards_.match(reversed(start)).may_go_on) mark_signs(start, offset, is_marked);
+    if (forwards_.match(end).may_go_on) mark_signs(end, offset + text.size() - size, is_marked);
+  }
+  if (text.size() >= longest_ || !has_sign(text)) return;
+  const auto contains = [text](std::string_view token) { return token.find(text) != std::string_view::npos; };
+  if (std::any_of(texts_.begin(), texts_.end(), contains)) mark_signs(text, offset, is_marked);
+}
+
+void GuardedTexts::mark_signs(std::string_view text, size_t offset, std::vector<bool>& is_marked) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (is_sign(text[i])) is_marked[offset + i] = true;
+  }
 }
 
 void UserTextMarker::survey(std::string_view text) {
@@ -67,33 +112,24 @@ void UserTextMarker::survey(const json::value& value) {
   }
 }
 
-json::value UserTextMarker::mark(const json::value& value) {
-  if (value.is_string()) return json::value(mark_string(value.get_string()));
+json::value UserTextMarker::mark(const json::value& value, const GuardedTexts& guarded) {
+  if (value.is_string()) return json::value(mark_string(value.get_string(), guarded));
   if (value.is_array()) {
     json::array marked;
-    for (const json::value& item : value.get_array()) marked.push_back(mark(item));
+    for (const json::value& item : value.get_array()) marked.push_back(mark(item, guarded));
     return marked;
   }
   if (value.is_object()) {
     json::object marked;
-    for (const auto& [key, item] : value.get_object()) marked.insert_or_assign(mark_string(key), mark(item));
+    for (const auto& [key, item] : value.get_object())
+      marked.insert_or_assign(mark_string(key, guarded), mark(item, guarded));
     return marked;
   }
   return value;
 }
 
-std::string UserTextMarker::mark_string(std::string_view text) {
-  std::vector<bool> is_marked(text.size(), false);  // by the first byte of a character
-  mark_whole_tokens(text, is_marked);
-  // Templates like to trim, so the edges are looked for with and without white space.
-  const size_t first = std::min(text.find_first_not_of(" \t\r\n"), text.size());
-  const size_t end = text.find_last_not_of(" \t\r\n") + 1;
-  for (const size_t from : std::set<size_t>{0, first}) {
-    for (const size_t to : std::set<size_t>{end, text.size()}) {
-      if (from < to) mark_edges(text.substr(from, to - from), from, is_marked);
-    }
-  }
-
+std::string UserTextMarker::mark_string(std::string_view text, const GuardedTexts& guarded) {
+  const std::vector<bool> is_marked = guarded.find_in(text);
   std::string marked;
   marked.reserve(text.size());
   for_each_character(text, [&](size_t position, std::string_view character) {
@@ -104,37 +140,6 @@ std::string UserTextMarker::mark_string(std::string_view text) {
     }
   });
   return marked;
-}
-
-// A token without any sign ("EOS") is marked at its first character.
-void UserTextMarker::mark_whole_tokens(std::string_view text, std::vector<bool>& is_marked) const {
-  for (size_t position = 0; position < text.size(); ++position) {
-    for (size_t size = forwards_.match(text.substr(position)).size; size > 0;
-         size = forwards_.match(text.substr(position, size - 1)).size) {
-      const std::string_view token = text.substr(position, size);
-      mark_signs(token, position, is_marked);
-      if (!has_sign(token)) is_marked[position] = true;
-    }
-  }
-}
-
-void UserTextMarker::mark_edges(std::string_view text, size_t offset, std::vector<bool>& is_marked) const {
-  const size_t reach = std::min(text.size(), longest_);
-  for (size_t size = 1; size <= reach; ++size) {
-    const std::string_view start = text.substr(0, size);
-    const std::string_view end = text.substr(text.size() - size);
-    if (backwards_.match(reversed(start)).may_go_on) mark_signs(start, offset, is_marked);
-    if (forwards_.match(end).may_go_on) mark_signs(end, offset + text.size() - size, is_marked);
-  }
-  if (text.size() >= longest_ || !has_sign(text)) return;
-  const auto contains = [text](std::string_view token) { return token.find(text) != std::string_view::npos; };
-  if (std::any_of(guarded_.begin(), guarded_.end(), contains)) mark_signs(text, offset, is_marked);
-}
-
-void UserTextMarker::mark_signs(std::string_view text, size_t offset, std::vector<bool>& is_marked) {
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (is_sign(text[i])) is_marked[offset + i] = true;
-  }
 }
 
 char32_t UserTextMarker::stand_in_for(std::string_view sign) {

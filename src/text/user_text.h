@@ -17,17 +17,36 @@
 
 namespace pelton {
 
+// The texts of tokens that somebody may not write.
+class GuardedTexts {
+ public:
+  // The texts must outlive it.
+  explicit GuardedTexts(const std::vector<std::string_view>& texts);
+  GuardedTexts(const GuardedTexts&) = delete;
+  GuardedTexts& operator=(const GuardedTexts&) = delete;
+
+  // For each byte of `text`: a character begins there that belongs to a guarded text, or to what may become one.
+  std::vector<bool> find_in(std::string_view text) const;
+
+ private:
+  void mark_whole_tokens(std::string_view text, std::vector<bool>& is_marked) const;
+  void mark_edges(std::string_view text, size_t offset, std::vector<bool>& is_marked) const;
+  static void mark_signs(std::string_view text, size_t offset, std::vector<bool>& is_marked);
+
+  std::vector<std::string_view> texts_;
+  std::vector<std::string> reversed_texts_;
+  StringSet forwards_, backwards_;
+  size_t longest_ = 0;
+};
+
 class UserTextMarker {
  public:
-  // The texts of the tokens that no user may write. They must outlive the marker.
-  explicit UserTextMarker(const std::vector<std::string_view>& guarded);
-
   // Looks at all strings in `value` (keys too), to know which characters are free to stand in, and whether any marking
   // is needed at all. Call for everything that the template sees, then mark() the parts that users wrote.
   void survey(const json::value& value);
   void survey(std::string_view text);
   // Error kInvalidArgument: no character is free any more.
-  json::value mark(const json::value& value);
+  json::value mark(const json::value& value, const GuardedTexts& guarded);
   bool has_marked() const { return !stand_ins_.empty(); }
 
   struct Unmarked {
@@ -37,16 +56,9 @@ class UserTextMarker {
   Unmarked unmark(std::string_view rendered) const;
 
  private:
-  std::string mark_string(std::string_view text);
-  void mark_whole_tokens(std::string_view text, std::vector<bool>& is_marked) const;
-  void mark_edges(std::string_view text, size_t offset, std::vector<bool>& is_marked) const;
-  static void mark_signs(std::string_view text, size_t offset, std::vector<bool>& is_marked);
+  std::string mark_string(std::string_view text, const GuardedTexts& guarded);
   char32_t stand_in_for(std::string_view sign);
 
-  std::vector<std::string_view> guarded_;
-  std::vector<std::string> reversed_texts_;
-  StringSet forwards_, backwards_;
-  size_t longest_ = 0;
   std::set<char32_t> used_;                    // in the range of stand-ins
   std::map<std::string, char32_t> stand_ins_;  // by sign
   std::map<char32_t, std::string> signs_;      // by stand-in
