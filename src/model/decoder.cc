@@ -151,6 +151,10 @@ class Decoder::Impl {
   CallObserver observer_;
 };
 
+ElementType default_kv_type(ActivationType activations) {
+  return activations == ActivationType::kInt8 ? ElementType::kBF16 : ElementType::kF32;
+}
+
 Decoder::Decoder(Executor& executor, std::shared_ptr<const Model> model, const DecoderOptions& options)
     : model_(std::move(model)), options_(options), impl_(std::make_unique<Impl>(executor, *model_, options)) {}
 

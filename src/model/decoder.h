@@ -18,6 +18,9 @@ namespace pelton {
 
 struct Model;
 
+// How keys and values are kept where nobody says: as exactly as the activations are computed.
+ElementType default_kv_type(ActivationType activations);
+
 struct DecoderOptions {
   ActivationType activations = ActivationType::kInt8;
   ElementType kv_type = ElementType::kBF16;  // kF32 or kBF16

@@ -17,11 +17,11 @@ static_assert(std::size(kKindNames) == std::variant_size_v<LayerKind>);
 
 std::string_view layer_kind_name(const LayerKind& kind) { return kKindNames[kind.index()]; }
 
-ValueId GraphBuilder::call(LayerKind kind, std::string_view name, std::vector<ValueId> inputs, int64_t width,
+ValueId GraphBuilder::call(const LayerKind& kind, std::string_view name, std::vector<ValueId> inputs, int64_t width,
                            std::string weight) {
   const auto output = static_cast<ValueId>(graph_.value_widths.size());
   graph_.value_widths.push_back(width);
-  graph_.calls.push_back({std::move(kind), prefix_ + std::string(name), std::move(inputs), output, std::move(weight)});
+  graph_.calls.push_back({kind, prefix_ + std::string(name), std::move(inputs), output, std::move(weight)});
   return output;
 }
 

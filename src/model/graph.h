@@ -85,7 +85,7 @@ class GraphBuilder {
   Graph finish(ValueId logits);
 
  private:
-  ValueId call(LayerKind kind, std::string_view name, std::vector<ValueId> inputs, int64_t width,
+  ValueId call(const LayerKind& kind, std::string_view name, std::vector<ValueId> inputs, int64_t width,
                std::string weight = {});
   std::string weight(std::string_view name, Shape shape);
   int64_t width_of(ValueId value) const { return graph_.value_widths[index_of(value)]; }

@@ -280,7 +280,7 @@ bool has_gradients(const TensorSource& expected) {
                      [](const TensorEntry& entry) { return entry.name.starts_with(kGradientPrefix); });
 }
 
-void check_backward(Executor& executor, std::shared_ptr<const Model> model, const Reference& reference,
+void check_backward(Executor& executor, const std::shared_ptr<const Model>& model, const Reference& reference,
                     const TensorSource& expected, double tolerance, VerifyReport& report) {
   DifferentiableModel differentiable(executor, model);
   differentiable.forward(training_batch(reference));
@@ -314,7 +314,7 @@ double VerifyReport::kl() const {
   return largest;
 }
 
-VerifyReport verify_model(Executor& executor, std::shared_ptr<const Model> model, const TensorSource& expected,
+VerifyReport verify_model(Executor& executor, const std::shared_ptr<const Model>& model, const TensorSource& expected,
                           const VerifyOptions& options) {
   const Reference reference = read_reference(expected, model->spec);
   const int64_t longest = std::max<int64_t>(reference.token_count, static_cast<int64_t>(reference.greedy.size()));

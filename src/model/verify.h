@@ -67,7 +67,7 @@ struct VerifyReport {
 // reference files: I64 ids [B, T], F32 logits [B, T, V].
 // Errors: kCorruptFile (a tensor missing, of a wrong type or shape, an id out of range); kInvalidArgument (another
 // vocabulary than the model's).
-VerifyReport verify_model(Executor& executor, std::shared_ptr<const Model> model, const TensorSource& expected,
+VerifyReport verify_model(Executor& executor, const std::shared_ptr<const Model>& model, const TensorSource& expected,
                           const VerifyOptions& options);
 
 }  // namespace pelton

@@ -6,8 +6,10 @@
 #include "base/cpu.h"
 
 #if defined(PELTON_ONEDNN)
-#include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
+
+// OpenMP's own; declared here since clang's tools come without omp.h.
+extern "C" void omp_set_num_threads(int count);
 #endif
 
 namespace pelton {
