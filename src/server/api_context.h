@@ -18,7 +18,7 @@ struct ApiContext {
   std::vector<std::string> model_names;  // at least one; any of them may stand in `model`
   bool allow_special_in_messages = false;
   int64_t started = 0;      // seconds since 1970
-  std::string fingerprint;  // changes with what may change answers: the model and the program
+  std::string fingerprint;  // the same as long as the same model answers
 };
 
 int64_t unix_seconds();

@@ -67,7 +67,7 @@ void dispatch_or_throw(const ApiContext& context, const HttpRequest& request, co
 
 }  // namespace
 
-void dispatch(const ApiContext& context, const HttpRequest& request, std::shared_ptr<Reply> reply) {
+void dispatch(const ApiContext& context, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
   try {
     dispatch_or_throw(context, request, reply);
   } catch (...) {

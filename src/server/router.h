@@ -9,6 +9,6 @@
 namespace pelton {
 
 // Never throws.
-void dispatch(const ApiContext& context, const HttpRequest& request, std::shared_ptr<Reply> reply);
+void dispatch(const ApiContext& context, const HttpRequest& request, const std::shared_ptr<Reply>& reply);
 
 }  // namespace pelton

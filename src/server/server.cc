@@ -14,8 +14,7 @@ namespace pelton {
 namespace {
 
 std::string fingerprint_of(const ModelBundle& bundle) {
-  // The build's time would do for one machine; several that serve the same model with the same program should agree.
-  return fmt::format("fp_{:010x}", std::hash<std::string>()(bundle.name + "/" + __VERSION__) & 0xFFFFFFFFFFu);
+  return fmt::format("fp_{:010x}", std::hash<std::string>()(bundle.name) & 0xFFFFFFFFFFu);
 }
 
 }  // namespace
@@ -30,8 +29,8 @@ class Server::Impl {
                  .allow_special_in_messages = options.allow_special_in_messages,
                  .started = unix_seconds(),
                  .fingerprint = fingerprint_of(engine_->bundle())},
-        http_(options.http, [this](const HttpRequest& request, std::shared_ptr<Reply> reply) {
-          dispatch(context_, request, std::move(reply));
+        http_(options.http, [this](const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
+          dispatch(context_, request, reply);
         }) {}
 
   void start() { http_.start(); }

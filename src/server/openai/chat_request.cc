@@ -15,6 +15,7 @@ void read_messages_field(const JsonReader& reader, std::string_view name, Reques
   request.messages = read_messages(*messages, reader.path_of(name));
 }
 
+// The newer name of max_tokens, which the common table has read before.
 void read_max_completion_tokens(const JsonReader& reader, std::string_view name, Request& request) {
   const auto count = reader.integer(name, 1, std::numeric_limits<int32_t>::max());
   if (!count) return;

@@ -16,7 +16,7 @@ constexpr int64_t kCountMax = std::numeric_limits<int32_t>::max();
 
 std::string stop_of(const json::value& value, const std::string& path) {
   if (!value.is_string()) throw Error(ErrorCode::kInvalidArgument, path + ": expected a string", path);
-  const std::string stop(value.get_string());
+  std::string stop(value.get_string());
   if (stop.empty()) throw Error(ErrorCode::kInvalidArgument, path + ": an empty string would stop at once", path);
   if (stop.size() > kStopBytesMax) {
     throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: longer than {} bytes", path, kStopBytesMax), path);
@@ -37,16 +37,6 @@ void read_stop(const JsonReader& reader, std::string_view name, Request& request
   for (size_t i = 0; i < stops.size(); ++i) {
     request.stops.push_back(stop_of(stops[i], fmt::format("{}[{}]", reader.path_of(name), i)));
   }
-}
-
-// Both names of one thing.
-void read_max_tokens(const JsonReader& reader, std::string_view name, Request& request) {
-  const auto count = reader.integer(name, 1, kCountMax);
-  if (!count) return;
-  if (request.max_tokens && request.max_tokens != count) {
-    reader.fail(name, fmt::format("max_tokens and max_completion_tokens to agree ({})", *request.max_tokens));
-  }
-  request.max_tokens = count;
 }
 
 void read_stream_options(const JsonReader& reader, std::string_view name, Request& request) {
@@ -73,7 +63,7 @@ constexpr Field<Request> kFields[] = {
     number<&Request::frequency_penalty>("frequency_penalty", -2, 2),
     number<&Request::presence_penalty>("presence_penalty", -2, 2),
     integer<&Request::seed>("seed", std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()),
-    other<Request, read_max_tokens>("max_tokens"),
+    integer<&Request::max_tokens>("max_tokens", 1, kCountMax),
     other<Request, read_stop>("stop"),
     boolean<&Request::ignores_end_tokens>("ignore_eos"),
     boolean<&Request::streams>("stream"),

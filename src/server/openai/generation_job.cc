@@ -18,8 +18,9 @@ class GenerationJob::Sink final : public GenerationSink {
       tokens.clear();
       if (text.empty()) return;
     }
-    job_->reply_->post(
-        [job = job_, index = index_, piece = Piece{std::move(text), std::move(tokens)}] { job->add(index, piece); });
+    job_->reply_->post([job = job_, index = index_, piece = Piece{std::move(text), std::move(tokens)}]() mutable {
+      job->add(index, std::move(piece));
+    });
   }
   void on_finish(const GenerationSummary& summary) override {
     job_->reply_->post([job = job_, index = index_, summary] { job->finish(index, summary); });
