@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json_text.h"
 
 namespace pelton {
 namespace {
@@ -75,6 +76,8 @@ class DuplicateKeyHandler {
                                                        before.size() - line_start + 1, reason));
 }
 
+bool is_utf8_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+
 }  // namespace
 
 json::value parse_json(std::string_view text, std::string_view what, const JsonLimits& limits) {
@@ -116,8 +119,12 @@ std::string JsonReader::path_of(std::string_view name) const {
 
 void JsonReader::fail(std::string_view name, std::string_view expected) const {
   const json::value* found = object_.if_contains(name);
-  std::string got = found == nullptr ? "nothing" : json::serialize(*found);
-  if (got.size() > 60) got = got.substr(0, 57) + "...";
+  std::string got = found == nullptr ? "nothing" : to_json_text(*found);
+  if (got.size() > 60) {
+    size_t shown = 57;
+    while (is_utf8_continuation(got[shown])) --shown;  // a character stays whole
+    got = got.substr(0, shown) + "...";
+  }
   throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: expected {}, got {}", path_of(name), expected, got),
               path_of(name));
 }

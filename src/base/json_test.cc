@@ -30,6 +30,22 @@ TEST(Json, ParsesAndReads) {
   EXPECT_NO_THROW(reader.refuse_others({"n", "s", "b", "x"}));
 }
 
+TEST(Json, QuotesWhatItRefusesReadably) {
+  const auto refusal = [](const std::string& text) {
+    try {
+      JsonReader::of(parse_json(text, "body"), "").integer("n", 0, 9);
+    } catch (const Error& error) {
+      return error.message();
+    }
+    return std::string();
+  };
+  EXPECT_THAT(refusal(R"({"n": 1.1})"), testing::EndsWith("got 1.1"));
+  for (size_t length = 50; length < 60; ++length) {
+    const std::string message = refusal("{\"n\": \"" + std::string(length, 'x') + "ééééééé\"}");
+    EXPECT_NO_THROW(parse_json(json::serialize(json::value(message)), "message")) << message;
+  }
+}
+
 TEST(Json, RefusesBrokenText) {
   EXPECT_THAT(error_of("{\n  \"a\": }"), testing::HasSubstr("line 2"));
   EXPECT_NE(error_of(""), "");

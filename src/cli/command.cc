@@ -13,9 +13,9 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "cli/help_formatter.h"
 #include "cli/output.h"
+#include "cli/printable.h"
 #include "cli/version.h"
 
 namespace pelton::cli {
@@ -54,15 +54,14 @@ bool asks_for_json(int argc, char** argv) {
 }
 
 int report(ErrorCode code, const std::string& message, bool as_json, const std::string& hint = {}) {
-  fmt::print(stderr, "pelton: error: {}\n{}", message, hint);
-  const ErrorCodeInfo& info = error_code_info(code);
+  fmt::print(stderr, "pelton: error: {}\n{}", valid_utf8(message), hint);
   if (as_json) {
     try {
-      print_json({{"error", {{"code", info.name}, {"message", message}}}});
+      print_json(error_to_json(code, message));
     } catch (const Error&) {  // standard output is gone: the line above has said what matters
     }
   }
-  return info.exit_code;
+  return error_code_info(code).exit_code;
 }
 
 int report_bad_usage(const CLI::App& app, const CLI::ParseError& error, bool as_json) {

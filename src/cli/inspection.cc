@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "io/gguf.h"
 #include "io/hf_folder.h"
 #include "io/safetensors.h"
@@ -118,7 +119,7 @@ void inspect_gguf(Inspection& inspection) {
 void inspect_hugging_face(Inspection& inspection) {
   const HfFolder folder = read_hf_folder(inspection.path);
   inspection.format = "Hugging Face folder";
-  for (const auto& [key, value] : folder.config) inspection.metadata.emplace_back(key, json::serialize(value));
+  for (const auto& [key, value] : folder.config) inspection.metadata.emplace_back(key, to_json_text(value));
   inspection.chat_template = folder.chat_template;
   try_reading(inspection, [&] { add_tensors(inspection, *open_safetensors_folder(inspection.path)); });
   try_reading(inspection, [&] {

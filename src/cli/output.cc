@@ -10,7 +10,8 @@
 #include <cstring>
 #include <string>
 
-#include "base/error.h"
+#include "base/json_text.h"
+#include "cli/printable.h"
 
 namespace pelton::cli {
 
@@ -19,7 +20,11 @@ void print_text(std::string_view text) {
   throw Error(ErrorCode::kIo, fmt::format("cannot write to standard output: {}", std::strerror(errno)));
 }
 
-void print_json(const json::value& value) { print_text(json::serialize(value) + "\n"); }
+void print_json(const json::value& value) { print_text(to_json_text(value) + "\n"); }
+
+json::object error_to_json(ErrorCode code, std::string_view message) {
+  return {{"error", {{"code", error_code_info(code).name}, {"message", valid_utf8(message)}}}};
+}
 
 json::value json_number(double value) { return std::isfinite(value) ? json::value(value) : json::value(nullptr); }
 

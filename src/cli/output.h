@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "base/error.h"
 #include "base/json.h"
 
 namespace pelton::cli {
@@ -11,6 +12,10 @@ namespace pelton::cli {
 void print_text(std::string_view text);
 // One line. Error kIo.
 void print_json(const json::value& value);
+
+// {"error": {"code": …, "message": …}}: what a command prints with --json where it fails. What is no UTF-8 in the
+// message (it may quote an argument or a file) becomes U+FFFD.
+json::object error_to_json(ErrorCode code, std::string_view message);
 
 // JSON knows no infinity and no NaN: null.
 json::value json_number(double value);
