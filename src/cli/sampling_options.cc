@@ -16,12 +16,23 @@ void assign_if_given(Target& target, const std::optional<Value>& given) {
   if (given) target = *given;
 }
 
-// CLI11 would read -1 as the largest unsigned number, and what is too large for one as that, too.
-std::string unsigned_number(const std::string& text) {
-  uint64_t number = 0;
+template <typename Integer>
+std::optional<Integer> whole_number(const std::string& text) {
+  Integer number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool is_valid = error == std::errc() && end == text.data() + text.size();
-  return is_valid ? "" : fmt::format("must be a whole number from 0 to {}, got {}", UINT64_MAX, text);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// A negative seed stands for its two's complement, as the server takes it. CLI11 alone would refuse it, or take what is
+// too large as the largest. In the form that CLI11 asks for: changes `text`; gives what is wrong with it, or nothing.
+std::string make_unsigned(std::string& text) {
+  if (whole_number<uint64_t>(text)) return {};
+  if (const std::optional<int64_t> negative = whole_number<int64_t>(text)) {
+    text = fmt::format("{}", static_cast<uint64_t>(*negative));
+    return {};
+  }
+  return fmt::format("must be a whole number from {} to {}, got \"{}\"", INT64_MIN, UINT64_MAX, text);
 }
 
 // "top_p" → "--top-p"
@@ -44,9 +55,12 @@ void SamplingOptions::add_to(CLI::App& app, const std::string& default_temperatu
   option("--repetition-penalty", repetition_penalty_, "Over 1 makes tokens of prompt and answer less likely");
   option("--frequency-penalty", frequency_penalty_, "-2 to 2: taken off for each time a token stands in the answer");
   option("--presence-penalty", presence_penalty_, "-2 to 2: taken off once where a token stands in the answer");
-  option("--seed", seed_, "The same seed, prompt and options give the same answer")->check(unsigned_number);
+  option("--seed", seed_, "The same seed, prompt and options give the same answer")
+      ->transform(CLI::Validator(make_unsigned, "INTEGER"));
   // Without extra arguments, so that `--stop END "prompt"` takes one string and "[a,b]" stays a string.
-  option("--stop", stops_, "End the answer before this text (may be given several times)")
+  option("--stop", stops_,
+         fmt::format("End the answer before this text of at most {} bytes (may be given {} times)",
+                     SamplingParameters::kStopBytesMax, SamplingParameters::kStopCountMax))
       ->type_size(1)
       ->allow_extra_args(false);
   option("--max-tokens", max_tokens_, "Tokens of the answer at most (default: up to the end of the context)");

@@ -81,6 +81,8 @@ TEST(SamplingOptions, NameTheOptionThatIsWrong) {
       {{"--frequency-penalty", "2.5"}, "--frequency-penalty"},
       {{"--presence-penalty", "-3"}, "--presence-penalty"},
       {{"--stop", ""}, "--stop"},
+      {{"--stop", "a\xff"}, "--stop"},
+      {{"--stop", std::string(SamplingParameters::kStopBytesMax + 1, 'x')}, "--stop"},
       {{"--max-tokens", "0"}, "--max-tokens"},
       {{"--logprobs", "21"}, "--logprobs"},
   };
@@ -95,11 +97,17 @@ TEST(SamplingOptions, NameTheOptionThatIsWrong) {
   }
 }
 
+TEST(SamplingOptions, TakeNegativeSeedsAsTheServerDoes) {
+  EXPECT_EQ(parsed({"--seed", "-1"}).seed, UINT64_MAX);
+  EXPECT_EQ(parsed({"--seed", "-9223372036854775808"}).seed, uint64_t{1} << 63);
+  EXPECT_EQ(parsed({"--seed", "0"}).seed, 0u);
+}
+
 TEST(SamplingOptions, RefuseWhatIsNoNumber) {
   for (const char* option : {"--temperature", "--top-k", "--seed", "--max-tokens", "--logprobs"}) {
     EXPECT_THROW(parsed({option, "many"}), CLI::ParseError) << option;
   }
-  EXPECT_THROW(parsed({"--seed", "-1"}), CLI::ParseError);
+  EXPECT_THROW(parsed({"--seed", "-9223372036854775809"}), CLI::ParseError);
   EXPECT_THROW(parsed({"--seed", "18446744073709551616"}), CLI::ParseError);
   EXPECT_THROW(parsed({"--seed", ""}), CLI::ParseError);
   EXPECT_THROW(parsed({"--max-tokens", "1.5"}), CLI::ParseError);

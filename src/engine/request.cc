@@ -5,11 +5,10 @@
 #include <limits>
 #include <string_view>
 
+#include "text/utf8.h"
+
 namespace pelton {
 namespace {
-
-constexpr size_t kStopCountMax = 64;
-constexpr size_t kStopBytesMax = 4096;
 
 [[noreturn]] void fail(std::string_view parameter, std::string_view expected, std::string_view got) {
   throw Error(ErrorCode::kInvalidArgument, fmt::format("{} must be {}, got {}", parameter, expected, got),
@@ -24,13 +23,17 @@ void expect(bool is_valid, std::string_view parameter, std::string_view expected
 bool is_between(double value, double min, double max) { return value >= min && value <= max; }
 
 void validate_stops(const std::vector<std::string>& stops) {
-  if (stops.size() > kStopCountMax) {
-    fail("stop", fmt::format("at most {} strings", kStopCountMax), fmt::format("{}", stops.size()));
+  if (stops.size() > SamplingParameters::kStopCountMax) {
+    fail("stop", fmt::format("at most {} strings", SamplingParameters::kStopCountMax), fmt::format("{}", stops.size()));
   }
   for (const std::string& stop : stops) {
     if (stop.empty()) fail("stop", "non-empty strings", "an empty one");
-    if (stop.size() > kStopBytesMax) {
-      fail("stop", fmt::format("strings of at most {} bytes", kStopBytesMax), fmt::format("one of {}", stop.size()));
+    if (stop.size() > SamplingParameters::kStopBytesMax) {
+      fail("stop", fmt::format("strings of at most {} bytes", SamplingParameters::kStopBytesMax),
+           fmt::format("one of {}", stop.size()));
+    }
+    if (const std::optional<size_t> position = find_invalid_utf8(stop)) {
+      fail("stop", "valid UTF-8", fmt::format("a byte that is not at {}", *position));
     }
   }
 }

@@ -18,6 +18,9 @@ enum class RequestId : uint64_t {};
 
 // Order of application: repetition, frequency and presence penalty; temperature; top-k; top-p; min-p.
 struct SamplingParameters {
+  static constexpr size_t kStopCountMax = 64;
+  static constexpr size_t kStopBytesMax = 4096;
+
   double temperature = 1.0;           // 0: greedy. [0, 100]
   int64_t top_k = 0;                  // 0: off
   double top_p = 1.0;                 // (0, 1]; 1: off
@@ -26,7 +29,7 @@ struct SamplingParameters {
   double frequency_penalty = 0.0;     // [-2, 2]; over the answer, as OpenAI defines it
   double presence_penalty = 0.0;      // [-2, 2]
   std::optional<uint64_t> seed;       // absent: from the engine's own generator
-  std::vector<std::string> stops;     // strings that end the answer and are not part of it; at most 64, none empty
+  std::vector<std::string> stops;     // strings that end the answer and are not part of it: valid UTF-8, none empty
   std::optional<int64_t> max_tokens;  // at least 1; absent: up to the end of the context
   std::optional<int> logprobs;        // number of alternatives a token, 0 to 20; absent: no log-probabilities at all
   bool ignores_end_tokens = false;    // goes on after the model's end tokens (benchmarks)
