@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/model_options.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 #include "server/server.h"
 
@@ -66,21 +67,24 @@ std::function<int()> add_serve(CLI::App& app) {
   constexpr double kDrainSecondsMax = 86'400;
   const auto options = std::make_shared<ServeOptions>();
   HttpOptions& http = options->server.http;
-  app.add_option("--host", http.host, "Address to listen on; 0.0.0.0 lets other machines in")->capture_default_str();
+  app.add_option("--host", http.host, "Address to listen on; 0.0.0.0 lets other machines in")
+      ->check(name_problem)
+      ->capture_default_str();
   app.add_option("--port", http.port, "Port to listen on; 0: any free one")
       ->check(CLI::Range(0, kPortMax))
       ->capture_default_str();
   app.add_option("--name", options->server.model_names, "What requests call the model (may be given several times)")
+      ->check(name_problem)
       ->type_size(1)
       ->allow_extra_args(false);
   app.add_option("--max-sequences", options->sequence_count_max, "Requests that are computed at once")
       ->check(CLI::Range(int64_t{1}, kCountMax))
       ->capture_default_str();
   app.add_option("--queue", options->queue_length_max, "Requests that may wait; more are refused with status 429")
-      ->check(CLI::Range(int64_t{0}, kCountMax))
+      ->check(CLI::Range(int64_t{1}, kCountMax))
       ->capture_default_str();
   app.add_option("--drain-seconds", options->drain_seconds, "What answers in flight get when the server stops")
-      ->check(CLI::Range(0.0, kDrainSecondsMax))
+      ->check([](const std::string& text) { return number_problem(text, kDrainSecondsMax); })
       ->capture_default_str();
   app.add_flag("--allow-special-in-messages", options->server.allow_special_in_messages,
                "Let messages contain special tokens, with which they can forge a turn of the chat");

@@ -8,8 +8,10 @@
 
 #include "cli/command.h"
 #include "cli/model_options.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 #include "io/safetensors.h"
+#include "model/decoder.h"
 
 namespace pelton::cli {
 namespace {
@@ -17,9 +19,9 @@ namespace {
 constexpr const char* kNotes =
     "FILE holds, as safetensors: input_ids I64 [B, T] and logits F32 [B, T, V]; where present also loss F32 [], "
     "greedy\n"
-    "I64 [1, N] and grad.NAME F32 for weights by the name they have in the model's file. Logits are compared for the "
-    "whole\n"
-    "sequence at once, in chunks of 7, and token by token. The exit code is 0 where all agree, else 1.\n"
+    "I64 [1, N] and grad.NAME F32 for weights by their Hugging Face names, for GGUF files too. Logits are compared for "
+    "the\n"
+    "whole sequence at once, in chunks of 7, and token by token. The exit code is 0 where all agree, else 1.\n"
     "\n"
     "Examples:\n"
     "  pelton verify --model converted.gguf --expected expected.safetensors\n"
@@ -103,8 +105,7 @@ int verify(const VerifyCommandOptions& options) {
   VerifyOptions verify_options;
   verify_options.tolerance = options.tolerance;
   verify_options.activations = compute.activations;
-  verify_options.kv_type =
-      compute.kv_type.value_or(compute.activations == ActivationType::kInt8 ? ElementType::kBF16 : ElementType::kF32);
+  verify_options.kv_type = compute.kv_type.value_or(default_kv_type(compute.activations));
 
   const std::shared_ptr<const SafetensorsFile> expected = SafetensorsFile::open(options.expected_path);
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(options.model.model());
@@ -124,7 +125,7 @@ std::function<int()> add_verify(CLI::App& app) {
   const auto options = std::make_shared<VerifyCommandOptions>();
   app.add_option("--expected", options->expected_path, "What the reference computed")->required()->type_name("FILE");
   app.add_option("--tolerance", options->tolerance, "Largest difference that counts as agreement")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_number_problem)
       ->capture_default_str();
   app.add_flag("--json", options->as_json, "Print one JSON object");
   options->model.add_compute_to(app, VerifyOptions{}.activations);

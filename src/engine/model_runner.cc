@@ -25,8 +25,7 @@ int64_t choose_context_length(const Model& model, const EngineOptions& options) 
 }
 
 ElementType choose_kv_type(const EngineOptions& options) {
-  const ElementType usual = options.activations == ActivationType::kInt8 ? ElementType::kBF16 : ElementType::kF32;
-  const ElementType type = options.kv_type.value_or(usual);
+  const ElementType type = options.kv_type.value_or(default_kv_type(options.activations));
   if (type != ElementType::kF32 && type != ElementType::kBF16) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("keys and values can be kept as f32 or bf16, not as {}", element_type_name(type)),
