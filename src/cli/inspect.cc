@@ -18,7 +18,9 @@ namespace {
 constexpr const char* kNotes =
     "MODEL is a GGUF file, a Hugging Face folder, a .safetensors file, or the short name of a model in the cache. A "
     "model\n"
-    "that Pelton cannot run is shown too, with the reason.\n"
+    "that Pelton cannot run is shown too, with the reason; the exit code is 0 for it as well. Scripts look at "
+    "\"runnable\" in\n"
+    "--json: false, with the reason in \"problem\".\n"
     "\n"
     "Examples:\n"
     "  pelton inspect model.gguf\n"
