@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "cli/answer.h"
 #include "cli/command.h"
 #include "cli/conversation.h"
@@ -18,6 +19,7 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/sampling_options.h"
+#include "text/utf8.h"
 
 namespace pelton::cli {
 namespace {
@@ -31,8 +33,9 @@ constexpr const char* kNotes =
     "lists the\n"
     "commands. Ctrl-C stops the answer (what is there stays in the conversation), Ctrl-D leaves. Lines are also read "
     "from a\n"
-    "pipe; --json then prints one JSON object a line for each answer. Sampling follows the model's makers where they\n"
-    "recommend something.\n"
+    "pipe; --json then prints one JSON object a line for each answer, or {\"error\":…}; the exit code is 1 where a "
+    "message\n"
+    "got no answer. Sampling follows the model's makers where they recommend something.\n"
     "\n"
     "Examples:\n"
     "  pelton chat -m model.gguf\n"
@@ -86,6 +89,8 @@ class Chat {
         if (interrupt_.signal() == SIGTERM || !is_interactive_) return InterruptScope::exit_code(interrupt_.signal());
         interrupt_.clear();
         note("(Ctrl-D or /exit leaves)");
+      } else if (find_invalid_utf8(message.text)) {
+        refuse(Error(ErrorCode::kInvalidArgument, "what you wrote is not valid UTF-8"));
       } else if (message.text.starts_with('/')) {
         obey(message.text);
       } else if (!trimmed(message.text).empty()) {
@@ -95,7 +100,7 @@ class Chat {
       }
     }
     if (is_interactive_ && !is_leaving_) print_text("\n");  // after the Ctrl-D
-    return 0;
+    return has_failed_ && !is_interactive_ ? 1 : 0;         // at a terminal, somebody has seen it
   }
 
  private:
@@ -143,8 +148,9 @@ class Chat {
 
   void save(const std::string& path) {
     if (path.empty()) throw Error(ErrorCode::kInvalidArgument, "which file? As in /save chat.json");
-    replace_file(path, json::serialize(json::object{{"messages", conversation_.messages}}) + "\n");
-    note(fmt::format("Saved {} messages to {}; `pelton run --messages` reads them.", conversation_.messages.size(),
+    replace_file(path, to_json_text(json::object{{"messages", conversation_.messages}}) + "\n");
+    const size_t count = conversation_.messages.size();
+    note(fmt::format("Saved {} message{} to {}; `pelton run --messages` reads the file.", count, count == 1 ? "" : "s",
                      path));
   }
 
@@ -159,10 +165,16 @@ class Chat {
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kIo) throw;  // standard output is gone
       conversation_.messages = messages_before;
-      note(error.code() == ErrorCode::kContextTooLong
-               ? fmt::format("{}. Your message was taken back; write a shorter one, or /reset.", error.message())
-               : fmt::format("error: {} (your message was taken back)", error.message()));
+      refuse(error);
     }
+  }
+
+  void refuse(const Error& error) {
+    has_failed_ = true;
+    note(error.code() == ErrorCode::kContextTooLong
+             ? fmt::format("{}. Your message was taken back; write a shorter one, or /reset.", error.message())
+             : fmt::format("error: {} (your message was taken back)", error.message()));
+    if (options_.as_json) print_json(error_to_json(error.code(), error.message()));
   }
 
   void answer() {
@@ -207,6 +219,7 @@ class Chat {
   SamplingParameters sampling_;
   Conversation conversation_;
   bool is_leaving_ = false;
+  bool has_failed_ = false;  // a message got no answer
 };
 
 std::span<const Chat::SlashCommand> Chat::slash_commands() {
@@ -225,6 +238,7 @@ int chat(const ChatOptions& options) {
   if (options.sampling.parameters(SamplingParameters{}).logprobs && !options.as_json) {
     throw Error(ErrorCode::kUsage, "--logprobs needs --json");
   }
+  require_utf8(options.system, "--system");
   LoadedModel loaded = load_model(options.model, options.model.engine_options());
   require_chat_template(*loaded.bundle);
 

@@ -5,13 +5,28 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "server/openai/chat_message.h"
+#include "text/utf8.h"
 
 namespace pelton::cli {
 namespace {
+
+// A template gets tools as they are, so only the form that all of them read is let through.
+json::array read_tools(const json::array& tools) {
+  for (size_t i = 0; i < tools.size(); ++i) {
+    const JsonReader tool = JsonReader::of(tools[i], fmt::format("tools[{}]", i));
+    if (tool.string("type") != "function") tool.fail("type", "\"function\"");
+    const json::object* function = tool.object("function");
+    if (function == nullptr) tool.fail("function", "an object");
+    const JsonReader reader(*function, tool.path_of("function"));
+    if (reader.string("name").value_or("").empty()) reader.fail("name", "a non-empty string");
+  }
+  return tools;
+}
 
 bool is_system(const json::value& message) { return message.at("role").as_string() == "system"; }
 
@@ -39,7 +54,7 @@ Conversation parse_conversation(std::string_view text, std::string_view what) {
     const JsonReader reader = JsonReader::of(document, std::string());
     reader.refuse_others({"messages", "tools"});
     messages = reader.array("messages");
-    if (const json::array* tools = reader.array("tools")) conversation.tools = *tools;
+    if (const json::array* tools = reader.array("tools")) conversation.tools = read_tools(*tools);
   }
   if (messages == nullptr) {
     throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: there are no messages in it", what), "messages");
@@ -51,6 +66,12 @@ Conversation parse_conversation(std::string_view text, std::string_view what) {
 Conversation read_conversation(const std::string& path) {
   if (path == "-") return parse_conversation(read_standard_input(), "standard input");
   return parse_conversation(read_file(path, kInputBytesMax), path);
+}
+
+void require_utf8(std::string_view text, std::string_view what) {
+  if (const std::optional<size_t> position = find_invalid_utf8(text)) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("{} is not valid UTF-8 at byte {}", what, *position));
+  }
 }
 
 std::string read_standard_input() {

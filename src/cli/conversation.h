@@ -29,6 +29,10 @@ Conversation parse_conversation(std::string_view text, std::string_view what);
 // From a file; "-" is standard input. Errors: also kNotFound, kIo, kResourceExhausted (over kInputBytesMax).
 Conversation read_conversation(const std::string& path);
 
+// Error kInvalidArgument: `text`, which `what` names, is not UTF-8. For what the command line brings: the model would
+// refuse it too, but only after it was loaded.
+void require_utf8(std::string_view text, std::string_view what);
+
 // All of standard input. Errors: kIo, kResourceExhausted (over kInputBytesMax).
 std::string read_standard_input();
 

@@ -23,7 +23,8 @@ TEST(Conversation, ReadsAnArrayAndAnObject) {
   const Conversation from_array = parsed(array);
   ASSERT_EQ(from_array.messages.size(), 2u);
   EXPECT_EQ(from_array.messages[1].at("content").as_string(), "Hi");
-  const Conversation from_object = parsed(std::string(R"({"tools":[{"type":"function"}],"messages":)") + array + "}");
+  const Conversation from_object =
+      parsed(std::string(R"({"tools":[{"type":"function","function":{"name":"f"}}],"messages":)") + array + "}");
   EXPECT_EQ(from_object.messages, from_array.messages);
   EXPECT_EQ(from_object.tools.size(), 1u);
 }
@@ -56,6 +57,30 @@ TEST(Conversation, RefusesWithAReason) {
   EXPECT_NE(error_of(R"([{"role":"user","content":7}])").find("messages[0].content"), std::string::npos);
   EXPECT_NE(error_of(R"([{"role":"user","content":[{"type":"image_url"}]}])").find("image_url"), std::string::npos);
   EXPECT_NE(error_of(R"([{"role":"user","content":[{"type":"text"}]}])").find("content[0].text"), std::string::npos);
+}
+
+TEST(Conversation, RefusesToolsOfAnotherForm) {
+  const auto error_of_tools = [](std::string_view tools) {
+    return error_of(std::string(R"({"messages":[{"role":"user","content":"x"}],"tools":)") + std::string(tools) + "}");
+  };
+  EXPECT_EQ(error_of_tools(R"([{"type":"function","function":{"name":"f","parameters":{}}}])"), "no error");
+  EXPECT_NE(error_of_tools("7").find("tools: expected an array"), std::string::npos);
+  EXPECT_NE(error_of_tools("[3]").find("tools[0]: expected an object"), std::string::npos);
+  EXPECT_NE(error_of_tools("[{}]").find("tools[0].type"), std::string::npos);
+  EXPECT_NE(error_of_tools(R"([{"type":"retrieval"}])").find("tools[0].type"), std::string::npos);
+  EXPECT_NE(error_of_tools(R"([{"type":"function"}])").find("tools[0].function"), std::string::npos);
+  EXPECT_NE(error_of_tools(R"([{"type":"function","function":[]}])").find("tools[0].function"), std::string::npos);
+  EXPECT_NE(error_of_tools(R"([{"type":"function","function":{}}])").find("tools[0].function.name"), std::string::npos);
+}
+
+TEST(Conversation, RequiresUtf8) {
+  EXPECT_NO_THROW(require_utf8("é", "the prompt"));
+  try {
+    require_utf8("ab\xff", "the prompt");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.message(), "the prompt is not valid UTF-8 at byte 2");
+  }
 }
 
 TEST(Conversation, HasOneSystemMessageInFront) {

@@ -62,8 +62,11 @@ Conversation conversation_of(const RunOptions& options) {
   if (options.messages_path) {
     conversation = read_conversation(*options.messages_path);
   } else {
-    conversation.add("user", options.prompt ? *options.prompt : prompt_from_standard_input());
+    const std::string prompt = options.prompt ? *options.prompt : prompt_from_standard_input();
+    require_utf8(prompt, "the prompt");
+    conversation.add("user", prompt);
   }
+  require_utf8(options.system, "--system");
   if (!options.system.empty()) conversation.set_system(options.system);
   return conversation;
 }
@@ -103,6 +106,7 @@ int run(const RunOptions& options) {
   request.sampling = options.sampling.parameters(defaults);
   if (request.sampling.logprobs && !options.as_json) throw Error(ErrorCode::kUsage, "--logprobs needs --json");
   const EngineOptions engine_options = options.model.engine_options();
+  if (options.text) require_utf8(*options.text, "--text");
   const Conversation conversation = options.text ? Conversation{} : conversation_of(options);
 
   const LoadedModel loaded = load_model(options.model, engine_options);

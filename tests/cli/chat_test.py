@@ -77,7 +77,7 @@ def test_messages_of_several_lines(pelton, model, tmp_path):
 def test_a_message_that_does_not_fit_is_taken_back(pelton, model, tmp_path):
     text = f"Hi\n{'word ' * 200}\nHi again\n/save chat.json\n"
     done = pelton("chat", "-m", model, *GREEDY, "--max-tokens", 2, "--context", 128, input=text)
-    assert done.returncode == 0
+    assert done.returncode == 1, "a message got no answer"
     assert "context" in done.stderr and "taken back" in done.stderr
     users = [message["content"] for message in saved(tmp_path) if message["role"] == "user"]
     assert users == ["Hi", "Hi again"]
@@ -90,13 +90,34 @@ def test_an_answer_that_fills_the_context_says_so(pelton, model):
     assert "cut off at --max-tokens" in done.stderr
 
 
-def test_a_bad_line_does_not_end_the_chat(pelton, model):
-    done = subprocess.run(
-        [pelton.program, "chat", "-m", model, *GREEDY, "--max-tokens", "2"], input=b"\xff\nHi\n",
-        capture_output=True, env=pelton.environment, timeout=TIMEOUT_S,
+def chat_with_bad_lines(pelton, model, *arguments):
+    return subprocess.run(
+        [pelton.program, "chat", "-m", model, *GREEDY, "--max-tokens", "2", *arguments],
+        input=b"\xff\nHi\n/system \xff\n/save chat.json\n", capture_output=True, env=pelton.environment,
+        cwd=pelton.folder, timeout=TIMEOUT_S,
     )
-    assert done.returncode == 0
-    assert b"UTF-8" in done.stderr and done.stdout.count(b"\n") == 1
+
+
+def test_a_bad_line_does_not_end_the_chat(pelton, model, tmp_path):
+    done = chat_with_bad_lines(pelton, model)
+    assert done.returncode == 1, "a message got no answer"
+    assert done.stderr.count(b"UTF-8") == 2 and done.stdout.count(b"\n") == 1
+    assert [message["role"] for message in saved(tmp_path)] == ["user", "assistant"]
+
+
+def test_json_has_a_line_for_each_message_that_failed(pelton, model):
+    first, second, third = map(json.loads, chat_with_bad_lines(pelton, model, "--json").stdout.splitlines())
+    assert first["error"]["code"] == third["error"]["code"] == "invalid_argument"
+    assert "UTF-8" in first["error"]["message"]
+    assert second["text"]
+    done = pelton("chat", "-m", model, *GREEDY, "--context", 16, "--json", input="word " * 100)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"]["code"] == "context_length_exceeded"
+
+
+def test_saving_counts_messages_in_good_english(pelton, model):
+    done = pelton("chat", "-m", model, *GREEDY, "--system", "Be kind.", input="/save chat.json\n/system\n/save chat.json\n")
+    assert "Saved 1 message to" in done.stderr and "Saved 0 messages to" in done.stderr
 
 
 # --- At a terminal

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -198,12 +199,40 @@ def test_what_cannot_be_a_prompt_is_refused(pelton, model):
         assert done.stderr.startswith("pelton: error: ") and reason in done.stderr
 
 
-def test_text_that_is_no_utf8_is_refused(pelton, model):
+@pytest.mark.parametrize(
+    "arguments, input, code, reason",
+    [
+        ([b"ab\xff"], b"", 1, b"the prompt is not valid UTF-8 at byte 2"),
+        ([], b"ab\xff\xfe", 1, b"the prompt is not valid UTF-8 at byte 2"),
+        (["Hi", "--system", b"\xff"], b"", 1, b"--system is not valid UTF-8 at byte 0"),
+        (["--text", b"\xe2\x82"], b"", 1, b"--text is not valid UTF-8 at byte 0"),
+        (["Hi", "--stop", b"a\xff"], b"", 2, b"--stop: stop must be valid UTF-8"),
+    ],
+)
+def test_text_that_is_no_utf8_is_refused_before_the_model_is_loaded(pelton, arguments, input, code, reason):
     done = subprocess.run(
-        [pelton.program, "run", "-m", model], input=b"\xff\xfe", capture_output=True, env=pelton.environment, timeout=TIMEOUT_S
+        [pelton.program, "run", "-m", "no-such-model", *arguments], input=input, capture_output=True,
+        env=pelton.environment, timeout=TIMEOUT_S,
     )
-    assert done.returncode == 1
-    assert b"UTF-8" in done.stderr
+    assert done.returncode == code
+    assert reason in done.stderr
+
+
+def test_tools_of_another_form_are_refused(pelton, tmp_path):
+    chat = {"messages": [{"role": "user", "content": "Hi"}], "tools": [{"type": "retrieval"}]}
+    (tmp_path / "chat.json").write_text(json.dumps(chat))
+    done = pelton("run", "-m", "no-such-model", "--messages", "chat.json")
+    assert done.returncode == 1 and "tools[0].type" in done.stderr
+
+
+def test_numbers_are_written_as_people_write_them(pelton, model):
+    done = pelton("run", "-m", model, "Hi", "--max-tokens", 2, "--logprobs", 1, "--json")
+    assert not re.search(r"\dE-?\d", done.stdout)
+
+
+def test_negative_seeds_are_taken(pelton, model):
+    arguments = ["run", "-m", model, "--text", LAWS, "--max-tokens", 4, "--temperature", 2, "--seed"]
+    assert pelton.json(*arguments, -1)["token_ids"] == pelton.json(*arguments, 2**64 - 1)["token_ids"]
 
 
 def test_a_terminal_without_a_prompt_is_bad_usage(pelton):

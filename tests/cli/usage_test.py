@@ -2,10 +2,11 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 
-from conftest import GOLDEN, ROOT
+from conftest import GOLDEN, ROOT, TIMEOUT_S
 
 COMMANDS = ["run", "chat", "serve", "inspect", "verify"]
 RUNS_A_MODEL = ["run", "chat", "serve", "verify"]
@@ -66,7 +67,7 @@ BAD_USAGE = [
     ["run", "-m", "x", "p", "--repetition-penalty", "0"],
     ["run", "-m", "x", "p", "--frequency-penalty", "2.1"],
     ["run", "-m", "x", "p", "--presence-penalty", "-2.1"],
-    ["run", "-m", "x", "p", "--seed", "-1"],
+    ["run", "-m", "x", "p", "--seed", "-9223372036854775809"],
     ["run", "-m", "x", "p", "--seed", "18446744073709551616"],
     ["run", "-m", "x", "p", "--stop", ""],
     ["run", "-m", "x", "p", "--max-tokens", "0"],
@@ -80,7 +81,16 @@ BAD_USAGE = [
     ["chat", "-m", "x", "--logprobs", "1"],
     ["serve", "-m", "x", "--port", "65536"],
     ["serve", "-m", "x", "--max-sequences", "0"],
+    ["serve", "-m", "x", "--drain-seconds", "nan"],
+    ["serve", "-m", "x", "--drain-seconds", "-1"],
+    ["serve", "-m", "x", "--drain-seconds", "inf"],
+    ["serve", "-m", "x", "--name", ""],
+    ["serve", "-m", "x", "--name", "a\tb"],
+    ["serve", "-m", "x", "--host", ""],
+    ["serve", "-m", "x", "--queue", "0"],
     ["verify", "--model", "x", "--expected", "y", "--tolerance", "0"],
+    ["verify", "--model", "x", "--expected", "y", "--tolerance", "nan"],
+    ["verify", "--model", "x", "--expected", "y", "--tolerance", "inf"],
 ]
 
 
@@ -97,10 +107,26 @@ def test_bad_usage_exits_with_2_and_one_clear_line(pelton, arguments):
         assert done.stdout == ""
 
 
+@pytest.mark.parametrize("option, value", [("--queue", "0"), ("--drain-seconds", "nan"), ("--name", ""), ("--host", "")])
+def test_serve_names_the_option_that_is_wrong(pelton, option, value):
+    assert option in pelton("serve", "-m", "x", option, value).stderr
+
+
 def test_an_error_is_json_where_json_was_asked_for(pelton):
     error = pelton.json("run", "-m", "no-such-model", "Hi", code=1)["error"]
     assert error["code"] == "not_found"
     assert "no-such-model" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "arguments, code",
+    [(["run", "-m", b"\xff/\xfe", "Hi"], 1), (["inspect", b"\xff"], 1), (["run", "-m", "x", "Hi", b"--\xff"], 2)],
+)
+def test_an_error_is_valid_json_whatever_it_quotes(pelton, arguments, code):
+    done = subprocess.run([pelton.program, *arguments, "--json"], capture_output=True, env=pelton.environment, timeout=TIMEOUT_S)
+    assert done.returncode == code
+    assert "\ufffd" in json.loads(done.stdout.decode())["error"]["message"]
+    assert "\ufffd" in done.stderr.decode()
 
 
 def make_bad_models(folder, good_model):
