@@ -79,18 +79,22 @@ typedef struct pelton_bridge_template pelton_bridge_template;
 
 typedef struct {
   // Work that one rendering may do: an instruction, or 64 bytes of data made or read, costs one. Bounds time (about 20
-  // ns each) and memory. At most 2.9 million, which the stack of a rendering is made for.
+  // ns each) and memory. At most 2.7 million, which the stack of a rendering is made for.
   uint64_t fuel;
   size_t output_bytes_max;
+  uint32_t render_ms_max;
 } pelton_bridge_limits;
 
 // Parses Jinja source as Hugging Face does: trim_blocks, lstrip_blocks, no automatic escaping, Python's methods on
-// strings, dicts and lists, `raise_exception`, `strftime_now`, `tojson` as Python's json.dumps(ensure_ascii=False).
+// strings, dicts and lists, `raise_exception`, `strftime_now`, `tojson` as Python's json.dumps(ensure_ascii=False). A
+// source of more than 256 KiB is refused.
 pelton_bridge_status pelton_bridge_template_parse(pelton_bridge_text source, pelton_bridge_limits limits,
                                                   pelton_bridge_template** result, pelton_bridge_bytes* error);
 
 // `variables_json`: a JSON object, the names that the template sees. `now_unix_s`: what strftime_now formats, in local
-// time. Renders on a thread of its own, whose stack no template can exhaust within its fuel; returns when it is done.
+// time. Renders on a thread of its own, whose stack no template can exhaust within its fuel; returns when it is done, or
+// PELTON_BRIDGE_EXHAUSTED after render_ms_max. The thread then goes on to the end of its fuel, which only a template made
+// for it puts off for long; while four such threads go on, further renderings of the template are refused.
 pelton_bridge_status pelton_bridge_template_render(const pelton_bridge_template* self,
                                                    pelton_bridge_text variables_json, int64_t now_unix_s,
                                                    pelton_bridge_bytes* rendered, pelton_bridge_bytes* error);

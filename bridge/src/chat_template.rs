@@ -1,12 +1,17 @@
 //! Chat templates as Hugging Face's `apply_chat_template` runs them, on minijinja, under limits.
 
 use std::ffi::CString;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::{mpsc, Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Rest, ValueOrKwargs};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
+use crate::nesting_guard::{NestingGuard, TooDeep};
 use crate::{python_json, Failure};
 
 #[repr(C)]
@@ -14,11 +19,14 @@ use crate::{python_json, Failure};
 pub struct Limits {
     fuel: u64,
     output_bytes_max: usize,
+    render_ms_max: u32,
 }
 
 pub struct ChatTemplate {
     environment: Environment<'static>,
     limits: Limits,
+    /// Renderings that nobody waits for any more, see render().
+    abandoned: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 /// The name of the one template in its environment; shows in no message.
@@ -26,35 +34,70 @@ const NAME: &str = "chat_template";
 /// Where strftime_now finds the time: no template can name a variable so.
 const NOW: &str = "now unix seconds";
 /// Address space, not memory: pages are taken when they are touched. A template can put lists into lists for 1.5 fuel
-/// each, and printing or freeing them takes up to 550 bytes of stack for each: enough for FUEL_MAX.
+/// each, and printing or freeing them takes up to 550 bytes of stack for each: enough for FUEL_MAX, below what the
+/// NestingGuard lets by.
 const STACK_BYTES: usize = 1 << 30;
-const FUEL_MAX: u64 = 2_900_000;
+const FUEL_MAX: u64 = 2_700_000;
+/// Each byte of a source may nest one deeper ("-" before "-"): 4 KiB of stack for each. The largest templates in use have
+/// some 30 KB.
+const SOURCE_BYTES_MAX: usize = 256 << 10;
+/// A format may widen its values to so many characters in all.
+const FORMAT_WIDTHS_MAX: u64 = 1_000_000;
+/// Each may hold a thread and what its template made.
+const ABANDONED_MAX: usize = 4;
 
 impl ChatTemplate {
     pub fn parse(source: &str, limits: Limits) -> Result<Self, Failure> {
+        if source.len() > SOURCE_BYTES_MAX {
+            return Err(Failure::invalid(format!("it has {} bytes, more than {SOURCE_BYTES_MAX}", source.len())));
+        }
+        let source = source.to_string();
+        let (_, parsed) = on_big_stack(move || Self::parse_here(source, limits))?;
+        // Compiling deep sources takes quadratic time.
+        parsed.recv_timeout(Duration::from_millis(limits.render_ms_max.into())).unwrap_or_else(|_| Err(no_answer()))
+    }
+
+    fn parse_here(source: String, limits: Limits) -> Result<Self, Failure> {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(Failure::invalid)?;
         environment.set_syntax(syntax);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
         environment.set_fuel(Some(limits.fuel.min(FUEL_MAX)));
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.set_unknown_method_callback(call_method);
         environment.add_test("iterable", is_iterable);
         environment.add_filter("tojson", python_json::tojson);
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", strftime_now);
-        environment.add_template_owned(NAME, source.to_string()).map_err(failure)?;
-        Ok(ChatTemplate { environment, limits })
+        let plain_namespace = Value::from_function(minijinja::functions::namespace);
+        environment.add_function("namespace", move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
+            guarded_namespace(state, &plain_namespace, &arguments.into_values())
+        });
+        environment.add_template_owned(NAME, source).map_err(failure)?;
+        Ok(ChatTemplate { environment, limits, abandoned: Mutex::default() })
     }
 
-    pub fn render(&self, variables_json: &str, now_unix_s: i64) -> Result<String, Failure> {
+    /// A rendering that takes too long is left to end by itself, when its fuel does: what an engine does between two
+    /// checks of it (comparing large strings, walking a list that was added to itself again and again) has no end to it
+    /// otherwise.
+    pub fn render(self: &Arc<Self>, variables_json: &str, now_unix_s: i64) -> Result<String, Failure> {
+        let mut abandoned = self.abandoned.lock().unwrap();
+        abandoned.retain(|thread| !thread.is_finished());
+        if abandoned.len() >= ABANDONED_MAX {
+            return Err(Failure::exhausted("too many renderings of it have not ended yet"));
+        }
+        drop(abandoned);
         let variables: serde_json::Value = serde_json::from_str(variables_json).map_err(Failure::invalid)?;
-        let rendering = || self.render_here(variables, now_unix_s);
-        thread::scope(|scope| {
-            let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, rendering);
-            let thread = thread.map_err(|error| Failure::exhausted(format!("no thread to render on: {error}")))?;
-            thread.join().unwrap_or_else(|payload| Err(Failure::panic(payload)))
-        })
+        let this = Arc::clone(self);
+        let (thread, answer) = on_big_stack(move || this.render_here(variables, now_unix_s))?;
+        match answer.recv_timeout(Duration::from_millis(self.limits.render_ms_max.into())) {
+            Ok(rendered) => rendered,
+            Err(mpsc::RecvTimeoutError::Disconnected) => Err(no_answer()),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                self.abandoned.lock().unwrap().push(thread);
+                Err(Failure::exhausted(format!("it takes longer than {} ms to render", self.limits.render_ms_max)))
+            }
+        }
     }
 
     fn render_here(&self, variables: serde_json::Value, now_unix_s: i64) -> Result<String, Failure> {
@@ -70,6 +113,56 @@ impl ChatTemplate {
         }
         Ok(text)
     }
+}
+
+/// Runs `work` on a thread whose stack no template within its limits exhausts.
+fn on_big_stack<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<(thread::JoinHandle<()>, mpsc::Receiver<Result<T, Failure>>), Failure> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let run = move || {
+        NestingGuard::start();
+        let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+            Err(if payload.is::<TooDeep>() {
+                Failure::exhausted("a value is nested too deep")
+            } else {
+                Failure::panic(payload)
+            })
+        });
+        let _ = sender.send(result); // nobody may wait any more
+    };
+    match thread::Builder::new().stack_size(STACK_BYTES).spawn(run) {
+        Ok(thread) => Ok((thread, receiver)),
+        Err(error) => Err(Failure::exhausted(format!("no thread to work on: {error}"))),
+    }
+}
+
+fn no_answer() -> Failure {
+    Failure::exhausted("it took too long")
+}
+
+/// A namespace is the only value that can be put into itself. Its first entry watches what walks it.
+fn guarded_namespace(state: &mut State, plain_namespace: &Value, arguments: &[Value]) -> Result<Value, Error> {
+    let plain = plain_namespace.call(state, arguments)?;
+    let mut entries: IndexMap<Value, Value> = IndexMap::new();
+    entries.insert(Value::from(""), Value::from_object(NestingGuard));
+    for key in plain.try_iter()? {
+        let value = plain.get_item(&key)?;
+        entries.insert(key, value);
+    }
+    plain_namespace.call(state, &[Value::from_object(entries)])
+}
+
+/// Python's methods; `format` does not say how much it will write before it has done so.
+fn call_method(state: &mut State, value: &Value, method: &str, arguments: &[Value]) -> Result<Value, Error> {
+    if let (Some(format), "format") = (value.as_str(), method) {
+        let numbers = format.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+        let widths = numbers.fold(0u64, |sum, digits| sum.saturating_add(digits.parse().unwrap_or(u64::MAX)));
+        if widths > FORMAT_WIDTHS_MAX {
+            return Err(Error::new(ErrorKind::InvalidOperation, "format: too wide"));
+        }
+    }
+    minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments)
 }
 
 fn to_value(json: serde_json::Value) -> Value {

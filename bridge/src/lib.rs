@@ -1,10 +1,12 @@
 //! The C entries of include/pelton_bridge.h, where their contracts stand. Here only: borrow, call, catch, hand over.
 
 mod chat_template;
+mod nesting_guard;
 mod python_json;
 mod tokenizer;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Arc;
 
 use chat_template::{ChatTemplate, Limits};
 use tokenizer::Tokenizer;
@@ -161,10 +163,10 @@ pub unsafe extern "C" fn pelton_bridge_tokenizer_free(tokenizer: *mut Tokenizer)
 pub unsafe extern "C" fn pelton_bridge_template_parse(
     source: Text,
     limits: Limits,
-    result: *mut *mut ChatTemplate,
+    result: *mut *const ChatTemplate,
     error: *mut Owned<u8>,
 ) -> Status {
-    enter(result, error, || Ok(Box::into_raw(Box::new(ChatTemplate::parse(source.get()?, limits)?))))
+    enter(result, error, || Ok(Arc::into_raw(Arc::new(ChatTemplate::parse(source.get()?, limits)?))))
 }
 
 #[no_mangle]
@@ -176,14 +178,15 @@ pub unsafe extern "C" fn pelton_bridge_template_render(
     error: *mut Owned<u8>,
 ) -> Status {
     enter(rendered, error, || {
-        let text = (*template).render(variables_json.get()?, now_unix_s)?;
+        let template = std::mem::ManuallyDrop::new(Arc::from_raw(template)); // still the caller's
+        let text = template.render(variables_json.get()?, now_unix_s)?;
         Ok(Owned::from_vec(text.into_bytes()))
     })
 }
 
 #[no_mangle]
-pub unsafe extern "C" fn pelton_bridge_template_free(template: *mut ChatTemplate) {
+pub unsafe extern "C" fn pelton_bridge_template_free(template: *const ChatTemplate) {
     if !template.is_null() {
-        drop(Box::from_raw(template));
+        drop(Arc::from_raw(template));
     }
 }

@@ -13,7 +13,7 @@ namespace {
 
 // Enough for 160 MB made or read, or 2.5 million instructions: a chat of a thousand messages needs some 100,000. A
 // template that loops for ever is stopped after about a tenth of a second.
-constexpr pelton_bridge_limits kLimits = {.fuel = 2'500'000, .output_bytes_max = size_t{64} << 20};
+constexpr pelton_bridge_limits kLimits = {.fuel = 2'500'000, .output_bytes_max = size_t{64} << 20, .render_ms_max = 5000};
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
@@ -39,6 +39,21 @@ std::string without_generation_tags(std::string_view source) {
     begin = after;
   }
   return result += source.substr(begin);
+}
+
+// What a template relies on to be the model's or the engine's own.
+constexpr std::string_view kReservedNames[] = {"messages",  "tools",        "add_generation_prompt",
+                                               "bos_token", "eos_token",    "raise_exception",
+                                               "namespace", "strftime_now", "range",
+                                               "dict",      "debug"};
+
+void check_variables(const json::object& variables) {
+  for (const std::string_view name : kReservedNames) {
+    if (!variables.contains(name)) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("chat_template_kwargs: \"{}\" is no variable that can be set", name),
+                "chat_template_kwargs");
+  }
 }
 
 json::object without_nulls(const json::object& message) {
@@ -83,6 +98,7 @@ class JinjaTemplate final : public ChatTemplate {
 
  private:
   json::object variables(const Input& input) const {
+    check_variables(input.variables);
     json::object names = input.variables;
     json::array messages;
     for (const json::value& message : input.messages) {

@@ -48,11 +48,23 @@ TEST(ChatTemplate, RendersAsTransformersDoes) {
 
 TEST(ChatTemplate, SeesWhatItIsGiven) {
   ChatTemplate::Input input;
-  input.variables = {{"enable_thinking", false}, {"messages", "not these"}};
+  input.variables = {{"enable_thinking", false}};
   EXPECT_EQ(
       render("{{ bos_token }}{{ eos_token }} {{ enable_thinking }} {{ messages | length }} {{ tools is none }}", input),
       "<s></s> False 0 True");
   EXPECT_EQ(ChatTemplate::parse("{{ bos_token is defined }}", "", "")->render({}), "False");
+}
+
+TEST(ChatTemplate, VariablesReplaceNothingOfTheTemplates) {
+  for (const char* name :
+       {"messages", "tools", "add_generation_prompt", "bos_token", "raise_exception", "strftime_now", "namespace"}) {
+    ChatTemplate::Input input;
+    input.variables = {{name, "mine"}};
+    const Error error = render_error("{{ messages }}", input);
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_EQ(error.parameter(), "chat_template_kwargs");
+    EXPECT_THAT(error.message(), HasSubstr(name));
+  }
 }
 
 TEST(ChatTemplate, GivesItsRefusalsInItsOwnWords) {
@@ -135,6 +147,62 @@ TEST(ChatTemplate, SurvivesDeepRecursion) {
   ChatTemplate::Input input;
   input.messages = {json::object{{"role", "user"}, {"content", deep}}};
   EXPECT_THAT(render("{{ messages | tojson }}", input), HasSubstr("[[[[\"x\"]]]]"));
+}
+
+std::string repeated(std::string_view part, size_t count) {
+  std::string text;
+  for (size_t i = 0; i < count; ++i) text += part;
+  return text;
+}
+
+TEST(ChatTemplate, SurvivesDeepSources) {
+  struct Deep {
+    const char *before, *part, *after;
+  };
+  constexpr Deep kDeep[] = {{"{{ ", "not ", "1 }}"}, {"{{ ", "-", "1 }}"},
+                            {"{{ 1", "+1", " }}"},   {"{{ messages", ".a", " }}"},
+                            {"{{ 1", "|abs", " }}"}, {"{% if 0 %}", "{% elif 0 %}", "{% endif %}"}};
+  for (const Deep& deep : kDeep) {
+    SCOPED_TRACE(deep.part);
+    EXPECT_NE(render_error(deep.before + repeated(deep.part, 20'000) + deep.after).code(), ErrorCode::kCorruptFile);
+  }
+  const Error error = render_error(std::string((256 << 10) + 1, 'x'));
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_THAT(error.message(), HasSubstr("262145 bytes"));
+}
+
+TEST(ChatTemplate, SurvivesNamespacesThatHoldThemselves) {
+  for (const char* use :
+       {"{{ ns }}", "{{ ns ~ '' }}", "{{ ns | string }}", "{{ ns | pprint }}", "{{ [ns] | join }}", "{{ ns == other }}",
+        "{{ ns in [other] }}", "{{ {ns: 1} }}", "{{ [ns, other] | unique | list }}", "{{ [ns, other] | sort }}",
+        "{{ ns | tojson }}", "{{ '%s' | format(ns) }}", "{{ '{}'.format(ns) }}"}) {
+    for (const char* held : {"ns", "[ns]", "{'b': ns}"}) {
+      const std::string source =
+          "{% set ns = namespace(a=1) %}{% set other = namespace(a=1) %}{% set ns.a = " + std::string(held) +
+          " %}{% set other.a = " +
+          (held[0] == 'n' ? "ns %}{% set ns.a = other %}{% set other.a = ns %}" : "[other] %}") + use;
+      SCOPED_TRACE(source);
+      try {
+        render(source);
+      } catch (const Error& error) {
+        EXPECT_NE(error.code(), ErrorCode::kInternal) << error.message();
+      }
+    }
+  }
+  const Error error = render_error("{% set ns = namespace(a=1) %}{% set ns.a = ns %}{{ ns }}");
+  EXPECT_EQ(error.code(), ErrorCode::kResourceExhausted);
+  EXPECT_THAT(error.message(), HasSubstr("nested too deep"));
+  EXPECT_EQ(render("{% set ns = namespace(a=1, b=2) %}{% set ns.c = 3 %}{{ ns.a }}{{ ns.b }}{{ ns.c }}"
+                   "{{ namespace() is defined }}{{ namespace({'a': 4}).a }}"),
+            "123True4");
+}
+
+TEST(ChatTemplate, RefusesFormatsThatAreTooWide) {
+  EXPECT_EQ(render("{{ '{:>5}|{:.2f}'.format(5, 1.5) }}"), "    5|1.50");
+  for (const char* source : {"{{ '{:>9999999999}'.format(5) }}", "{{ ('{0:>999999}' * 1000).format(5) }}",
+                             "{{ '{:.999999999f}'.format(1.5) }}"}) {
+    EXPECT_EQ(render_error(source).code(), ErrorCode::kInvalidArgument) << source;
+  }
 }
 
 TEST(ChatTemplate, AnyThreadMayRender) {
