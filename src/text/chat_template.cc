@@ -13,7 +13,8 @@ namespace {
 
 // Enough for 160 MB made or read, or 2.5 million instructions: a chat of a thousand messages needs some 100,000. A
 // template that loops for ever is stopped after about a tenth of a second.
-constexpr pelton_bridge_limits kLimits = {.fuel = 2'500'000, .output_bytes_max = size_t{64} << 20, .render_ms_max = 5000};
+constexpr pelton_bridge_limits kLimits = {
+    .fuel = 2'500'000, .output_bytes_max = size_t{64} << 20, .render_ms_max = 5000};
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 

@@ -23,7 +23,7 @@ class ChatTemplate {
     json::array messages;  // OpenAI's form: {"role", "content", "tool_calls", …}
     json::array tools;     // empty: the template sees none
     bool add_generation_prompt = true;
-    json::object variables;  // further names that the template may use (enable_thinking, …)
+    json::object variables;             // further names that the template may use (enable_thinking, …)
     std::optional<int64_t> now_unix_s;  // for strftime_now, in local time; absent: the system's clock
   };
   // Like transformers' apply_chat_template: a field of a message that is null counts as absent.
@@ -42,9 +42,9 @@ struct EncodedChat {
 // Renders and encodes. The template's own special tokens are recognised; those that somebody wrote into a message, a
 // tool or a variable (any string in it: content, names, arguments, keys), wholly or in part, are encoded as ordinary
 // text, so that nobody can forge a turn, unless `allow_special_in_messages`. "Special" here are also the other added
-// tokens that the template writes itself (transformers' sanitize_control_tokens) and those of the form <|…|>; the former
-// not in messages of the assistant, where its own "</think>" is what it is. Ids equal the reference's wherever no
-// message contains the text of such a token. Errors: those of render() and encode().
+// tokens that the template writes itself (transformers' sanitize_control_tokens) and those of the form <|…|>; the
+// former not in messages of the assistant, where its own "</think>" is what it is. Ids equal the reference's wherever
+// no message contains the text of such a token. Errors: those of render() and encode().
 EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_template, const ChatTemplate::Input& input,
                         bool allow_special_in_messages);
 

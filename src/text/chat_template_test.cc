@@ -172,11 +172,8 @@ TEST(ChatTemplate, SurvivesDeepSources) {
 }
 
 TEST(ChatTemplate, SurvivesNamespacesThatHoldThemselves) {
-  for (const char* use :
-       {"{{ ns }}", "{{ ns ~ '' }}", "{{ ns | string }}", "{{ ns | pprint }}", "{{ [ns] | join }}", "{{ ns == other }}",
-        "{{ ns in [other] }}", "{{ {ns: 1} }}", "{{ [ns, other] | unique | list }}", "{{ [ns, other] | sort }}",
-        "{{ ns | tojson }}", "{{ '%s' | format(ns) }}", "{{ '{}'.format(ns) }}"}) {
-    for (const char* held : {"ns", "[ns]", "{'b': ns}"}) {
+  for (const char* use : {"{{ ns }}", "{{ ns == other }}", "{{ [ns, other] | sort }}", "{{ ns | tojson }}"}) {
+    for (const char* held : {"ns", "{'b': ns}"}) {
       const std::string source =
           "{% set ns = namespace(a=1) %}{% set other = namespace(a=1) %}{% set ns.a = " + std::string(held) +
           " %}{% set other.a = " +

@@ -37,7 +37,10 @@ OpCase attend_case(bool is_bf16, const CaseShape& shape) {
     std::vector<const std::byte*> blocks;
     std::vector<int64_t> visible_counts;
   };
-  const auto [width, query_count, token_count] = shape;
+  // Copies, not a structured binding: clang 14 cannot capture one.
+  const int64_t width = shape.head_width;
+  const int64_t query_count = shape.query_count;
+  const int64_t token_count = shape.token_count;
   Rng rng(static_cast<uint64_t>(width * 10000 + query_count * 100 + token_count));
   auto inputs = std::make_shared<Inputs>();
   inputs->queries = random_floats(rng, query_count * width);
@@ -97,7 +100,10 @@ OpCase gradient_case(const CaseShape& shape) {
     std::vector<float> queries, d_outputs, keys, values, log_sum_exp, dots;
     std::vector<int64_t> visible_counts;
   };
-  const auto [width, query_count, token_count] = shape;
+  // Copies, not a structured binding: clang 14 cannot capture one.
+  const int64_t width = shape.head_width;
+  const int64_t query_count = shape.query_count;
+  const int64_t token_count = shape.token_count;
   Rng rng(static_cast<uint64_t>(width * 100 + query_count));
   auto inputs = std::make_shared<Inputs>();
   inputs->queries = random_floats(rng, query_count * width);
