@@ -92,9 +92,9 @@ pelton_bridge_status pelton_bridge_template_parse(pelton_bridge_text source, pel
                                                   pelton_bridge_template** result, pelton_bridge_bytes* error);
 
 // `variables_json`: a JSON object, the names that the template sees. `now_unix_s`: what strftime_now formats, in local
-// time. Renders on a thread of its own, whose stack no template can exhaust within its fuel; returns when it is done, or
-// PELTON_BRIDGE_EXHAUSTED after render_ms_max. The thread then goes on to the end of its fuel, which only a template made
-// for it puts off for long; while four such threads go on, further renderings of the template are refused.
+// time. Renders on a thread of its own, whose stack no template can exhaust within its fuel; returns when it is done,
+// or PELTON_BRIDGE_EXHAUSTED after render_ms_max. The thread then goes on to the end of its fuel, which only a template
+// made for it puts off for long; while four such threads go on, further renderings of the template are refused.
 pelton_bridge_status pelton_bridge_template_render(const pelton_bridge_template* self,
                                                    pelton_bridge_text variables_json, int64_t now_unix_s,
                                                    pelton_bridge_bytes* rendered, pelton_bridge_bytes* error);
