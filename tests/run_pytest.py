@@ -25,7 +25,8 @@ def main() -> int:
     environment = {**os.environ, "PELTON_PROGRAM": program, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [python, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--timeout=300", *tests]
     if results := os.environ.get("PELTON_TEST_RESULTS"):
-        command.append(f"--junitxml={results}/{pathlib.Path(tests[0]).name}.xml")
+        name = ".".join(pathlib.Path(tests[0]).with_suffix("").parts)  # as ctest calls it
+        command.append(f"--junitxml={results}/{name}.xml")
     code = subprocess.run(command, env=environment).returncode
     if code == PYTEST_NO_TESTS:
         print("skipped: no test found")
