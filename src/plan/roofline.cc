@@ -12,6 +12,8 @@ namespace {
 
 // Below this share the limit is not what holds the phase back.
 constexpr double kFarFromLimit = 0.5;
+// Nothing is faster than its limit: above this the limit is wrong, not the phase fast. Below it, drift explains it.
+constexpr double kBeyondLimit = 1.1;
 // Fewer bits than this hardly any format has.
 constexpr double kSmallWeightBits = 4.6;
 // Batches of more rows share nothing that they do not share already.
@@ -61,6 +63,9 @@ std::string verdict(const PhaseFacts& facts) {
   if (has_idle_cores) advice.insert(advice.begin(), "more threads");
   const std::string place = fmt::format("{}, {:.0f} % of at most {:.0f} tok/s", bound_name(facts.bound),
                                         100 * facts.limit_share, facts.limit_tokens_per_second);
+  if (facts.limit_share > kBeyondLimit) {
+    return place + "; more than possible: the probes beside it were disturbed, measure again on a quiet machine";
+  }
   if (facts.limit_share < kFarFromLimit && !has_idle_cores) {
     return place + "; far from it: `pelton bench kernels` shows where the time goes";
   }

@@ -56,5 +56,11 @@ TEST(Verdict, FarFromTheLimitSaysWhereToLook) {
   EXPECT_THAT(verdict({.limit_share = 0.2, .thread_count = 1, .core_count = 4}), HasSubstr("more threads"));
 }
 
+TEST(Verdict, MoreThanTheLimitIsAnErrorOfMeasurement) {
+  EXPECT_THAT(verdict({.limit_share = 1.16}), HasSubstr("more than possible"));
+  EXPECT_THAT(verdict({.limit_share = 1.16}), Not(HasSubstr("would help")));
+  EXPECT_THAT(verdict({.limit_share = 1.04}), Not(HasSubstr("more than possible")));
+}
+
 }  // namespace
 }  // namespace pelton
