@@ -166,7 +166,8 @@ class Engine::Impl {
                          .page_token_count = limits.page_token_count,
                          .step_token_count_max = options_.step_token_count_max,
                          .sequence_count_max = std::min(options_.sequence_count_max, options_.step_token_count_max)},
-          .clock = *clock_});
+          .clock = *clock_,
+          .on_release = [this](const StepLoop& at_work) { publish(at_work); }});
       publish(*loop);
       started.set_value(limits);
     } catch (...) {

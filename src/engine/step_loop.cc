@@ -198,6 +198,7 @@ std::shared_ptr<GenerationSink> StepLoop::release(RequestId id) {
   std::shared_ptr<GenerationSink> sink = std::move(entry->second->sink);
   active_.erase(entry);
   scheduler_.remove(id);
+  if (environment_.on_release) environment_.on_release(*this);
   return sink;
 }
 

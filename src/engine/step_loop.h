@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -37,6 +38,8 @@ class StepLoop {
     std::vector<TokenId> end_tokens;
     SchedulerOptions scheduling;
     const Clock& clock;
+    // Called when a request has ended and its pages are free, before its sink hears of it. May be empty.
+    std::function<void(const StepLoop&)> on_release = {};
   };
   explicit StepLoop(Environment environment);
   ~StepLoop();

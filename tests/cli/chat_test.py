@@ -166,8 +166,15 @@ class Terminal:
                 self.pending = self.pending[len(text.encode()):]
 
     def wait_for_end(self) -> int:
-        """After a Ctrl-D that was typed at a prompt: while it answers, the terminal keeps it to itself."""
-        code = self.process.wait(timeout=TIMEOUT_S)
+        """After a Ctrl-D that was typed at a prompt. One that comes before the prompt reads keys is lost: it is repeated."""
+        for _ in range(TIMEOUT_S):
+            try:
+                code = self.process.wait(timeout=1)
+                break
+            except subprocess.TimeoutExpired:
+                self.type(CTRL_D)
+        else:
+            raise AssertionError("it did not end")
         assert termios.tcgetattr(self.slave) == self.before, "the terminal is as it was"
         return code
 
