@@ -204,7 +204,7 @@ class KernelBench {
 }  // namespace
 
 KernelBenchResult run_kernel_bench(const ModelBundle& bundle, const KernelBenchOptions& options) {
-  const int64_t length = std::max(options.prompt_token_count, options.context_token_count + 1);
+  const int64_t length = options.prompt_token_count > 0 ? options.prompt_token_count : options.context_token_count + 1;
   if (length > bundle.model->spec.context_length) {
     throw Error(ErrorCode::kInvalidArgument, fmt::format("{} was made for {} tokens; this benchmark needs {}",
                                                          bundle.name, bundle.model->spec.context_length, length));

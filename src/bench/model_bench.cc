@@ -222,7 +222,7 @@ class ThreadCountBench {
   }
 
   void report(const Phase& phase, std::string_view what) const {
-    options_.on_progress(fmt::format("{} threads, {}: {}", executor_.thread_count(), phase.name(), what));
+    options_.on_progress(fmt::format("threads {}, {}: {}", executor_.thread_count(), phase.name(), what));
   }
 
   const ModelBundle& bundle_;
@@ -252,7 +252,7 @@ std::vector<PhaseResult> run_model_bench(const ModelBundle& bundle, const ModelB
   check_lengths(bundle, options);
   std::vector<PhaseResult> results;
   for (const int thread_count : options.thread_counts) {
-    options.on_progress(fmt::format("{} threads: arranging weights", thread_count));
+    options.on_progress(fmt::format("threads {}: arranging weights", thread_count));
     const std::vector<PhaseResult> some = ThreadCountBench(bundle, options, thread_count).run();
     results.insert(results.end(), some.begin(), some.end());
   }

@@ -20,7 +20,6 @@ constexpr double kRight = 790;  // beyond it: the ceilings' labels
 constexpr double kTop = 60;
 constexpr double kBottom = 540;
 constexpr double kLabelHeight = 16;
-constexpr double kLabelWidth = 170;  // about as long as labels get
 
 constexpr std::array<std::string_view, 6> kColours = {"#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf"};
 
@@ -47,22 +46,22 @@ std::string escaped(std::string_view text) {
   return result;
 }
 
-// One logarithmic axis, its ends at powers of ten.
+// One logarithmic axis.
 class Axis {
  public:
   Axis(double smallest, double largest, double first_pixel, double last_pixel)
-      : low_(std::floor(std::log10(smallest))),
-        high_(std::max(low_ + 1, std::ceil(std::log10(largest)))),
+      : low_(std::log10(smallest)),
+        high_(std::log10(largest)),
         first_pixel_(first_pixel),
         pixels_per_decade_((last_pixel - first_pixel) / (high_ - low_)) {}
 
   double pixel(double value) const { return first_pixel_ + (std::log10(value) - low_) * pixels_per_decade_; }
   double value(double pixel) const { return std::pow(10, low_ + (pixel - first_pixel_) / pixels_per_decade_); }
   double smallest() const { return std::pow(10, low_); }
-  double largest() const { return std::pow(10, high_); }
   double pixels_per_decade() const { return std::abs(pixels_per_decade_); }
-  int low() const { return static_cast<int>(low_); }
-  int high() const { return static_cast<int>(high_); }
+  // Powers of ten with a line of their own.
+  int first_power() const { return static_cast<int>(std::ceil(low_ - 1e-9)); }
+  int last_power() const { return static_cast<int>(std::floor(high_ + 1e-9)); }
 
  private:
   double low_;
@@ -84,6 +83,59 @@ std::vector<double> spread(const std::vector<double>& wanted) {
   }
   return placed;
 }
+
+// What a label or a point covers.
+struct Box {
+  double left;
+  double top;
+  double right;
+  double bottom;
+
+  bool meets(const Box& other) const {
+    return left < other.right && other.left < right && top < other.bottom && other.top < bottom;
+  }
+};
+
+// Where the label of a point stands: right or left of it, at its height or moved.
+struct LabelPlace {
+  double x;
+  double y;
+  bool is_left;
+};
+
+// As wide as Latin letters of this size get on average, and a little more.
+double text_width(std::string_view text) { return 6.8 * static_cast<double>(text.size()); }
+
+class LabelPlacer {
+ public:
+  void block(const Box& box) { taken_.push_back(box); }
+
+  // The nearest place where the label meets nothing that is there; where there is none, beside its point.
+  LabelPlace place(double x, double y, std::string_view label) {
+    constexpr int kMovesMax = 12;
+    constexpr double kGap = 10;
+    const double width = text_width(label);
+    for (int move = 0; move <= 2 * kMovesMax; ++move) {
+      // 0, +1, -1, +2, -2, … half labels
+      const double offset = kLabelHeight / 2 * (move % 2 == 1 ? (move + 1) / 2 : -move / 2);
+      for (const bool is_left : {false, true}) {
+        const double begin = is_left ? x - kGap - width : x + kGap;
+        const Box box = {begin, y + offset - kLabelHeight / 2, begin + width, y + offset + kLabelHeight / 2};
+        const bool is_inside = box.left >= kLeft && box.right <= kRight && box.top >= kTop && box.bottom <= kBottom;
+        if (!is_inside ||
+            std::any_of(taken_.begin(), taken_.end(), [&](const Box& other) { return box.meets(other); })) {
+          continue;
+        }
+        taken_.push_back(box);
+        return {is_left ? x - kGap : x + kGap, y + offset, is_left};
+      }
+    }
+    return {x + kGap, y, false};
+  }
+
+ private:
+  std::vector<Box> taken_;
+};
 
 class Picture {
  public:
@@ -155,12 +207,12 @@ class Picture {
 
   void draw_grid() {
     constexpr std::string_view kGrid = "stroke=\"#dddddd\"";
-    for (int power = x_.low(); power <= x_.high(); ++power) {
+    for (int power = x_.first_power(); power <= x_.last_power(); ++power) {
       const double x = x_.pixel(std::pow(10, power));
       line(x, kTop, x, kBottom, kGrid);
       text(x, kBottom + 18, fmt::format("{:g}", std::pow(10, power)), "text-anchor=\"middle\" fill=\"#444444\"");
     }
-    for (int power = y_.low(); power <= y_.high(); ++power) {
+    for (int power = y_.first_power(); power <= y_.last_power(); ++power) {
       const double y = y_.pixel(std::pow(10, power));
       line(kLeft, y, kRight, y, kGrid);
       text(kLeft - 8, y + 4, fmt::format("{:g}", std::pow(10, power)), "text-anchor=\"end\" fill=\"#444444\"");
@@ -215,48 +267,28 @@ class Picture {
   }
 
   void draw_points() {
+    constexpr double kRadius = 5;
     std::vector<const PlotPoint*> points;
+    LabelPlacer placer;
     for (const PlotPoint& point : plot_.points) {
-      if (point.operations_per_byte > 0 && point.gop_per_second > 0) points.push_back(&point);
+      if (point.operations_per_byte <= 0 || point.gop_per_second <= 0) continue;
+      points.push_back(&point);
+      const double x = x_.pixel(point.operations_per_byte);
+      const double y = y_.pixel(point.gop_per_second);
+      placer.block({x - kRadius, y - kRadius, x + kRadius, y + kRadius});
     }
-    const std::vector<double> label_heights = point_label_heights(points);
     for (size_t i = 0; i < points.size(); ++i) {
       const double x = x_.pixel(points[i]->operations_per_byte);
       const double y = y_.pixel(points[i]->gop_per_second);
-      const bool is_left = x + kLabelWidth > kRight;
-      const double label_x = x + (is_left ? -10 : 10);
+      const LabelPlace label = placer.place(x, y, points[i]->label);
       const std::string_view colour = kColours[i % kColours.size()];
-      svg_ += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\" fill=\"{}\"/>\n", x, y, colour);
-      if (std::abs(label_heights[i] - y) > 1) {
-        line(x, y, label_x, label_heights[i], fmt::format("stroke=\"{}\" stroke-width=\"0.8\"", colour));
+      svg_ += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\" fill=\"{}\"/>\n", x, y, kRadius, colour);
+      if (label.y != y) {
+        line(x, y, label.x, label.y, fmt::format("stroke=\"{}\" stroke-width=\"0.8\"", colour));
       }
-      text(label_x, label_heights[i] + 4, points[i]->label,
-           fmt::format("fill=\"{}\" text-anchor=\"{}\"", colour, is_left ? "end" : "start"));
+      text(label.x, label.y + 4, points[i]->label,
+           fmt::format("fill=\"{}\" text-anchor=\"{}\"", colour, label.is_left ? "end" : "start"));
     }
-  }
-
-  // Only labels that begin near each other can meet.
-  std::vector<double> point_label_heights(const std::vector<const PlotPoint*>& points) const {
-    std::vector<size_t> order(points.size());
-    std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return points[a]->operations_per_byte < points[b]->operations_per_byte;
-    });
-    std::vector<double> heights(points.size());
-    for (size_t first = 0; first < order.size();) {
-      std::vector<double> wanted;
-      size_t last = first;
-      double x = 0;
-      do {
-        x = x_.pixel(points[order[last]]->operations_per_byte);
-        wanted.push_back(y_.pixel(points[order[last]]->gop_per_second));
-        ++last;
-      } while (last < order.size() && x_.pixel(points[order[last]]->operations_per_byte) < x + kLabelWidth);
-      const std::vector<double> placed = spread(wanted);
-      for (size_t i = first; i < last; ++i) heights[order[i]] = placed[i - first];
-      first = last;
-    }
-    return heights;
   }
 
   const RooflinePlot& plot_;

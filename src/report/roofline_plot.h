@@ -32,7 +32,7 @@ struct RooflinePlot {
   std::vector<PlotPoint> points;
 };
 
-// Labels are moved apart vertically where they would cover each other. Without a roof and a ceiling: empty axes.
+// Labels move to where they cover neither each other nor a point. Without a roof and a ceiling: empty axes.
 std::string to_svg(const RooflinePlot& plot);
 
 }  // namespace pelton
