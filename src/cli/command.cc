@@ -25,6 +25,7 @@ std::function<int()> add_chat(CLI::App& app);
 std::function<int()> add_serve(CLI::App& app);
 std::function<int()> add_inspect(CLI::App& app);
 std::function<int()> add_verify(CLI::App& app);
+std::function<int()> add_bench(CLI::App& app);
 std::function<int()> add_eval(CLI::App& app);
 
 namespace {
@@ -35,6 +36,7 @@ constexpr Command kCommands[] = {
     {"serve", "Answer OpenAI's HTTP API", add_serve},
     {"inspect", "Show what a model file holds", add_inspect},
     {"verify", "Prove that a model computes what a reference says", add_verify},
+    {"bench", "Measure this machine, and models on it", add_bench},
     {"eval", "Measure how good a model is", add_eval},
 };
 
