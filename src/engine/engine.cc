@@ -152,7 +152,7 @@ class Engine::Impl {
   }
 
   // The engine's thread. The runner lives and dies on it.
-  void run(RunnerFactory make_runner, std::promise<RunnerLimits> started) {
+  void run(const RunnerFactory& make_runner, std::promise<RunnerLimits> started) {
     std::unique_ptr<StepRunner> runner;
     std::unique_ptr<StepLoop> loop;
     try {
