@@ -100,19 +100,6 @@ def test_refusals(pelton, arguments, code):
     assert pelton.json(*arguments, code=code)["error"]["message"]
 
 
-def test_a_peer_that_is_not_installed_says_how_to_get_it(pelton, tmp_path):
-    model = tmp_path / "x.gguf"
-    model.write_bytes(b"GGUF")
-    compare = ROOT / "bench/peers/compare.py"
-    script = tmp_path / "tree/bench/peers"
-    script.mkdir(parents=True)
-    for file in compare.parent.glob("*.py"):
-        (script / file.name).write_bytes(file.read_bytes())
-    done = subprocess.run(
-        [sys.executable, "-B", script / "compare.py", "-m", model], capture_output=True, encoding="utf-8"
-    )
-    assert done.returncode == 1 and "--install" in done.stderr and "llama.cpp" in done.stderr
-
 
 def test_interrupt_ends_it_cleanly(pelton, tmp_path):
     command = [pelton.program, "bench", "model", "-m", str(TINY), *map(str, QUICK), "--repeat", "10000", "--json"]
