@@ -121,6 +121,7 @@ def run_document(document: pathlib.Path, program: pathlib.Path, model: pathlib.P
         environment = {
             "HOME": name,
             "LANG": "C.UTF-8",
+            **{name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")},
             "PATH": f"{folder}/build/release:{os.environ['PATH']}",
             "PELTON_CACHE": str(model.parents[1]),
             "PELTON_DEMO_MODEL": str(model),
