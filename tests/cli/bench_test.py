@@ -114,3 +114,19 @@ def test_interrupt_ends_it_cleanly(pelton, tmp_path):
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert output == "" and "stopped" in errors
+
+
+def test_comparison_marks_what_was_disturbed():
+    probe = (
+        "import compare\n"
+        "steady, disturbed = compare.Engine('pelton', []), compare.Engine('peer', [])\n"
+        "steady.rates[('decode', 1, 2)] = [440.0, 450.0, 460.0]\n"
+        "disturbed.rates[('decode', 1, 2)] = [2.0, 150.0, 180.0]\n"
+        "rows = compare.rows_of([steady, disturbed])\n"
+        "print([(row['engine'], row['ratio'], row['is_steady']) for row in rows])\n"
+        "print(compare.load_note(0.0), compare.load_note(1000.0) is None)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", probe], capture_output=True, encoding="utf-8", cwd=ROOT / "bench/peers"
+    )
+    assert done.stdout.splitlines() == ["[('pelton', 1.0, True), ('peer', 3.0, False)]", "None False"], done.stderr
