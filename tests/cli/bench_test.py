@@ -101,6 +101,17 @@ def test_refusals(pelton, arguments, code):
 
 
 
+def test_a_peer_that_is_not_installed_says_how_to_get_it(tmp_path):
+    tree = tmp_path / "tree/bench/peers"
+    tree.mkdir(parents=True)
+    for file in (ROOT / "bench/peers").glob("*.py"):
+        (tree / file.name).write_bytes(file.read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-B", tree / "compare.py", "-m", "x.gguf"], capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 1 and "--install" in done.stderr and "llama.cpp" in done.stderr
+
+
 def test_interrupt_ends_it_cleanly(pelton, tmp_path):
     command = [pelton.program, "bench", "model", "-m", str(TINY), *map(str, QUICK), "--repeat", "10000", "--json"]
     command.remove("1")  # QUICK's own --repeat
