@@ -96,6 +96,7 @@ class TerminalReader final : public LineReader {
   }
 
  private:
+  static constexpr char kCtrlD = '\4';
   static constexpr char kEscapeMark = '\1';  // around what takes no room on the screen
 
   // libedit counts columns by the locale; UTF-8 even where the environment says nothing.
@@ -118,6 +119,11 @@ class TerminalReader final : public LineReader {
     return self.is_continuation_ ? plain_continuation : plain;
   }
 
+  static bool is_line_empty(EditLine* editor) {
+    const LineInfo* line = el_line(editor);
+    return line->lastchar == line->buffer;
+  }
+
   // libedit's own reader starts again after the first signal; this one ends. Gives 1 for a character, 0 at the end, -1.
   static int read_character(EditLine* editor, wchar_t* character) {
     const InterruptScope& interrupt = of(editor).interrupt_;
@@ -130,13 +136,16 @@ class TerminalReader final : public LineReader {
       const ssize_t count = ::read(STDIN_FILENO, &byte, 1);
       if (count < 0 && errno == EINTR) continue;
       if (count <= 0) return static_cast<int>(count);
+      // Ctrl-D on an empty line is the end. One typed while the terminal was still in its line mode arrives as NUL, and
+      // one that comes just as libedit takes the terminal was seen inserted into the line, where no second one helps.
+      if ((byte == kCtrlD || byte == '\0') && is_line_empty(editor)) return 0;
+      if (byte == '\0') continue;
       const size_t length = std::mbrtowc(character, &byte, 1, &state);
       if (length == static_cast<size_t>(-2)) continue;  // more bytes to come
       if (length == static_cast<size_t>(-1)) {
         state = {};
         continue;  // not UTF-8: left out
       }
-      if (byte == '\0') *character = L'\0';
       return 1;
     }
   }

@@ -203,6 +203,14 @@ def terminal(pelton, model):
 CTRL_C, CTRL_D, UP = "\x03", "\x04", "\x1b[A"
 
 
+def test_talks_and_leaves_by_ctrl_d(terminal):
+    chat = terminal()
+    chat.type(QUESTION + "\n")
+    chat.wait_for(re.escape(ANSWER) + "\r\n")
+    chat.wait_for("> ")
+    chat.type(CTRL_D)
+    assert chat.wait_for_end() == 0
+
 
 def test_ctrl_c_stops_the_answer_and_not_the_program(terminal, tmp_path):
     chat = terminal("--ignore-eos")
@@ -259,6 +267,26 @@ def test_system_multi_line_and_unicode(terminal, tmp_path):
     assert messages[1]["content"] == "日本語 👩\nGröße"
     assert messages[3]["content"] == "ac"
 
+
+def test_history_outlives_the_program(terminal, pelton, tmp_path):
+    history = tmp_path / "cache/chat_history"
+    chat = terminal("--max-tokens", "1")
+    chat.type("erste Frage: ä\n")
+    chat.wait_for("cut off")
+    chat.wait_for("> ")
+    chat.type(CTRL_D)
+    assert chat.wait_for_end() == 0
+    assert history.read_text() == "erste Frage: ä\n"
+    assert history.stat().st_mode & 0o777 == 0o600
+    again = terminal("--max-tokens", "1")
+    again.type(UP)
+    again.wait_for("erste Frage: ä")
+    again.type("!\n")
+    again.wait_for("cut off")
+    again.wait_for("> ")
+    again.type(CTRL_D)
+    assert again.wait_for_end() == 0
+    assert history.read_text() == "erste Frage: ä\nerste Frage: ä!\n"
 
 
 def test_sigterm_leaves_the_terminal_sane(terminal):
