@@ -214,6 +214,7 @@ def test_talks_and_leaves_by_ctrl_d(terminal):
 
 def test_ctrl_c_stops_the_answer_and_not_the_program(terminal, tmp_path):
     chat = terminal("--ignore-eos")
+    chat.wait_for("> ")  # typed earlier, the question would be echoed twice and taken for the answer
     chat.type(LONG + "\n")
     chat.wait_for(re.escape(LONG) + r"\r+\n")  # the echo
     chat.wait_for(r"\w+ \w+ \w+")
