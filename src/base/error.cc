@@ -1,6 +1,7 @@
 #include "base/error.h"
 
 #include <array>
+#include <new>
 
 #include "base/check.h"
 
@@ -33,6 +34,20 @@ const ErrorCodeInfo& error_code_info(ErrorCode code) {
     if (row.code == code) return row.info;
   }
   PELTON_UNREACHABLE();
+}
+
+Error current_error() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return Error(ErrorCode::kResourceExhausted, "out of memory");
+  } catch (const std::exception& exception) {
+    return Error(ErrorCode::kInternal, std::string("unexpected: ") + exception.what());
+  } catch (...) {
+    return Error(ErrorCode::kInternal, "unexpected: an exception of unknown type");
+  }
 }
 
 }  // namespace pelton

@@ -49,4 +49,8 @@ class Error : public std::exception {
   std::string parameter_;
 };
 
+// The exception that is being handled, as an Error: an Error is itself, std::bad_alloc is kResourceExhausted, all else
+// is a bug and kInternal. Only inside a catch block.
+Error current_error();
+
 }  // namespace pelton

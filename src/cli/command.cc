@@ -4,19 +4,17 @@
 
 #include <csignal>
 #include <cstdio>
-#include <exception>
 #include <memory>
-#include <new>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/version.h"
 #include "cli/help_formatter.h"
 #include "cli/output.h"
 #include "cli/printable.h"
-#include "cli/version.h"
 
 namespace pelton::cli {
 
@@ -76,12 +74,9 @@ int run_guarded(const std::function<int()>& work, bool as_json) {
   try {
     active_isa();  // a wrong PELTON_ISA is bad usage: say so before any work
     return work();
-  } catch (const Error& error) {
+  } catch (...) {
+    const Error error = current_error();
     return report(error.code(), error.message(), as_json);
-  } catch (const std::bad_alloc&) {
-    return report(ErrorCode::kResourceExhausted, "out of memory", as_json);
-  } catch (const std::exception& error) {
-    return report(ErrorCode::kInternal, fmt::format("unexpected: {}", error.what()), as_json);
   }
 }
 

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <exception>
-#include <new>
 #include <string>
 #include <utility>
 
@@ -12,21 +10,6 @@
 
 namespace pelton {
 namespace {
-
-// What is being handled right now, as an Error. Only inside a catch block.
-Error current_error() {
-  try {
-    throw;
-  } catch (const Error& error) {
-    return error;
-  } catch (const std::bad_alloc&) {
-    return Error(ErrorCode::kResourceExhausted, "out of memory");
-  } catch (const std::exception& exception) {
-    return Error(ErrorCode::kInternal, exception.what());
-  } catch (...) {
-    return Error(ErrorCode::kInternal, "unknown exception");
-  }
-}
 
 // A sink is somebody else's code: what it throws is logged, and its request ends.
 template <typename Call>

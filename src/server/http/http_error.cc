@@ -1,9 +1,6 @@
 #include "server/http/http_error.h"
 
-#include <fmt/format.h>
-
-#include <new>
-
+#include "base/json_text.h"
 #include "base/log.h"
 
 namespace pelton {
@@ -28,7 +25,7 @@ json::object HttpError::body() const {
 }
 
 HttpResponse HttpError::response() const {
-  HttpResponse response{.status = status_, .body = json::serialize(body()), .headers = headers_};
+  HttpResponse response{.status = status_, .body = to_json_text(body()), .headers = headers_};
   if (status_ == 429 || status_ == 503) response.headers.emplace_back("Retry-After", "1");
   return response;
 }
@@ -38,14 +35,11 @@ HttpError current_http_error() {
     throw;
   } catch (const HttpError& error) {
     return error;
-  } catch (const Error& error) {
-    if (error_code_info(error.code()).http_status >= 500) log::error(error.message());
-    return HttpError(error);
-  } catch (const std::bad_alloc&) {
-    log::error("a request ran out of memory");
-    return HttpError(Error(ErrorCode::kResourceExhausted, "not enough memory for this request"));
-  } catch (const std::exception& error) {
-    log::error(fmt::format("a request failed: {}", error.what()));
+  } catch (...) {
+    const Error error = current_error();
+    if (error.code() == ErrorCode::kResourceExhausted) log::warning(error.message());
+    if (error_code_info(error.code()).http_status >= 500) log::error("a request failed: " + error.message());
+    if (error.code() != ErrorCode::kInternal) return HttpError(error);
     return HttpError(Error(ErrorCode::kInternal, "internal error; the server's log says more"));
   }
 }

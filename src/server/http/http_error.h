@@ -35,8 +35,7 @@ class HttpError : public std::exception {
   std::vector<std::pair<std::string, std::string>> headers_;
 };
 
-// To be called in a catch block: the exception in flight. What is neither HttpError nor Error is a bug or lack of
-// memory: logged, and told to the client without details.
+// To be called in a catch block: the exception in flight. A bug is logged, and told to the client without details.
 HttpError current_http_error();
 
 }  // namespace pelton

@@ -1,8 +1,8 @@
-// What `pelton --version` says.
+// Which Pelton this is.
 #pragma once
 
-namespace pelton::cli {
+namespace pelton {
 
 inline constexpr const char* kVersion = "0.1.0";  // project(… VERSION) in CMakeLists.txt; a test compares them
 
-}  // namespace pelton::cli
+}  // namespace pelton
