@@ -45,9 +45,7 @@ GgufVocabulary read_vocabulary(const GgufFile& file) {
   if (const auto* merges = file.strings("tokenizer.ggml.merges")) vocabulary.merges = *merges;
   const auto scores = or_empty(file.numbers("tokenizer.ggml.scores"));
   vocabulary.scores.assign(scores.begin(), scores.end());
-  for (const int64_t type : or_empty(file.integers("tokenizer.ggml.token_type"))) {
-    vocabulary.token_types.push_back(static_cast<int32_t>(std::clamp<int64_t>(type, 0, 100)));
-  }
+  vocabulary.token_types = or_empty(file.integers("tokenizer.ggml.token_type"));
   vocabulary.bos = file.integer("tokenizer.ggml.bos_token_id");
   vocabulary.eos = file.integer("tokenizer.ggml.eos_token_id");
   vocabulary.unknown = file.integer("tokenizer.ggml.unknown_token_id");

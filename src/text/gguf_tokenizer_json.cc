@@ -21,7 +21,7 @@ constexpr size_t kTokenCountMax = size_t{1} << 24;
 constexpr size_t kPieceBytesMax = 4096;
 
 // Values of `tokenizer.ggml.token_type`.
-enum TokenType : int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
+enum TokenType : int64_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
 
 [[noreturn]] void corrupt(std::string_view what) {
   throw Error(ErrorCode::kCorruptFile, fmt::format("the vocabulary of the GGUF file: {}", what));
@@ -36,6 +36,7 @@ class CheckedVocabulary {
     if (count > kTokenCountMax) corrupt(fmt::format("{} tokens; at most {} are read", count, kTokenCountMax));
     check_count("scores", vocabulary.scores.size());
     check_count("token types", vocabulary.token_types.size());
+    check_token_types();
     check_id("bos", vocabulary.bos);
     check_id("eos", vocabulary.eos);
     check_id("unknown", vocabulary.unknown);
@@ -47,7 +48,7 @@ class CheckedVocabulary {
   const std::string& token(size_t id) const { return vocabulary_.tokens[id]; }
   const std::unordered_map<std::string_view, size_t>& ids() const { return ids_; }
 
-  int32_t type(size_t id) const {
+  int64_t type(size_t id) const {
     if (!vocabulary_.token_types.empty()) return vocabulary_.token_types[id];
     const auto is = [id](std::optional<int64_t> named) { return named && static_cast<size_t>(*named) == id; };
     if (is(vocabulary_.unknown)) return kUnknown;
@@ -58,6 +59,17 @@ class CheckedVocabulary {
   void check_count(std::string_view what, size_t count) const {
     if (count == 0 || count == size()) return;
     corrupt(fmt::format("{} tokens but {} {}", size(), count, what));
+  }
+
+  // Taken for a normal token, one of an unknown type could be a control token that users may write.
+  void check_token_types() const {
+    for (size_t id = 0; id < vocabulary_.token_types.size(); ++id) {
+      const int64_t type = vocabulary_.token_types[id];
+      if (type >= kNormal && type <= kByte) continue;
+      throw Error(ErrorCode::kUnsupported, fmt::format("the vocabulary of the GGUF file: token {} has the type {}; "
+                                                       "known are 1 (normal) to 6 (byte)",
+                                                       id, type));
+    }
   }
 
   void check_id(std::string_view what, std::optional<int64_t> id) const {
@@ -90,7 +102,7 @@ json::object vocabulary_object(const CheckedVocabulary& vocabulary) {
 json::array added_tokens(const CheckedVocabulary& vocabulary) {
   json::array added;
   for (size_t id = 0; id < vocabulary.size(); ++id) {
-    const int32_t type = vocabulary.type(id);
+    const int64_t type = vocabulary.type(id);
     const bool is_special = type == kControl || type == kUnknown;
     if ((!is_special && type != kUserDefined) || vocabulary.token(id).empty()) continue;
     added.push_back(json::object{{"id", id},

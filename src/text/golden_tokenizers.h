@@ -25,7 +25,7 @@ inline GgufVocabulary golden_vocabulary(const json::object& gguf) {
   vocabulary.model = gguf.at("model").as_string();
   vocabulary.pre = gguf.at("pre").as_string();
   vocabulary.tokens = json::value_to<std::vector<std::string>>(gguf.at("tokens"));
-  vocabulary.token_types = json::value_to<std::vector<int32_t>>(gguf.at("token_types"));
+  vocabulary.token_types = json::value_to<std::vector<int64_t>>(gguf.at("token_types"));
   if (gguf.contains("scores")) vocabulary.scores = json::value_to<std::vector<float>>(gguf.at("scores"));
   if (gguf.contains("merges")) vocabulary.merges = json::value_to<std::vector<std::string>>(gguf.at("merges"));
   if (gguf.contains("adds_bos")) vocabulary.adds_bos = gguf.at("adds_bos").as_bool();

@@ -20,7 +20,7 @@ struct GgufVocabulary {
   std::string pre;                   // "llama-bpe", "smollm", "qwen2", "gpt-2", "default", …; empty where absent
   std::vector<std::string> tokens;   // by id
   std::vector<float> scores;         // by id; empty where absent
-  std::vector<int32_t> token_types;  // by id: 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte
+  std::vector<int64_t> token_types;  // by id: 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte
   std::vector<std::string> merges;   // "left right", best first
   std::optional<int64_t> bos, eos, unknown, padding;
   std::optional<bool> adds_bos, adds_eos, adds_space_prefix;
@@ -56,8 +56,8 @@ class Tokenizer {
  public:
   // Contents of a tokenizer.json. Errors: kCorruptFile, kUnsupported.
   static std::shared_ptr<const Tokenizer> from_json(std::string_view tokenizer_json);
-  // Errors: kUnsupported (names the unknown `model` or `pre`), kCorruptFile (counts that do not agree, ids out of
-  // range).
+  // Errors: kUnsupported (names the unknown `model`, `pre` or token type), kCorruptFile (counts that do not agree, ids
+  // out of range).
   static std::shared_ptr<const Tokenizer> from_gguf(const GgufVocabulary& vocabulary);
   virtual ~Tokenizer() = default;
 

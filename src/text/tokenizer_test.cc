@@ -1,5 +1,6 @@
 #include "text/tokenizer.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -116,6 +117,13 @@ TEST(Tokenizer, RefusesUnknownKindsByName) {
   EXPECT_THAT(error_of(ErrorCode::kUnsupported, load), HasSubstr("\"default\""));
   vocabulary.pre = "";
   EXPECT_THAT(error_of(ErrorCode::kUnsupported, load), HasSubstr("is missing"));
+  vocabulary.pre = "gpt-2";
+  for (const int64_t type : {int64_t{0}, int64_t{7}, int64_t{-1}, int64_t{1} << 33}) {
+    GgufVocabulary odd = vocabulary;
+    odd.token_types[5] = type;
+    EXPECT_THAT(error_of(ErrorCode::kUnsupported, [&] { Tokenizer::from_gguf(odd); }),
+                HasSubstr(fmt::format("token 5 has the type {};", type)));
+  }
   vocabulary.model = "rwkv";
   EXPECT_THAT(error_of(ErrorCode::kUnsupported, load), HasSubstr("\"rwkv\""));
   const auto load_json = [](std::string_view text) { return [text] { Tokenizer::from_json(text); }; };
