@@ -51,7 +51,7 @@ Answer answer_request(Engine& engine, GenerationRequest request, const Interrupt
 
 std::string_view finish_reason_name(const Answer& answer) {
   if (!answer.summary) return "interrupted";
-  return answer.summary->reason == FinishReason::kStop ? "stop" : "length";
+  return pelton::finish_reason_name(answer.summary->reason);
 }
 
 json::object answer_to_json(const Answer& answer, const Tokenizer& tokenizer, size_t prompt_token_count) {

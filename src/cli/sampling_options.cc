@@ -49,7 +49,7 @@ void SamplingOptions::add_to(CLI::App& app, const std::string& default_temperatu
   };
   option("--temperature", temperature_,
          fmt::format("0 always takes the most likely token; higher is more varied (default: {})", default_temperature));
-  option("--top-k", top_k_, "Choose among the K most likely tokens; 0: all");
+  option("--top-k", top_k_, "Choose among the K most likely tokens; 0 or -1: all");
   option("--top-p", top_p_, "Choose among the likeliest tokens that together have this probability; 1: all");
   option("--min-p", min_p_, "Leave out tokens less likely than this share of the likeliest one; 0: none");
   option("--repetition-penalty", repetition_penalty_, "Over 1 makes tokens of prompt and answer less likely");
@@ -85,8 +85,10 @@ SamplingParameters SamplingOptions::parameters(SamplingParameters sampling) cons
   try {
     validate(sampling);
   } catch (const Error& error) {
-    throw Error(ErrorCode::kUsage, fmt::format("{}: {}", option_name(error.parameter()), error.message()),
-                error.parameter());
+    // The engine's sentence begins with its own name of the parameter.
+    std::string problem = error.message();
+    if (problem.starts_with(error.parameter() + " ")) problem.erase(0, error.parameter().size() + 1);
+    throw Error(ErrorCode::kUsage, fmt::format("{}: {}", option_name(error.parameter()), problem), error.parameter());
   }
   return sampling;
 }

@@ -73,7 +73,7 @@ TEST(SamplingOptions, NameTheOptionThatIsWrong) {
   const std::pair<std::vector<std::string>, std::string> cases[] = {
       {{"--temperature", "-1"}, "--temperature"},
       {{"--temperature", "nan"}, "--temperature"},
-      {{"--top-k", "-1"}, "--top-k"},
+      {{"--top-k", "-2"}, "--top-k"},
       {{"--top-p", "0"}, "--top-p"},
       {{"--top-p", "1.5"}, "--top-p"},
       {{"--min-p", "2"}, "--min-p"},
@@ -92,10 +92,12 @@ TEST(SamplingOptions, NameTheOptionThatIsWrong) {
       ADD_FAILURE() << option << " " << arguments[1] << " was accepted";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kUsage);
-      EXPECT_EQ(error.message().rfind(option + ":", 0), 0u) << error.message();
+      EXPECT_EQ(error.message().rfind(option + ": must be ", 0), 0u) << error.message();
     }
   }
 }
+
+TEST(SamplingOptions, TakeMinusOneAsTheServerDoes) { EXPECT_EQ(parsed({"--top-k", "-1"}).top_k, -1); }
 
 TEST(SamplingOptions, TakeNegativeSeedsAsTheServerDoes) {
   EXPECT_EQ(parsed({"--seed", "-1"}).seed, UINT64_MAX);

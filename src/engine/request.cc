@@ -42,23 +42,30 @@ void validate_stops(const std::vector<std::string>& stops) {
 
 void validate(const SamplingParameters& sampling) {
   constexpr double kFiniteMax = std::numeric_limits<double>::max();
-  expect(is_between(sampling.temperature, 0, 100), "temperature", "between 0 and 100", sampling.temperature);
-  if (sampling.top_k < 0) fail("top_k", "0 (off) or more", fmt::format("{}", sampling.top_k));
+  using Limits = SamplingParameters;
+  expect(is_between(sampling.temperature, 0, Limits::kTemperatureMax), "temperature",
+         fmt::format("between 0 and {}", Limits::kTemperatureMax), sampling.temperature);
+  if (sampling.top_k < Limits::kTopKOff) {
+    fail("top_k", "0 or -1 (off), or more", fmt::format("{}", sampling.top_k));
+  }
   expect(sampling.top_p > 0 && sampling.top_p <= 1, "top_p", "above 0 and at most 1", sampling.top_p);
   expect(is_between(sampling.min_p, 0, 1), "min_p", "between 0 and 1", sampling.min_p);
   expect(sampling.repetition_penalty > 0 && sampling.repetition_penalty <= kFiniteMax, "repetition_penalty", "above 0",
          sampling.repetition_penalty);
-  expect(is_between(sampling.frequency_penalty, -2, 2), "frequency_penalty", "between -2 and 2",
-         sampling.frequency_penalty);
-  expect(is_between(sampling.presence_penalty, -2, 2), "presence_penalty", "between -2 and 2",
-         sampling.presence_penalty);
+  const std::string penalty_domain = fmt::format("between {} and {}", -Limits::kPenaltyMax, Limits::kPenaltyMax);
+  expect(is_between(sampling.frequency_penalty, -Limits::kPenaltyMax, Limits::kPenaltyMax), "frequency_penalty",
+         penalty_domain, sampling.frequency_penalty);
+  expect(is_between(sampling.presence_penalty, -Limits::kPenaltyMax, Limits::kPenaltyMax), "presence_penalty",
+         penalty_domain, sampling.presence_penalty);
   validate_stops(sampling.stops);
   if (sampling.max_tokens && *sampling.max_tokens < 1) {
     fail("max_tokens", "at least 1", fmt::format("{}", *sampling.max_tokens));
   }
-  if (sampling.logprobs && (*sampling.logprobs < 0 || *sampling.logprobs > 20)) {
-    fail("logprobs", "between 0 and 20", fmt::format("{}", *sampling.logprobs));
+  if (sampling.logprobs && (*sampling.logprobs < 0 || *sampling.logprobs > Limits::kLogprobsMax)) {
+    fail("logprobs", fmt::format("between 0 and {}", Limits::kLogprobsMax), fmt::format("{}", *sampling.logprobs));
   }
 }
+
+std::string_view finish_reason_name(FinishReason reason) { return reason == FinishReason::kStop ? "stop" : "length"; }
 
 }  // namespace pelton

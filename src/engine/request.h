@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,11 +19,16 @@ enum class RequestId : uint64_t {};
 
 // Order of application: repetition, frequency and presence penalty; temperature; top-k; top-p; min-p.
 struct SamplingParameters {
+  // The limits of every front end, command line and HTTP alike.
   static constexpr size_t kStopCountMax = 64;
   static constexpr size_t kStopBytesMax = 4096;
+  static constexpr int64_t kTemperatureMax = 100;
+  static constexpr int64_t kPenaltyMax = 2;    // of frequency and presence, and its negative the least
+  static constexpr int64_t kTopKOff = -1;      // as vLLM's clients write it; 0 means the same
+  static constexpr int64_t kLogprobsMax = 20;  // OpenAI's
 
   double temperature = 1.0;           // 0: greedy. [0, 100]
-  int64_t top_k = 0;                  // 0: off
+  int64_t top_k = 0;                  // 0 or -1: off
   double top_p = 1.0;                 // (0, 1]; 1: off
   double min_p = 0.0;                 // [0, 1]; 0: off. Relative to the most likely token
   double repetition_penalty = 1.0;    // > 0; over prompt and answer (Keskar et al. 2019, arXiv 1909.05858)
@@ -55,6 +61,7 @@ struct SampledToken {
 };
 
 enum class FinishReason { kStop, kLength };  // an end token or stop string; max_tokens or the context's end
+std::string_view finish_reason_name(FinishReason reason);  // OpenAI's: "stop", "length"
 
 struct RequestTimings {
   Duration queue{};        // submitted → first computed

@@ -23,6 +23,7 @@ TEST(Validate, AcceptsDefaultsAndLimits) {
   EXPECT_EQ(parameter_at_fault({}), "");
   EXPECT_EQ(parameter_at_fault({.temperature = 0, .min_p = 1, .frequency_penalty = -2, .presence_penalty = 2}), "");
   EXPECT_EQ(parameter_at_fault({.temperature = 100, .top_p = 1e-12, .max_tokens = 1, .logprobs = 20}), "");
+  EXPECT_EQ(parameter_at_fault({.top_k = -1}), "");  // vLLM's clients say "off" so
 }
 
 TEST(Validate, NamesTheParameterAtFault) {
@@ -31,7 +32,7 @@ TEST(Validate, NamesTheParameterAtFault) {
   for (const double bad : {-0.1, 100.1, kNan, kInfinity}) {
     EXPECT_EQ(parameter_at_fault({.temperature = bad}), "temperature") << bad;
   }
-  EXPECT_EQ(parameter_at_fault({.top_k = -1}), "top_k");
+  EXPECT_EQ(parameter_at_fault({.top_k = -2}), "top_k");
   for (const double bad : {0.0, -1.0, 1.01, kNan}) EXPECT_EQ(parameter_at_fault({.top_p = bad}), "top_p") << bad;
   for (const double bad : {-0.01, 1.01, kNan}) EXPECT_EQ(parameter_at_fault({.min_p = bad}), "min_p") << bad;
   for (const double bad : {0.0, -1.0, kNan, kInfinity}) {

@@ -206,7 +206,7 @@ def test_what_cannot_be_a_prompt_is_refused(pelton, model):
         ([], b"ab\xff\xfe", 1, b"the prompt is not valid UTF-8 at byte 2"),
         (["Hi", "--system", b"\xff"], b"", 1, b"--system is not valid UTF-8 at byte 0"),
         (["--text", b"\xe2\x82"], b"", 1, b"--text is not valid UTF-8 at byte 0"),
-        (["Hi", "--stop", b"a\xff"], b"", 2, b"--stop: stop must be valid UTF-8"),
+        (["Hi", "--stop", b"a\xff"], b"", 2, b"--stop: must be valid UTF-8"),
     ],
 )
 def test_text_that_is_no_utf8_is_refused_before_the_model_is_loaded(pelton, arguments, input, code, reason):

@@ -60,7 +60,7 @@ BAD_USAGE = [
     ["run", "-m", "x", "p", "--kv-memory", "much"],
     ["run", "-m", "x", "p", "--temperature", "-1"],
     ["run", "-m", "x", "p", "--temperature", "nan"],
-    ["run", "-m", "x", "p", "--top-k", "-1"],
+    ["run", "-m", "x", "p", "--top-k", "-2"],
     ["run", "-m", "x", "p", "--top-p", "0"],
     ["run", "-m", "x", "p", "--top-p", "1.01"],
     ["run", "-m", "x", "p", "--min-p", "-0.1"],

@@ -57,7 +57,6 @@ struct AnswerOptions {
   bool has_usage_chunk = false;  // then the other chunks say "usage": null
 };
 
-json::string_view finish_reason_name(FinishReason reason);
 json::object usage_object(const Usage& usage);
 // A token's bytes as text, U+FFFD where they are only a part of a character.
 std::string shown(std::string_view bytes);

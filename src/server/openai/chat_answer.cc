@@ -11,7 +11,7 @@ json::object ChatAnswer::whole(const std::vector<Choice>& choices, const Usage& 
     list.push_back({{"index", index},
                     {"message", {{"role", "assistant"}, {"content", choice.piece.text}, {"refusal", nullptr}}},
                     {"logprobs", logprobs(choice.piece.tokens)},
-                    {"finish_reason", finish_reason_name(choice.reason)}});
+                    {"finish_reason", json::string(finish_reason_name(choice.reason))}});
   }
   json::object answer = answer_frame(options_.identity, "chat.completion");
   answer["choices"] = std::move(list);
@@ -28,7 +28,7 @@ json::object ChatAnswer::piece(size_t index, const Piece& piece) {
 }
 
 json::object ChatAnswer::closing(size_t index, FinishReason reason) {
-  return chunk(index, {}, nullptr, finish_reason_name(reason));
+  return chunk(index, {}, nullptr, json::string(finish_reason_name(reason)));
 }
 
 json::object ChatAnswer::usage_chunk(const Usage& usage) {

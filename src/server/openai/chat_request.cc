@@ -17,12 +17,7 @@ void read_messages_field(const JsonReader& reader, std::string_view name, Reques
 
 // The newer name of max_tokens, which the common table has read before.
 void read_max_completion_tokens(const JsonReader& reader, std::string_view name, Request& request) {
-  const auto count = reader.integer(name, 1, std::numeric_limits<int32_t>::max());
-  if (!count) return;
-  if (request.generation.max_tokens && request.generation.max_tokens != count) {
-    reader.fail(name, "the same value as max_tokens, its older name");
-  }
-  request.generation.max_tokens = count;
+  read_max_tokens(reader, name, request.generation);
 }
 
 void read_template_variables(const JsonReader& reader, std::string_view name, Request& request) {
@@ -34,31 +29,34 @@ void read_template_variables(const JsonReader& reader, std::string_view name, Re
   request.template_variables = *variables;
 }
 
-bool is_none_or_auto(const json::value& value) { return value == "none" || value == "auto"; }
-bool is_text_only(const json::value& value) { return value == json::array{"text"}; }
-bool is_text_format(const json::value& value) { return value == json::object{{"type", "text"}}; }
-bool is_medium(const json::value& value) { return value == "medium"; }
+constexpr Neutral kNoneOrAuto{"\"none\" or \"auto\"",
+                              [](const json::value& value) { return value == "none" || value == "auto"; }};
+constexpr Neutral kTextOnly{"[\"text\"]", [](const json::value& value) { return value == json::array{"text"}; }};
+constexpr Neutral kTextFormat{"{\"type\":\"text\"}", [](const json::value& value) {
+                                return value == json::object{{"type", "text"}};
+                              }};
+constexpr Neutral kMedium{"\"medium\"", [](const json::value& value) { return value == "medium"; }};
 
 constexpr Field<Request> kFields[] = {
     other<Request, read_messages_field>("messages"),
     other<Request, read_max_completion_tokens>("max_completion_tokens"),
     boolean<&Request::wants_logprobs>("logprobs"),
-    integer<&Request::top_logprobs>("top_logprobs", 0, 20),
+    integer<&Request::top_logprobs>("top_logprobs", 0, SamplingParameters::kLogprobsMax),
     other<Request, read_template_variables>("chat_template_kwargs"),
     ignored<Request>("parallel_tool_calls"),  // without tools there is nothing to call
-    neutral_only<Request, is_empty>("tools"),
-    neutral_only<Request, is_none_or_auto>("tool_choice"),
-    neutral_only<Request, is_empty>("functions"),
-    neutral_only<Request, is_none_or_auto>("function_call"),
-    neutral_only<Request, is_text_format>("response_format"),
-    neutral_only<Request, is_text_only>("modalities"),
-    neutral_only<Request, is_none>("reasoning_effort"),
-    neutral_only<Request, is_medium>("verbosity"),
-    neutral_only<Request, is_never>("audio"),
-    neutral_only<Request, is_never>("prediction"),
-    neutral_only<Request, is_never>("web_search_options"),
-    neutral_only<Request, is_never>("moderation"),
-    neutral_only<Request, is_empty>("prompt_cache_options"),
+    neutral_only<Request, kEmptyArray>("tools"),
+    neutral_only<Request, kNoneOrAuto>("tool_choice"),
+    neutral_only<Request, kEmptyArray>("functions"),
+    neutral_only<Request, kNoneOrAuto>("function_call"),
+    neutral_only<Request, kTextFormat>("response_format"),
+    neutral_only<Request, kTextOnly>("modalities"),
+    neutral_only<Request, kNone>("reasoning_effort"),
+    neutral_only<Request, kMedium>("verbosity"),
+    neutral_only<Request, kAbsent>("audio"),
+    neutral_only<Request, kAbsent>("prediction"),
+    neutral_only<Request, kAbsent>("web_search_options"),
+    neutral_only<Request, kAbsent>("moderation"),
+    neutral_only<Request, kEmptyObject>("prompt_cache_options"),
 };
 
 }  // namespace

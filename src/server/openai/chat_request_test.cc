@@ -129,9 +129,40 @@ TEST(ChatRequest, RefusesByName) {
   };
   for (const auto& [fields, parameter] : cases) EXPECT_EQ(parameter_of_field(fields), parameter) << fields;
   std::string stops = "\"a\"";
-  for (int i = 0; i < 16; ++i) stops += ",\"a\"";
-  EXPECT_EQ(parameter_of_field("\"stop\": [" + stops + "]"), "stop");
-  EXPECT_EQ(parameter_of_field("\"stop\": \"" + std::string(1025, 'a') + "\""), "stop");
+  for (size_t i = 1; i < SamplingParameters::kStopCountMax; ++i) stops += ",\"a\"";
+  EXPECT_EQ(parameter_of_field("\"stop\": [" + stops + "]"), "");
+  EXPECT_EQ(parameter_of_field("\"stop\": [" + stops + ",\"a\"]"), "stop");
+  const std::string longest(SamplingParameters::kStopBytesMax, 'a');
+  EXPECT_EQ(parameter_of_field("\"stop\": \"" + longest + "\""), "");
+  EXPECT_EQ(parameter_of_field("\"stop\": \"" + longest + "a\""), "stop");
+}
+
+TEST(ChatRequest, TakesTheSeedsOfTheCommandLine) {
+  EXPECT_EQ(parse(R"("seed": 18446744073709551615)").generation.seed, UINT64_MAX);
+  EXPECT_EQ(parse(R"("seed": -9223372036854775808)").generation.seed, uint64_t{1} << 63);
+  EXPECT_EQ(parse(R"("seed": 5.0)").generation.seed, 5u);
+}
+
+TEST(ChatRequest, SaysWhichValueItWouldAccept) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"("n": 2)", "only 1"},
+      {R"("store": true)", "only false"},
+      {R"("tools": {})", "only []"},
+      {R"("logit_bias": {"1": 5})", "only {}"},
+      {R"("tool_choice": "required")", R"(only "none" or "auto")"},
+      {R"("response_format": {"type": "json_object"})", R"(only {"type":"text"})"},
+      {R"("modalities": ["audio"])", R"(only ["text"])"},
+      {R"("service_tier": "flex")", R"(only "auto" or "default")"},
+      {R"("audio": {})", "only null"},
+  };
+  for (const auto& [fields, accepted] : cases) {
+    try {
+      parse(fields);
+      ADD_FAILURE() << fields << " was accepted";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.message(), HasSubstr(accepted)) << fields;
+    }
+  }
 }
 
 TEST(ChatRequest, RefusesBodiesThatAreNoRequest) {

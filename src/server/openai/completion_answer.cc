@@ -27,7 +27,7 @@ json::object CompletionAnswer::whole(const std::vector<Choice>& choices, const U
   for (size_t index = 0; index < choices.size(); ++index) {
     const Piece& piece = choices[index].piece;
     list.push_back(choice(index, echoes_[index] + piece.text, logprobs(index, piece.tokens),
-                          finish_reason_name(choices[index].reason)));
+                          json::string(finish_reason_name(choices[index].reason))));
   }
   json::object answer = answer_frame(options_.identity, "text_completion");
   answer["choices"] = std::move(list);
@@ -45,7 +45,7 @@ json::object CompletionAnswer::piece(size_t index, const Piece& piece) {
 }
 
 json::object CompletionAnswer::closing(size_t index, FinishReason reason) {
-  return chunk(choice(index, "", nullptr, finish_reason_name(reason)));
+  return chunk(choice(index, "", nullptr, json::string(finish_reason_name(reason))));
 }
 
 json::object CompletionAnswer::usage_chunk(const Usage& usage) {

@@ -59,12 +59,12 @@ void read_prompt(const JsonReader& reader, std::string_view name, Request& reque
 
 constexpr Field<Request> kFields[] = {
     other<Request, read_prompt>("prompt"),
-    integer<&Request::logprobs>("logprobs", 0, 20),
+    integer<&Request::logprobs>("logprobs", 0, SamplingParameters::kLogprobsMax),
     boolean<&Request::echoes>("echo"),
     boolean<&Request::parses_special>("parse_special"),
     boolean<&Request::adds_special>("add_special_tokens"),
-    neutral_only<Request, is_one>("best_of"),
-    neutral_only<Request, is_empty>("suffix"),
+    neutral_only<Request, kOne>("best_of"),
+    neutral_only<Request, kEmptyString>("suffix"),
 };
 
 }  // namespace

@@ -76,25 +76,32 @@ constexpr Field<Request> ignored(std::string_view name) {
   return {name, FieldKind::kIgnored, 0, 0, [](const JsonReader&, const Field<Request>&, Request&) {}};
 }
 
-// Not supported, unless `kIsNeutral(value)`: the value that asks for nothing.
-template <class Request, bool (*kIsNeutral)(const json::value&)>
+// A value that asks for nothing: which one, in words for the client, and how it is known.
+struct Neutral {
+  std::string_view name;
+  bool (*is)(const json::value&);
+};
+
+// Not supported, unless the value is `kNeutral`.
+template <class Request, const Neutral& kNeutral>
 constexpr Field<Request> neutral_only(std::string_view name) {
   return {name, FieldKind::kNeutralOnly, 0, 0, [](const JsonReader& reader, const Field<Request>& field, Request&) {
             const json::value* value = reader.value(field.name);
-            if (value == nullptr || kIsNeutral(*value)) return;
-            throw Error(ErrorCode::kUnsupported, reader.path_of(field.name) + ": this value is not supported",
-                        reader.path_of(field.name));
+            if (value == nullptr || kNeutral.is(*value)) return;
+            const std::string path = reader.path_of(field.name);
+            throw Error(ErrorCode::kUnsupported,
+                        path + ": this value is not supported, only " + std::string(kNeutral.name), path);
           }};
 }
 
-inline bool is_never(const json::value&) { return false; }
-inline bool is_false(const json::value& value) { return value.is_bool() && !value.get_bool(); }
-inline bool is_one(const json::value& value) { return value.is_number() && value.to_number<double>() == 1.0; }
-inline bool is_empty(const json::value& value) {
-  return (value.is_array() && value.get_array().empty()) || (value.is_object() && value.get_object().empty()) ||
-         (value.is_string() && value.get_string().empty());
-}
-inline bool is_none(const json::value& value) { return value.is_string() && value.get_string() == "none"; }
+inline constexpr Neutral kAbsent{"null, or leaving the field out", [](const json::value&) { return false; }};
+inline constexpr Neutral kFalse{"false", [](const json::value& value) { return value == false; }};
+inline constexpr Neutral kOne{
+    "1", [](const json::value& value) { return value.is_number() && value.to_number<double>() == 1.0; }};
+inline constexpr Neutral kEmptyArray{"[]", [](const json::value& value) { return value == json::array(); }};
+inline constexpr Neutral kEmptyObject{"{}", [](const json::value& value) { return value == json::object(); }};
+inline constexpr Neutral kEmptyString{"\"\"", [](const json::value& value) { return value == ""; }};
+inline constexpr Neutral kNone{"\"none\"", [](const json::value& value) { return value == "none"; }};
 
 template <class Request>
 void read_fields(const JsonReader& reader, std::span<const Field<Request>> fields, Request& request) {

@@ -9,17 +9,16 @@ namespace {
 
 using Request = GenerationFields;
 
-// OpenAI allows 4; benchmarks of code models use more.
-constexpr size_t kStopCountMax = 16;
-constexpr size_t kStopBytesMax = 1024;
-constexpr int64_t kCountMax = std::numeric_limits<int32_t>::max();
+using Limits = SamplingParameters;
+constexpr int64_t kCountMax = std::numeric_limits<int64_t>::max();
 
 std::string stop_of(const json::value& value, const std::string& path) {
   if (!value.is_string()) throw Error(ErrorCode::kInvalidArgument, path + ": expected a string", path);
   std::string stop(value.get_string());
   if (stop.empty()) throw Error(ErrorCode::kInvalidArgument, path + ": an empty string would stop at once", path);
-  if (stop.size() > kStopBytesMax) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: longer than {} bytes", path, kStopBytesMax), path);
+  if (stop.size() > Limits::kStopBytesMax) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: longer than {} bytes", path, Limits::kStopBytesMax),
+                path);
   }
   return stop;
 }
@@ -33,9 +32,25 @@ void read_stop(const JsonReader& reader, std::string_view name, Request& request
     return;
   }
   const json::array& stops = value->get_array();
-  if (stops.size() > kStopCountMax) reader.fail(name, fmt::format("at most {} strings", kStopCountMax));
+  if (stops.size() > Limits::kStopCountMax) {
+    reader.fail(name, fmt::format("at most {} strings", Limits::kStopCountMax));
+  }
   for (size_t i = 0; i < stops.size(); ++i) {
     request.stops.push_back(stop_of(stops[i], fmt::format("{}[{}]", reader.path_of(name), i)));
+  }
+}
+
+// A negative seed stands for its two's complement, as on the command line.
+void read_seed(const JsonReader& reader, std::string_view name, Request& request) {
+  const json::value* value = reader.value(name);
+  if (value == nullptr) return;
+  constexpr auto kMin = std::numeric_limits<int64_t>::min();
+  if (value->is_uint64()) {
+    request.seed = value->get_uint64();
+  } else if (value->is_int64() || value->is_double()) {
+    request.seed = static_cast<uint64_t>(*reader.integer(name, kMin, std::numeric_limits<int64_t>::max()));
+  } else {
+    reader.fail(name, fmt::format("an integer from {} to {}", kMin, std::numeric_limits<uint64_t>::max()));
   }
 }
 
@@ -51,19 +66,20 @@ void read_stream_options(const JsonReader& reader, std::string_view name, Reques
     options.fail("include_obfuscation", "false (not supported)");
 }
 
-bool is_plain_tier(const json::value& value) { return value == "auto" || value == "default"; }
+constexpr Neutral kPlainTier{"\"auto\" or \"default\"",
+                             [](const json::value& value) { return value == "auto" || value == "default"; }};
 
 constexpr Field<Request> kFields[] = {
     string<&Request::model>("model"),
-    number<&Request::temperature>("temperature", 0, 100),
+    number<&Request::temperature>("temperature", 0, Limits::kTemperatureMax),
     number<&Request::top_p>("top_p", 0, 1),
-    integer<&Request::top_k>("top_k", -1, kCountMax),  // -1 as vLLM writes "off"
+    integer<&Request::top_k>("top_k", Limits::kTopKOff, kCountMax),
     number<&Request::min_p>("min_p", 0, 1),
     number<&Request::repetition_penalty>("repetition_penalty", 0, 100),
-    number<&Request::frequency_penalty>("frequency_penalty", -2, 2),
-    number<&Request::presence_penalty>("presence_penalty", -2, 2),
-    integer<&Request::seed>("seed", std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()),
-    integer<&Request::max_tokens>("max_tokens", 1, kCountMax),
+    number<&Request::frequency_penalty>("frequency_penalty", -Limits::kPenaltyMax, Limits::kPenaltyMax),
+    number<&Request::presence_penalty>("presence_penalty", -Limits::kPenaltyMax, Limits::kPenaltyMax),
+    other<Request, read_seed>("seed"),
+    other<Request, read_max_tokens>("max_tokens"),
     other<Request, read_stop>("stop"),
     boolean<&Request::ignores_end_tokens>("ignore_eos"),
     boolean<&Request::streams>("stream"),
@@ -73,15 +89,22 @@ constexpr Field<Request> kFields[] = {
     ignored<Request>("metadata"),  // labels of stored answers; see `store`
     ignored<Request>("prompt_cache_key"),
     ignored<Request>("prompt_cache_retention"),
-    neutral_only<Request, is_one>("n"),
-    neutral_only<Request, is_empty>("logit_bias"),
-    neutral_only<Request, is_false>("store"),  // true promises that the answer can be fetched later
-    neutral_only<Request, is_plain_tier>("service_tier"),
+    neutral_only<Request, kOne>("n"),
+    neutral_only<Request, kEmptyObject>("logit_bias"),
+    neutral_only<Request, kFalse>("store"),  // true promises that the answer can be fetched later
+    neutral_only<Request, kPlainTier>("service_tier"),
 };
 
 }  // namespace
 
 std::span<const Field<GenerationFields>> generation_fields() { return kFields; }
+
+void read_max_tokens(const JsonReader& reader, std::string_view name, GenerationFields& fields) {
+  const auto count = reader.integer(name, 1, kCountMax);
+  if (!count) return;
+  if (fields.max_tokens && fields.max_tokens != count) reader.fail(name, "the same value under both of its names");
+  fields.max_tokens = count;
+}
 
 void check(const GenerationFields& fields) {
   if (fields.has_stream_options && !fields.streams) {
@@ -96,14 +119,14 @@ SamplingParameters sampling_of(const GenerationFields& fields, const GenerationD
   };
   SamplingParameters sampling;
   sampling.temperature = choose(fields.temperature, defaults.temperature, sampling.temperature);
-  sampling.top_k = std::max<int64_t>(0, choose(fields.top_k, defaults.top_k, sampling.top_k));
+  sampling.top_k = choose(fields.top_k, defaults.top_k, sampling.top_k);
   sampling.top_p = choose(fields.top_p, defaults.top_p, sampling.top_p);
   sampling.min_p = choose(fields.min_p, defaults.min_p, sampling.min_p);
   sampling.repetition_penalty =
       choose(fields.repetition_penalty, defaults.repetition_penalty, sampling.repetition_penalty);
   sampling.frequency_penalty = fields.frequency_penalty.value_or(sampling.frequency_penalty);
   sampling.presence_penalty = fields.presence_penalty.value_or(sampling.presence_penalty);
-  if (fields.seed) sampling.seed = static_cast<uint64_t>(*fields.seed);
+  sampling.seed = fields.seed;
   sampling.stops = fields.stops;
   sampling.max_tokens = fields.max_tokens;
   if (logprobs) sampling.logprobs = static_cast<int>(*logprobs);

@@ -23,7 +23,7 @@ struct GenerationFields {
   std::optional<double> repetition_penalty;
   std::optional<double> frequency_penalty;
   std::optional<double> presence_penalty;
-  std::optional<int64_t> seed;
+  std::optional<uint64_t> seed;
   std::optional<int64_t> max_tokens;
   std::vector<std::string> stops;
   bool ignores_end_tokens = false;
@@ -33,6 +33,9 @@ struct GenerationFields {
 };
 
 std::span<const Field<GenerationFields>> generation_fields();
+
+// `max_tokens`, under whichever of its names. Error kInvalidArgument: the other name said something else.
+void read_max_tokens(const JsonReader& reader, std::string_view name, GenerationFields& fields);
 
 // Error kInvalidArgument: stream_options without stream.
 void check(const GenerationFields& fields);
