@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/json_text.h"
 #include "base/log.h"
 #include "server/http/http_error.h"
 
@@ -80,7 +81,7 @@ void GenerationJob::finish(size_t index, const GenerationSummary& summary) {
   } else if (unfinished_count_ == 0) {
     std::vector<Choice> choices;
     for (Part& part : parts_) choices.push_back(std::move(part.choice));
-    reply_->respond({.body = json::serialize(format_->whole(choices, usage_))});
+    reply_->respond({.body = to_json_text(format_->whole(choices, usage_))});
   }
 }
 
@@ -110,6 +111,6 @@ void GenerationJob::open(size_t index) {
   if (const auto chunk = format_->opening(index)) send(*chunk);
 }
 
-void GenerationJob::send(const json::object& chunk) { reply_->send_event(json::serialize(chunk)); }
+void GenerationJob::send(const json::object& chunk) { reply_->send_event(to_json_text(chunk)); }
 
 }  // namespace pelton::openai

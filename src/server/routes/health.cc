@@ -1,4 +1,4 @@
-#include "base/json.h"
+#include "base/json_text.h"
 #include "server/routes/routes.h"
 
 namespace pelton::routes {
@@ -13,7 +13,7 @@ void health(const Call& call) {
                              {"steps", statistics.step_count},
                              {"step_rows", statistics.step_row_count},
                              {"preemptions", statistics.preemption_count}};
-  call.reply->respond({.body = json::serialize(body)});
+  call.reply->respond({.body = to_json_text(body)});
 }
 
 }  // namespace pelton::routes

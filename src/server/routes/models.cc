@@ -1,4 +1,4 @@
-#include "base/json.h"
+#include "base/json_text.h"
 #include "server/routes/routes.h"
 
 namespace pelton::routes {
@@ -19,11 +19,11 @@ void list_models(const Call& call) {
   for (const std::string& name : call.context.model_names) models.push_back(describe(call.context, name));
   json::object body = {{"object", "list"}};
   body["data"] = std::move(models);
-  call.reply->respond({.body = json::serialize(body)});
+  call.reply->respond({.body = to_json_text(body)});
 }
 
 void show_model(const Call& call) {
-  call.reply->respond({.body = json::serialize(describe(call.context, find_model(call.context, call.parameter)))});
+  call.reply->respond({.body = to_json_text(describe(call.context, find_model(call.context, call.parameter)))});
 }
 
 }  // namespace pelton::routes
