@@ -104,6 +104,21 @@ def test_models(server, client):
     assert server.health()["status"] == "ok"
 
 
+def test_sigterm_does_not_wait_for_half_a_request():
+    server = Server("--context", "64")
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n"
+    with socket.create_connection(server.address, timeout=TIMEOUT_S) as connection:
+        connection.sendall(head + b'{"prompt":')
+        server.health()
+        server.process.terminate()
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 503 ") and b"stopping" in answer
+    assert server.process.wait(timeout=TIMEOUT_S) == 0
+    assert not any("did not end in time" in line for line in server.log)
+
+
 def test_sigterm_lets_answers_finish_and_full_queue_is_429():
     server = Server("--context", "512", "--max-sequences", "1", "--queue", "1")
     client = server.client()

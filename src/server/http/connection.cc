@@ -22,7 +22,10 @@ constexpr Duration kLingerTimeMax = std::chrono::seconds(2);
 constexpr size_t kLingerBytesMax = size_t{64} << 20;
 
 // Absent: the client is gone, there is nobody to tell.
-std::optional<HttpError> refusal_of(error_code code, bool is_timed_out, const HttpOptions& options) {
+std::optional<HttpError> refusal_of(error_code code, bool is_timed_out, bool is_draining, const HttpOptions& options) {
+  if (is_draining && code == http::error::partial_message) {
+    return HttpError(Error(ErrorCode::kUnavailable, "the server is stopping"));
+  }
   if (is_timed_out) return HttpError(408, "request_timeout", "the request did not arrive in time");
   if (code == http::error::header_limit || code == http::error::buffer_overflow) {
     return HttpError(431, "headers_too_large",
@@ -74,8 +77,13 @@ asio::awaitable<void> Connection::run() {
 void Connection::drain() {
   asio::post(socket_.get_executor(), [self = shared_from_this()] {
     self->is_draining_ = true;
-    if (self->exchange_) self->exchange_->forbid_keep_alive();
-    if (self->is_idle_) self->socket_.cancel();
+    error_code ignored;
+    if (self->exchange_) {
+      self->exchange_->forbid_keep_alive();
+    } else if (!self->has_unread_) {
+      // What has arrived can still be read, and may complete a request; then, instead of waiting, comes the end.
+      self->socket_.shutdown(asio::ip::tcp::socket::shutdown_receive, ignored);
+    }
   });
 }
 
@@ -93,12 +101,9 @@ asio::awaitable<bool> Connection::wait_for_request() {
   if (buffer_.size() > 0) co_return true;
   if (is_draining_) co_return false;
   error_code code;
-  is_idle_ = true;
   arm(options_.idle_time_max);
   buffer_.commit(co_await socket_.async_read_some(buffer_.prepare(kReadBytes), into(code)));
   disarm();
-  is_idle_ = false;
-  // Draining: what came in the last moment is still answered.
   co_return !code;
 }
 
@@ -129,7 +134,7 @@ asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
     if (!refusal) co_await read_body(parser, code);
   }
   if (code) {
-    refusal = refusal_of(code, is_timed_out_, options_);
+    refusal = refusal_of(code, is_timed_out_, is_draining_, options_);
     is_gone = !refusal.has_value();
   }
 
@@ -172,7 +177,7 @@ asio::awaitable<void> Connection::answer(Incoming& incoming, const HttpHandler& 
   const auto exchange =
       std::make_shared<Exchange>(socket_.get_executor(), incoming.reply, [this] { exchange_changed(); });
   exchange_ = exchange;
-  is_watching_ = !has_unread_;
+  is_watching_ = !has_unread_ && !is_draining_;  // draining: our own end of reading would look like the client's
   is_watching_unwanted_ = false;
   if (is_watching_) {
     asio::co_spawn(

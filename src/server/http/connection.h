@@ -1,4 +1,8 @@
 // One client's TCP connection: requests in, answers out, one after the other, on one strand.
+//
+// A client that closes its side while it waits for an answer counts as gone, and its request is abandoned: from here,
+// one that only says "I send no more" (shutdown(SHUT_WR), as `nc -N` does) looks the same as one that was ended, and
+// computing for nobody costs more than refusing a rarity. Clients keep their side open until they have the answer.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +24,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Until the client or an error ends it. Throws nothing but std::bad_alloc.
   asio::awaitable<void> run();
 
-  // Any thread. Ends now if no request is in flight, else after its answer.
+  // Any thread. Ends after the answer to a request that is whole by now; one that is not gets status 503 at once.
   void drain();
   // Any thread. Abandons what is in flight and ends.
   void abort();
@@ -56,7 +60,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_timed_out_ = false;
   asio::steady_timer change_;  // never expires; cancelled to wake the coroutine
   std::shared_ptr<Exchange> exchange_;
-  bool is_idle_ = false;
   bool is_watching_ = false;
   bool is_watching_unwanted_ = false;
   bool is_draining_ = false;

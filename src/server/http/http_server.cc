@@ -63,7 +63,10 @@ class HttpServer::Impl {
     if (!changed_.wait_for(lock, drain_time, is_done)) {
       if (!connections_.empty()) log::warning(fmt::format("{} connections did not end in time", connections_.size()));
       for (const auto& connection : connections_) connection->abort();
-      changed_.wait(lock, is_done);
+      if (!changed_.wait_for(lock, options_.abort_time_max, is_done)) {
+        log::error(fmt::format("{} connections hang and are given up", connections_.size()));
+        connections_.clear();  // what keeps one alive now dies with io_
+      }
     }
     lock.unlock();
     io_.stop();

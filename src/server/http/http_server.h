@@ -15,7 +15,7 @@ namespace pelton {
 struct HttpOptions {
   std::string host = "127.0.0.1";  // an address, or a name of this machine
   int port = 8080;                 // 0: any free one
-  int thread_count = 2;            // one parses and tokenises while the other writes; the cores belong to the engine
+  int thread_count = 2;            // one reads while the other writes; the cores belong to the engine
   int64_t connection_count_max = 8192;
   size_t header_bytes_max = size_t{32} << 10;
   size_t body_bytes_max = size_t{16} << 20;
@@ -24,6 +24,7 @@ struct HttpOptions {
   Duration body_time_max = std::chrono::seconds(60);         // end of the headers → end of the body
   Duration idle_time_max = std::chrono::seconds(75);         // between requests (nginx's default)
   Duration write_stall_time_max = std::chrono::seconds(30);  // one write without progress
+  Duration abort_time_max = std::chrono::seconds(5);         // stop → a connection that was cut off has ended
 };
 
 class HttpServer {
@@ -39,7 +40,8 @@ class HttpServer {
   void start();
   // The real port, after start.
   int port() const;
-  // Accepts nothing more, lets requests in flight finish for up to `drain_time`, abandons the rest, joins the threads.
+  // Accepts nothing more, lets requests in flight (whole ones: a half-sent one is refused at once) finish for up to
+  // `drain_time`, abandons the rest, joins the threads.
   // From any thread but a handler's; a second call does nothing.
   void stop(Duration drain_time);
   int64_t connection_count() const;

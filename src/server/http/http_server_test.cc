@@ -52,6 +52,9 @@ class HttpServerTest : public testing::Test {
   }
 
   void handle(const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
+    if (request.path == "/block") {
+      EXPECT_TRUE(release_.get_future().wait_for(std::chrono::seconds(30)) == std::future_status::ready);
+    }
     if (request.path == "/hang") {
       reply->on_abandoned([this] { ++abandoned_count_; });
       const std::lock_guard lock(mutex_);
@@ -99,6 +102,7 @@ class HttpServerTest : public testing::Test {
   std::atomic<int> abandoned_count_ = 0;
   std::mutex mutex_;
   std::shared_ptr<Reply> hanging_;
+  std::promise<void> release_;
   std::unique_ptr<HttpServer> server_;  // the last: its threads use all above
 };
 
@@ -266,6 +270,31 @@ TEST_F(HttpServerTest, StopAbandonsWhatDoesNotEnd) {
   EXPECT_EQ(client.read_all(), "");
   server_ = nullptr;
   reply->post([] { ADD_FAILURE() << "the server is gone"; });  // an engine may hold on to a reply
+}
+
+TEST_F(HttpServerTest, StopDoesNotWaitForHalfOfARequest) {
+  options_.header_time_max = options_.body_time_max = std::chrono::seconds(60);
+  RawClient head = connect(), body = connect();
+  head.send("POST /late HTTP/1.1\r\nHost:");
+  body.send("POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+  EXPECT_THAT(ask(get_last("/")), EndsWith("[]"));  // so both have been accepted by now
+  std::thread stopping([&] { server_->stop(std::chrono::seconds(5)); });
+  for (RawClient* client : {&head, &body}) {
+    EXPECT_THAT(client->read_all(), AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("the server is stopping")));
+  }
+  stopping.join();
+}
+
+TEST_F(HttpServerTest, StopGivesUpWhatHangs) {
+  options_.thread_count = 1;
+  options_.abort_time_max = milliseconds(20);
+  RawClient client = connect();
+  client.send(get("/block"));
+  EXPECT_TRUE(eventually([&] { return server_->connection_count() == 1; }));
+  std::thread stopping([&] { server_->stop(Duration::zero()); });
+  EXPECT_TRUE(eventually([&] { return server_->connection_count() == 0; })) << "given up while the handler still hangs";
+  release_.set_value();
+  stopping.join();
 }
 
 TEST_F(HttpServerTest, ManyClientsAtOnce) {
