@@ -106,6 +106,7 @@ class Engine::Impl {
   }
 
   const ModelBundle& bundle() const { return *bundle_; }
+  const EngineOptions& options() const { return options_; }
   int64_t context_length() const { return limits_.context_length; }
 
   EngineStatistics statistics() const {
@@ -241,6 +242,7 @@ RequestId Engine::submit(GenerationRequest request, std::shared_ptr<GenerationSi
 
 void Engine::cancel(RequestId id) { impl_->cancel(id); }
 const ModelBundle& Engine::bundle() const { return impl_->bundle(); }
+const EngineOptions& Engine::options() const { return impl_->options(); }
 int64_t Engine::context_length() const { return impl_->context_length(); }
 EngineStatistics Engine::statistics() const { return impl_->statistics(); }
 

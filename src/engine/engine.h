@@ -54,6 +54,7 @@ class Engine {
   void cancel(RequestId id);
 
   const ModelBundle& bundle() const;
+  const EngineOptions& options() const;  // as they were given
   int64_t context_length() const;
   EngineStatistics statistics() const;
 
