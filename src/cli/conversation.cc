@@ -106,7 +106,8 @@ EncodedChat encode_conversation(const ModelBundle& bundle, const Conversation& c
   ChatTemplate::Input input;
   input.messages = conversation.messages;
   input.tools = conversation.tools;
-  return encode_chat(*bundle.tokenizer, *bundle.chat_template, input, allow_special_in_messages);
+  return encode_chat(*bundle.tokenizer, *bundle.chat_template, input,
+                     {.allow_special_in_messages = allow_special_in_messages});
 }
 
 }  // namespace pelton::cli

@@ -18,7 +18,7 @@
 namespace pelton {
 
 // Tokens 0, 1, 2, … stand for the given strings.
-class FakeTokenizer final : public Tokenizer {
+class FakeTokenizer : public Tokenizer {
  public:
   explicit FakeTokenizer(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {}
   // "a0 " to "z0 ", "a1 ", …

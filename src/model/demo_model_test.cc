@@ -94,7 +94,7 @@ TEST_F(DemoModel, TokenIdsAreTheReferences) {
     if (test.is_chat()) {
       ChatTemplate::Input input;
       input.messages = test.fields.at("messages").get_array();
-      const EncodedChat chat = encode_chat(*bundle.tokenizer, *bundle.chat_template, input, false);
+      const EncodedChat chat = encode_chat(*bundle.tokenizer, *bundle.chat_template, input, {});
       EXPECT_EQ(chat.rendered, test.fields.at("rendered").get_string());
       tokens = chat.tokens;
     } else {

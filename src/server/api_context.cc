@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 #include <random>
 
@@ -13,6 +14,15 @@ namespace pelton {
 
 int64_t unix_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+size_t prompt_bytes_max(const Engine& engine) {
+  const Tokenizer& tokenizer = *engine.bundle().tokenizer;
+  size_t longest = 1;
+  for (int32_t token = 0; token < tokenizer.vocabulary_size(); ++token) {
+    longest = std::max(longest, tokenizer.token_bytes(TokenId{token}).size());
+  }
+  return static_cast<size_t>(engine.context_length()) * longest;
 }
 
 const std::string& find_model(const ApiContext& context, const std::string& name) {

@@ -1,13 +1,16 @@
 // What routes share: the engine and how it is presented. Immutable.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/engine.h"
 #include "server/http/message.h"
+#include "server/http/worker_pool.h"
 #include "server/openai/answer.h"
 #include "server/openai/generation_fields.h"
 
@@ -18,8 +21,14 @@ struct ApiContext {
   std::vector<std::string> model_names;  // at least one; any of them may stand in `model`
   bool allow_special_in_messages = false;
   int64_t started = 0;      // seconds since 1970
-  std::string fingerprint;  // the same as long as the same model answers
+  std::string fingerprint;  // server/fingerprint.h
+  size_t prompt_bytes_max = std::numeric_limits<size_t>::max();
+  WorkerPool& workers;
 };
+
+// A text of more bytes has more tokens than the context, as far as each byte of it belongs to a token: the context's
+// length × the longest token's bytes. Beyond it a prompt is refused before it costs the time of tokenising.
+size_t prompt_bytes_max(const Engine& engine);
 
 int64_t unix_seconds();
 

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/http/http_error.h"
@@ -17,15 +19,16 @@ namespace {
 struct Route {
   std::string_view method;
   std::string_view path;  // "{…}" at its end stands for the rest of the path, which may hold slashes
-  void (*answer)(const routes::Call& call);
+  void (*answer)(const routes::Call& call) = nullptr;            // at once
+  routes::Start (*prepare)(const routes::Call& call) = nullptr;  // or on a worker
 };
 
 constexpr Route kRoutes[] = {
-    {"GET", "/health", routes::health},
-    {"GET", "/v1/models", routes::list_models},
-    {"GET", "/v1/models/{id}", routes::show_model},
-    {"POST", "/v1/chat/completions", routes::complete_chat},
-    {"POST", "/v1/completions", routes::complete_text},
+    {.method = "GET", .path = "/health", .answer = routes::health},
+    {.method = "GET", .path = "/v1/models", .answer = routes::list_models},
+    {.method = "GET", .path = "/v1/models/{id}", .answer = routes::show_model},
+    {.method = "POST", .path = "/v1/chat/completions", .prepare = routes::prepare_chat},
+    {.method = "POST", .path = "/v1/completions", .prepare = routes::prepare_text},
 };
 
 // What stands for "{…}" (empty where the route has none); absent: another path.
@@ -44,7 +47,38 @@ void check_content_type(const HttpRequest& request) {
                   fmt::format("Content-Type must be application/json, not \"{}\"", type));
 }
 
-void dispatch_or_throw(const ApiContext& context, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
+// On the reply's strand: an error becomes the reply.
+template <typename Work>
+void answer_guarded(Reply& reply, const Work& work) {
+  try {
+    work();
+  } catch (...) {
+    reply.respond(current_http_error().response());
+  }
+}
+
+// On a worker: what is left to do on the strand, which may be to say what is wrong.
+routes::Start prepare_guarded(const Route& route, const routes::Call& call) {
+  try {
+    return route.prepare(call);
+  } catch (...) {
+    return [reply = call.reply, response = current_http_error().response()] { reply->respond(response); };
+  }
+}
+
+void prepare_aside(const Route& route, routes::Call call) {
+  // Nobody reads a request for a client that has left.
+  const auto is_wanted = std::make_shared<std::atomic<bool>>(true);
+  call.reply->on_abandoned([is_wanted] { *is_wanted = false; });
+  WorkerPool& workers = call.context.workers;
+  const size_t bytes = call.request.body.size();
+  workers.post(bytes, [&route, is_wanted, call = std::make_shared<const routes::Call>(std::move(call))] {
+    if (!*is_wanted) return;
+    call->reply->post([reply = call->reply, start = prepare_guarded(route, *call)] { answer_guarded(*reply, start); });
+  });
+}
+
+void dispatch_or_throw(const ApiContext& context, HttpRequest request, const std::shared_ptr<Reply>& reply) {
   std::vector<std::string_view> methods;
   for (const Route& route : kRoutes) {
     const auto parameter = match(route.path, request.path);
@@ -52,7 +86,8 @@ void dispatch_or_throw(const ApiContext& context, const HttpRequest& request, co
     const bool is_head = request.method == "HEAD" && route.method == "GET";
     if (request.method == route.method || is_head) {
       if (route.method == "POST") check_content_type(request);
-      route.answer({context, request, *parameter, reply});
+      routes::Call call{context, std::move(request), *parameter, reply};
+      route.answer != nullptr ? route.answer(call) : prepare_aside(route, std::move(call));
       return;
     }
     methods.push_back(route.method);
@@ -67,12 +102,8 @@ void dispatch_or_throw(const ApiContext& context, const HttpRequest& request, co
 
 }  // namespace
 
-void dispatch(const ApiContext& context, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
-  try {
-    dispatch_or_throw(context, request, reply);
-  } catch (...) {
-    reply->respond(current_http_error().response());
-  }
+void dispatch(const ApiContext& context, HttpRequest request, const std::shared_ptr<Reply>& reply) {
+  answer_guarded(*reply, [&] { dispatch_or_throw(context, std::move(request), reply); });
 }
 
 }  // namespace pelton

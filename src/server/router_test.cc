@@ -5,8 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <future>
 #include <mutex>
 #include <optional>
 
@@ -34,15 +36,20 @@ class RecordingReply final : public Reply {
   void end_events() override { is_ended_ = true; }
   void on_abandoned(std::function<void()> callback) override { on_abandoned_ = std::move(callback); }
 
+  bool is_answered() const { return response_.has_value(); }
+  // What was posted first; waits for it.
+  void work_once() {
+    std::unique_lock lock(mutex_);
+    ASSERT_TRUE(changed_.wait_for(lock, std::chrono::seconds(5), [this] { return !posted_.empty(); }));
+    const std::function<void()> work = std::move(posted_.front());
+    posted_.pop_front();
+    lock.unlock();
+    work();
+  }
   // Until there is an answer, `event_count` events or nothing for 5 s.
   void work(size_t event_count = std::numeric_limits<size_t>::max()) {
     while (!response_ && !is_ended_ && events_.size() < event_count) {
-      std::unique_lock lock(mutex_);
-      ASSERT_TRUE(changed_.wait_for(lock, std::chrono::seconds(5), [this] { return !posted_.empty(); }));
-      const std::function<void()> work = std::move(posted_.front());
-      posted_.pop_front();
-      lock.unlock();
-      work();
+      ASSERT_NO_FATAL_FAILURE(work_once());
     }
   }
   void abandon() {
@@ -67,11 +74,16 @@ class RecordingReply final : public Reply {
 
 class RouterTest : public testing::Test {
  protected:
+  // Answered, or what generates is submitted.
   std::shared_ptr<RecordingReply> ask(HttpRequest request) {
+    const std::shared_ptr<RecordingReply> reply = send(std::move(request));
+    if (!reply->is_answered()) reply->work_once();
+    return reply;
+  }
+  std::shared_ptr<RecordingReply> send(HttpRequest request) {
     if (!engine_) start({});
-    const ApiContext context{.engine = *engine_, .model_names = {"fake", "alias"}, .fingerprint = "fp"};
     auto reply = std::make_shared<RecordingReply>();
-    dispatch(context, request, reply);
+    dispatch(*context_, std::move(request), reply);
     return reply;
   }
   std::shared_ptr<RecordingReply> get(const std::string& path) { return ask({.method = "GET", .path = path}); }
@@ -80,12 +92,37 @@ class RouterTest : public testing::Test {
   }
 
   void start(const EngineOptions& options) {
-    const auto bundle = fake_bundle(FakeTokenizer::with_size(64), {});
+    auto bundle = std::make_shared<ModelBundle>(*fake_bundle(tokenizer_, {}));
+    bundle->chat_template = chat_template_;
     engine_ = std::make_unique<Engine>(bundle, options, [this] { return std::make_unique<FakeRunner>(runner_); });
+    context_.emplace(ApiContext{.engine = *engine_,
+                                .model_names = {"fake", "alias"},
+                                .fingerprint = "fp",
+                                .prompt_bytes_max = prompt_bytes_max(*engine_),
+                                .workers = *workers_});
   }
 
   FakeRunner::Options runner_;
+  std::shared_ptr<const Tokenizer> tokenizer_ = FakeTokenizer::with_size(64);
+  std::shared_ptr<const ChatTemplate> chat_template_;
   std::unique_ptr<Engine> engine_;
+  std::optional<ApiContext> context_;
+  std::unique_ptr<WorkerPool> workers_ = std::make_unique<WorkerPool>();  // the last: its jobs use all above
+};
+
+// One token for each byte, whenever the gate is open.
+class GatedTokenizer final : public FakeTokenizer {
+ public:
+  GatedTokenizer() : FakeTokenizer({"a", "bc"}) {}
+  std::vector<TokenId> encode(std::string_view text, const EncodeOptions&) const override {
+    ++encode_count;
+    if (opened.valid()) {
+      EXPECT_EQ(opened.wait_for(std::chrono::seconds(5)), std::future_status::ready);
+    }
+    return std::vector<TokenId>(text.size(), TokenId{0});
+  }
+  mutable std::atomic<int> encode_count = 0;
+  std::shared_future<void> opened;
 };
 
 TEST_F(RouterTest, Health) {
@@ -159,6 +196,18 @@ TEST_F(RouterTest, StreamsTheSameText) {
   EXPECT_EQ(parse_json(stream->events()[stream->events().size() - 2], "event").at("usage"), whole->body().at("usage"));
 }
 
+TEST_F(RouterTest, NumbersLookAsUsual) {
+  const std::string fields = R"("prompt": [1], "temperature": 0, "max_tokens": 3, "logprobs": 0)";
+  const auto whole = complete(fields);
+  whole->work();
+  const auto stream = complete(fields + R"(, "stream": true)");
+  stream->work();
+  std::string text = whole->response().body;
+  for (const std::string& event : stream->events()) text += event;
+  EXPECT_THAT(text, testing::ContainsRegex("\"token_logprobs\":\\[-[0-9]+\\.[0-9]+[],]"));
+  EXPECT_THAT(text, testing::Not(testing::ContainsRegex("[0-9]E-?[0-9]")));  // -2.5E-1
+}
+
 TEST_F(RouterTest, DefaultLengthEndsWithTheContext) {
   const auto reply = complete(R"("prompt": [1])");
   reply->work();
@@ -185,6 +234,67 @@ TEST_F(RouterTest, RefusesWithTheReason) {
       {.method = "POST", .path = "/v1/chat/completions", .body = R"({"messages":[{"role":"user","content":"Hi"}]})"});
   EXPECT_EQ(chat->response().status, 400);
   EXPECT_THAT(chat->response().body, HasSubstr("/v1/completions"));
+}
+
+TEST_F(RouterTest, AnswersOthersWhileALongPromptIsTokenised) {
+  std::promise<void> gate;
+  const auto tokenizer = std::make_shared<GatedTokenizer>();
+  tokenizer->opened = gate.get_future().share();
+  tokenizer_ = tokenizer;
+  const auto slow = send({.method = "POST", .path = "/v1/completions", .body = R"({"prompt": "a", "max_tokens": 1})"});
+  for (int i = 0; i < 500 && tokenizer->encode_count == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(tokenizer->encode_count, 1) << "at work on it";
+  EXPECT_EQ(get("/health")->response().status, 200);
+  EXPECT_FALSE(slow->is_answered());
+  gate.set_value();
+  slow->work();
+  EXPECT_EQ(slow->response().status, 200);
+}
+
+TEST_F(RouterTest, PromptsThatCannotFitAreRefusedUnread) {
+  const auto tokenizer = std::make_shared<GatedTokenizer>();  // the longest token has 2 bytes, the context 128 tokens
+  tokenizer_ = tokenizer;
+  const auto ask_with = [this](size_t bytes) { return complete("\"prompt\": \"" + std::string(bytes, 'a') + "\""); };
+  const json::value counted = ask_with(256)->body().at("error");
+  EXPECT_EQ(tokenizer->encode_count, 1);
+  EXPECT_THAT(std::string(counted.at("message").as_string()), HasSubstr("256 tokens"));
+  const auto refused = ask_with(257);
+  EXPECT_EQ(tokenizer->encode_count, 1);
+  EXPECT_EQ(refused->response().status, 400);
+  const json::value error = refused->body().at("error");
+  EXPECT_EQ(error.at("code"), "context_length_exceeded");
+  EXPECT_EQ(error.at("param"), "prompt");
+  EXPECT_THAT(std::string(error.at("message").as_string()),
+              AllOf(HasSubstr("257 bytes"), HasSubstr("256"), HasSubstr("128 tokens")));
+}
+
+TEST_F(RouterTest, ChatsThatAreTooLongBlameTheirMessages) {
+  tokenizer_ = std::make_shared<GatedTokenizer>();
+  chat_template_ = ChatTemplate::parse("{{ messages[0].content }}", "", "");
+  for (const size_t bytes : {200, 300}) {  // too many tokens; too many bytes
+    const auto reply = ask({.method = "POST",
+                            .path = "/v1/chat/completions",
+                            .body = R"({"messages":[{"role":"user","content":")" + std::string(bytes, 'a') + "\"}]}"});
+    EXPECT_EQ(reply->response().status, 400);
+    EXPECT_EQ(reply->body().at("error").at("code"), "context_length_exceeded");
+    EXPECT_EQ(reply->body().at("error").at("param"), "messages") << reply->response().body;
+  }
+}
+
+TEST_F(RouterTest, RequestsOfClientsThatLeftAreNotRead) {
+  std::promise<void> gate;
+  const auto tokenizer = std::make_shared<GatedTokenizer>();
+  tokenizer->opened = gate.get_future().share();
+  tokenizer_ = tokenizer;
+  workers_ = std::make_unique<WorkerPool>(WorkerPoolOptions{.thread_count = 1});
+  const HttpRequest request{.method = "POST", .path = "/v1/completions", .body = R"({"prompt": "a", "max_tokens": 1})"};
+  const auto first = send(request), left = send(request), last = send(request);
+  left->abandon();
+  gate.set_value();
+  for (const auto& reply : {first, last}) reply->work();
+  EXPECT_EQ(tokenizer->encode_count, 2);
 }
 
 TEST_F(RouterTest, FailureBeforeAndAfterTheFirstToken) {
@@ -230,7 +340,7 @@ TEST_F(RouterTest, FullQueueSaysWhenToComeBack) {
     EXPECT_THAT(replies.back()->response().headers, testing::Contains(Pair("Retry-After", testing::_)));
     EXPECT_EQ(replies.back()->body().at("error").at("type"), "rate_limit_error");
   }
-  replies.front()->work();
+  for (const auto& reply : replies) reply->work();  // also so that no step asks for the gate when it is gone
   EXPECT_EQ(replies.front()->response().status, 200);
 }
 

@@ -2,22 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <functional>
+#include <optional>
 #include <utility>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "server/api_context.h"
+#include "server/fingerprint.h"
 #include "server/http/stop_signal.h"
+#include "server/http/worker_pool.h"
 #include "server/router.h"
 
 namespace pelton {
-namespace {
-
-std::string fingerprint_of(const ModelBundle& bundle) {
-  return fmt::format("fp_{:010x}", std::hash<std::string>()(bundle.name) & 0xFFFFFFFFFFu);
-}
-
-}  // namespace
 
 class Server::Impl {
  public:
@@ -28,12 +24,25 @@ class Server::Impl {
                  .model_names = options.model_names.empty() ? std::vector{engine_->bundle().name} : options.model_names,
                  .allow_special_in_messages = options.allow_special_in_messages,
                  .started = unix_seconds(),
-                 .fingerprint = fingerprint_of(engine_->bundle())},
-        http_(options.http, [this](const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
-          dispatch(context_, request, reply);
+                 .fingerprint = fingerprint_of(engine_->bundle(), engine_->options()),
+                 .prompt_bytes_max = prompt_bytes_max(*engine_),
+                 .workers = workers_},
+        http_(options.http, [this](HttpRequest request, const std::shared_ptr<Reply>& reply) {
+          dispatch(context_, std::move(request), reply);
         }) {}
 
-  void start() { http_.start(); }
+  void start() {
+    signal_.emplace();
+    http_.start();
+  }
+
+  void run_until_signal() {
+    CHECK(signal_.has_value());
+    signal_->wait();
+    log::info("stopping: requests in flight may finish; a second signal ends at once");
+    stop();
+  }
+
   int port() const { return http_.port(); }
 
   std::string url() const {
@@ -42,12 +51,17 @@ class Server::Impl {
     return is_ip_v6 ? fmt::format("http://[{}]:{}", host, port()) : fmt::format("http://{}:{}", host, port());
   }
 
-  void stop() { http_.stop(options_.drain_time_max); }
+  void stop() {
+    http_.stop(options_.drain_time_max);  // waits for answers, and so for the workers, too
+    workers_.stop();
+  }
 
  private:
   const std::shared_ptr<Engine> engine_;
   const ServerOptions options_;
+  WorkerPool workers_;
   const ApiContext context_;
+  std::optional<StopSignal> signal_;
   HttpServer http_;  // the last: its threads use all above
 };
 
@@ -59,11 +73,6 @@ int Server::port() const { return impl_->port(); }
 std::string Server::url() const { return impl_->url(); }
 void Server::stop() { impl_->stop(); }
 
-void Server::run_until_signal() {
-  StopSignal signal;
-  signal.wait();
-  log::info("stopping: requests in flight may finish; a second signal ends at once");
-  stop();
-}
+void Server::run_until_signal() { impl_->run_until_signal(); }
 
 }  // namespace pelton

@@ -32,11 +32,12 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Listens and answers on threads of its own. Errors: kIo (port in use), kInvalidArgument (unknown host).
+  // Listens and answers on threads of its own. From here on SIGINT and SIGTERM are kept for run_until_signal, also one
+  // that comes before it. Errors: kIo (port in use), kInvalidArgument (unknown host).
   void start();
   int port() const;         // after start
   std::string url() const;  // "http://127.0.0.1:8080"
-  // Waits for SIGINT or SIGTERM, then stops; a second signal ends the process at once.
+  // After start. Waits for SIGINT or SIGTERM, then stops; a second signal ends the process at once.
   void run_until_signal();
   // Accepts nothing more, lets requests in flight finish for up to drain_time_max, cancels the rest. Any thread.
   void stop();

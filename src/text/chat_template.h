@@ -2,6 +2,7 @@
 // ("fuel"). Immutable: any thread may render.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,13 +40,19 @@ struct EncodedChat {
   std::vector<TokenId> tokens;
 };
 
+struct EncodeChatOptions {
+  bool allow_special_in_messages = false;
+  size_t rendered_bytes_max = std::numeric_limits<size_t>::max();  // checked before encoding, which takes the longest
+};
+
 // Renders and encodes. The template's own special tokens are recognised; those that somebody wrote into a message, a
 // tool or a variable (any string in it: content, names, arguments, keys), wholly or in part, are encoded as ordinary
 // text, so that nobody can forge a turn, unless `allow_special_in_messages`. "Special" here are also the other added
 // tokens that the template writes itself (transformers' sanitize_control_tokens) and those of the form <|…|>; the
 // former not in messages of the assistant, where its own "</think>" is what it is. Ids equal the reference's wherever
-// no message contains the text of such a token. Errors: those of render() and encode().
+// no message contains the text of such a token. Errors: those of render() and encode(), kContextTooLong (more than
+// rendered_bytes_max; parameter messages).
 EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_template, const ChatTemplate::Input& input,
-                        bool allow_special_in_messages);
+                        const EncodeChatOptions& options);
 
 }  // namespace pelton

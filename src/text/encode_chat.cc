@@ -1,8 +1,11 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "text/chat_template.h"
 #include "text/user_text.h"
 
@@ -31,10 +34,19 @@ std::vector<TokenId> encode_plainly(const Tokenizer& tokenizer, std::string_view
   return tokenizer.encode(rendered, {.parse_special = true, .add_special = false});
 }
 
+void check_length(std::string_view rendered, const EncodeChatOptions& options) {
+  if (rendered.size() <= options.rendered_bytes_max) return;
+  throw Error(ErrorCode::kContextTooLong,
+              fmt::format("the messages, as the chat template writes them, have {} bytes, and at most {} can fit into "
+                          "the model's context; shorten them",
+                          rendered.size(), options.rendered_bytes_max),
+              "messages");
+}
+
 }  // namespace
 
 EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_template, const ChatTemplate::Input& input,
-                        bool allow_special_in_messages) {
+                        const EncodeChatOptions& options) {
   std::vector<std::string_view> guarded_texts, control_texts;
   for (const AddedToken& token : tokenizer.added_tokens()) {
     if (is_guarded(token, chat_template.source())) guarded_texts.push_back(token.text);
@@ -47,7 +59,7 @@ EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_tem
   marker.survey(json::value(input.tools));
   marker.survey(json::value(input.variables));
   ChatTemplate::Input marked = input;
-  if (!allow_special_in_messages) {
+  if (!options.allow_special_in_messages) {
     for (json::value& message : marked.messages) {
       // A model's own "</think>": templates look for it, and a stand-in would hide it from them.
       message = marker.mark(message, is_assistant(message) ? control : guarded);
@@ -57,11 +69,13 @@ EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_tem
   }
   if (!marker.has_marked()) {
     EncodedChat chat = {chat_template.render(input), {}};
+    check_length(chat.rendered, options);
     chat.tokens = encode_plainly(tokenizer, chat.rendered);
     return chat;
   }
 
   UserTextMarker::Unmarked unmarked = marker.unmark(chat_template.render(marked));
+  check_length(unmarked.text, options);
   const AddedTokenMatcher matcher(tokenizer.added_tokens());
   bool has_forgery = false;
   const auto is_genuine = [&](const AddedTokenMatch& match) {

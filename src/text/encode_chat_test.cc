@@ -50,7 +50,7 @@ class EncodeChat : public testing::TestWithParam<const char*> {
   }
 
   EncodedChat encode(const std::string& source, const ChatTemplate::Input& input, bool allows = false) const {
-    return encode_chat(*tokenizer_, *ChatTemplate::parse(source, "", ""), input, allows);
+    return encode_chat(*tokenizer_, *ChatTemplate::parse(source, "", ""), input, {.allow_special_in_messages = allows});
   }
   int64_t special_count(const EncodedChat& chat) const {
     return std::count_if(chat.tokens.begin(), chat.tokens.end(),
@@ -161,7 +161,7 @@ TEST_P(EncodeChat, RandomPartsForgeNothing) {
                                                                             json::object{{"text", text()}}}},
                            {"tool_calls", json::array{json::object{{"arguments", json::object{{text(), text()}}}}}}}});
     input.variables = {{"extra", text()}};
-    const EncodedChat encoded = encode_chat(*tokenizer_, *chat_template, input, false);
+    const EncodedChat encoded = encode_chat(*tokenizer_, *chat_template, input, {});
     SCOPED_TRACE(json::serialize(input.messages));
     ASSERT_EQ(encoded.rendered, chat_template->render(input));
     ASSERT_EQ(special_count(encoded), 3) << encoded.rendered;
@@ -177,7 +177,7 @@ TEST(EncodeChatTokens, WhatTheTemplateWritesIsGuarded) {
   const TokenId tool = *tokenizer->find("<tool>");
   const auto count = [&](const char* source) {
     const auto chat_template = ChatTemplate::parse(source, "", "");
-    const EncodedChat encoded = encode_chat(*tokenizer, *chat_template, chat({message("user", "a<tool>b")}), false);
+    const EncodedChat encoded = encode_chat(*tokenizer, *chat_template, chat({message("user", "a<tool>b")}), {});
     return std::count(encoded.tokens.begin(), encoded.tokens.end(), tool);
   };
   EXPECT_EQ(count("{{ messages[0].content }}"), 1);
@@ -193,7 +193,7 @@ TEST(EncodeChatTokens, TemplatesFindTheAssistantsOwnTokens) {
       "{{ m.content }}{% endif %}{% endfor %}",
       "", "");
   const auto encode = [&](json::array messages) {
-    return encode_chat(*tokenizer, *chat_template, chat(std::move(messages)), false);
+    return encode_chat(*tokenizer, *chat_template, chat(std::move(messages)), {});
   };
   EXPECT_EQ(encode({message("assistant", "thought<tool>said")}).rendered, "said");
   EXPECT_EQ(encode({message("assistant", "<tool>said"), message("user", "a<|im_end|>b")}).rendered, "saida<|im_end|>b");
@@ -207,6 +207,23 @@ TEST(EncodeChatTokens, TemplatesFindTheAssistantsOwnTokens) {
   }
 }
 
+TEST(EncodeChatTokens, WhatIsTooLongIsRefusedBeforeEncoding) {
+  const auto tokenizer = golden_tokenizer("gpt-2");
+  const auto chat_template = ChatTemplate::parse("{{ messages[-1].content }}", "", "");
+  for (const char* content : {"0123456789", "<|im_end|>"}) {  // the second takes the way of marked texts
+    const auto input = chat({message("user", "only what the template writes counts"), message("user", content)});
+    EXPECT_EQ(encode_chat(*tokenizer, *chat_template, input, {.rendered_bytes_max = 10}).rendered, content);
+    try {
+      encode_chat(*tokenizer, *chat_template, input, {.rendered_bytes_max = 9});
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kContextTooLong);
+      EXPECT_EQ(error.parameter(), "messages");
+      EXPECT_THAT(error.message(), testing::AllOf(testing::HasSubstr("10 bytes"), testing::HasSubstr("at most 9")));
+    }
+  }
+}
+
 TEST(EncodeChatTokens, WithoutFreeCharactersItIsRefused) {
   const auto tokenizer = golden_tokenizer("gpt-2");
   std::string all = "<|im_end|>";
@@ -217,7 +234,7 @@ TEST(EncodeChatTokens, WithoutFreeCharactersItIsRefused) {
     all += static_cast<char>(0x80 | (c & 0x3F));
   }
   try {
-    encode_chat(*tokenizer, *ChatTemplate::parse(kChatMl, "", ""), chat({message("user", json::string(all))}), false);
+    encode_chat(*tokenizer, *ChatTemplate::parse(kChatMl, "", ""), chat({message("user", json::string(all))}), {});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);

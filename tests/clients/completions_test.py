@@ -1,5 +1,7 @@
 """/v1/completions with OpenAI's own client."""
 
+import re
+
 import pytest
 
 from conftest import SERVED_NAME
@@ -69,6 +71,25 @@ def test_logprobs_in_the_older_form(client):
     assert [top[token] for top, token in zip(logprobs.top_logprobs, logprobs.tokens)] == logprobs.token_logprobs
     assert all(len(top) == 3 for top in logprobs.top_logprobs)
     assert [choice.text[offset : offset + len(token)] for offset, token in zip(logprobs.text_offset, logprobs.tokens)] == logprobs.tokens
+
+
+def test_numbers_look_as_usual(server):
+    body = b'{"prompt":"Once","temperature":0,"max_tokens":4,"logprobs":2}'
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    answer = server.send(head.encode() + body)
+    assert re.search(rb'"token_logprobs":\[-[0-9]+\.[0-9]+,', answer), answer
+    assert not re.search(rb"[0-9]E-?[0-9]", answer), answer
+
+
+def test_the_fingerprint_is_that_of_model_and_settings(client, exact_client):
+    fingerprints = [complete(each, max_tokens=1).system_fingerprint for each in (client, client, exact_client)]
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+
+
+def test_limits_are_those_of_the_command_line(client):
+    plain = complete(client)
+    extremes = {"top_k": -1, "seed": 2**64 - 1, "stop": ["\0" * 4096] * 64}
+    assert complete(client, extra_body=extremes).choices[0].text == plain.choices[0].text
 
 
 def test_special_tokens_in_plain_text(client):

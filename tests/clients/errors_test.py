@@ -84,6 +84,27 @@ def test_prompt_that_is_too_long_says_how_long(client):
     assert error.value.code == "context_length_exceeded" and error.value.param == "max_tokens"
 
 
+def test_megabytes_of_prompt_are_refused_by_their_bytes(server):
+    text = "every good boy " * (8 << 20 >> 4)
+    error = check_error(server.post("/v1/completions", {"prompt": text}), 400, param="prompt", code="context_length_exceeded")
+    assert f"{len(text)} bytes" in error["message"] and str(CONTEXT_LENGTH) in error["message"]
+    error = check_error(server.post(CHAT, {"messages": [{"role": "user", "content": text}]}), 400, param="messages", code="context_length_exceeded")
+    assert "bytes" in error["message"] and "at most" in error["message"]
+
+
+def test_a_chat_that_is_too_long_blames_its_messages(client):
+    with pytest.raises(openai.BadRequestError) as error:
+        client.chat.completions.create(model=SERVED_NAME, messages=[{"role": "user", "content": "yes " * 2 * CONTEXT_LENGTH}])
+    assert error.value.code == "context_length_exceeded" and error.value.param == "messages"
+    assert str(CONTEXT_LENGTH) in error.value.message
+
+
+def test_unsupported_values_name_the_accepted_one(client):
+    with pytest.raises(openai.BadRequestError) as error:
+        client.chat.completions.create(model=SERVED_NAME, messages=HI, n=2)
+    assert "only 1" in error.value.message
+
+
 def test_token_ids_outside_of_the_vocabulary(client):
     with pytest.raises(openai.BadRequestError) as error:
         client.completions.create(model=SERVED_NAME, prompt=[49152])

@@ -47,7 +47,7 @@ class Reply {
   virtual void on_abandoned(std::function<void()> callback) = 0;
 };
 
-// Called on an I/O thread; must not block for longer than parsing and tokenising take, and must not throw.
+// Called on an I/O thread; must not block or work for longer than a millisecond, and must not throw.
 using HttpHandler = std::function<void(HttpRequest request, std::shared_ptr<Reply> reply)>;
 
 }  // namespace pelton

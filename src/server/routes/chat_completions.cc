@@ -23,7 +23,9 @@ std::vector<TokenId> encode(const ApiContext& context, openai::ChatRequest& requ
   input.messages = std::move(request.messages);
   input.variables = std::move(request.template_variables);
   try {
-    return encode_chat(*bundle.tokenizer, *bundle.chat_template, input, context.allow_special_in_messages).tokens;
+    const EncodeChatOptions options{.allow_special_in_messages = context.allow_special_in_messages,
+                                    .rendered_bytes_max = context.prompt_bytes_max};
+    return encode_chat(*bundle.tokenizer, *bundle.chat_template, input, options).tokens;
   } catch (const Error& error) {
     // Out of fuel: trying again later, which this code means to a client, would not help.
     if (error.code() != ErrorCode::kResourceExhausted) throw;
@@ -31,9 +33,19 @@ std::vector<TokenId> encode(const ApiContext& context, openai::ChatRequest& requ
   }
 }
 
+// The engine knows a prompt, clients of this endpoint only messages.
+void start_job(openai::GenerationJob& job, const std::vector<GenerationRequest>& requests) {
+  try {
+    job.start(requests);
+  } catch (const Error& error) {
+    if (error.parameter() != "prompt") throw;
+    throw Error(error.code(), error.message(), "messages");
+  }
+}
+
 }  // namespace
 
-void complete_chat(const Call& call) {
+Start prepare_chat(const Call& call) {
   openai::ChatRequest request = openai::parse_chat_request(call.request.body);
   const ModelBundle& bundle = call.context.engine.bundle();
   const openai::AnswerOptions form{.identity = identify(call.context, "chatcmpl-", request.generation),
@@ -43,11 +55,12 @@ void complete_chat(const Call& call) {
   std::vector<GenerationRequest> requests;
   requests.push_back({.prompt = encode(call.context, request),
                       .sampling = openai::sampling_of(request.generation, bundle.generation, request.logprobs())});
-  std::make_shared<openai::GenerationJob>(call.context.engine, call.reply, std::make_unique<openai::ChatAnswer>(form),
-                                          openai::GenerationJob::Options{.streams = request.generation.streams,
-                                                                         .has_logprobs = form.has_logprobs,
-                                                                         .has_usage_chunk = form.has_usage_chunk})
-      ->start(std::move(requests));
+  const auto job = std::make_shared<openai::GenerationJob>(
+      call.context.engine, call.reply, std::make_unique<openai::ChatAnswer>(form),
+      openai::GenerationJob::Options{.streams = request.generation.streams,
+                                     .has_logprobs = form.has_logprobs,
+                                     .has_usage_chunk = form.has_usage_chunk});
+  return [job, requests = std::move(requests)] { start_job(*job, requests); };
 }
 
 }  // namespace pelton::routes

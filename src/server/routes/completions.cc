@@ -1,6 +1,9 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "base/error.h"
 #include "model/bundle.h"
 #include "server/openai/completion_answer.h"
 #include "server/openai/completion_request.h"
@@ -14,10 +17,18 @@ namespace {
 constexpr int64_t kMaxTokensDefault = 16;
 
 std::vector<TokenId> tokens_of(const openai::Prompt& prompt, const openai::CompletionRequest& request,
-                               const Tokenizer& tokenizer) {
+                               const ApiContext& context) {
   if (const auto* tokens = std::get_if<std::vector<TokenId>>(&prompt)) return *tokens;
-  return tokenizer.encode(std::get<std::string>(prompt),
-                          {.parse_special = request.parses_special, .add_special = request.adds_special});
+  const auto& text = std::get<std::string>(prompt);
+  if (text.size() > context.prompt_bytes_max) {
+    throw Error(ErrorCode::kContextTooLong,
+                fmt::format("the prompt has {} bytes, and at most {} can fit into this model's context of {} tokens; "
+                            "shorten the prompt",
+                            text.size(), context.prompt_bytes_max, context.engine.context_length()),
+                "prompt");
+  }
+  return context.engine.bundle().tokenizer->encode(
+      text, {.parse_special = request.parses_special, .add_special = request.adds_special});
 }
 
 std::string text_of(const openai::Prompt& prompt, const Tokenizer& tokenizer) {
@@ -27,7 +38,7 @@ std::string text_of(const openai::Prompt& prompt, const Tokenizer& tokenizer) {
 
 }  // namespace
 
-void complete_text(const Call& call) {
+Start prepare_text(const Call& call) {
   const openai::CompletionRequest request = openai::parse_completion_request(call.request.body);
   const ModelBundle& bundle = call.context.engine.bundle();
   const openai::AnswerOptions form{.identity = identify(call.context, "cmpl-", request.generation),
@@ -39,7 +50,7 @@ void complete_text(const Call& call) {
   std::vector<GenerationRequest> requests;
   std::vector<std::string> echoes;
   for (const openai::Prompt& prompt : request.prompts) {
-    GenerationRequest generation{.prompt = tokens_of(prompt, request, *bundle.tokenizer), .sampling = sampling};
+    GenerationRequest generation{.prompt = tokens_of(prompt, request, call.context), .sampling = sampling};
     if (!sampling.max_tokens) {
       const int64_t room = call.context.engine.context_length() - static_cast<int64_t>(generation.prompt.size());
       generation.sampling.max_tokens = std::clamp<int64_t>(room, 1, kMaxTokensDefault);
@@ -47,12 +58,12 @@ void complete_text(const Call& call) {
     requests.push_back(std::move(generation));
     echoes.push_back(request.echoes ? text_of(prompt, *bundle.tokenizer) : "");
   }
-  std::make_shared<openai::GenerationJob>(call.context.engine, call.reply,
-                                          std::make_unique<openai::CompletionAnswer>(form, std::move(echoes)),
-                                          openai::GenerationJob::Options{.streams = request.generation.streams,
-                                                                         .has_logprobs = form.has_logprobs,
-                                                                         .has_usage_chunk = form.has_usage_chunk})
-      ->start(std::move(requests));
+  const auto job = std::make_shared<openai::GenerationJob>(
+      call.context.engine, call.reply, std::make_unique<openai::CompletionAnswer>(form, std::move(echoes)),
+      openai::GenerationJob::Options{.streams = request.generation.streams,
+                                     .has_logprobs = form.has_logprobs,
+                                     .has_usage_chunk = form.has_usage_chunk});
+  return [job, requests = std::move(requests)] { job->start(requests); };
 }
 
 }  // namespace pelton::routes

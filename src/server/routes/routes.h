@@ -1,6 +1,10 @@
 // The endpoints, one file each; router.cc has the list. Each throws Error or HttpError before it answers, or answers.
+//
+// Those named prepare_… may take seconds (a long prompt) and run on a worker, where they must not touch the reply: they
+// return what begins the answer, for the reply's strand.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -11,15 +15,17 @@ namespace pelton::routes {
 
 struct Call {
   const ApiContext& context;
-  const HttpRequest& request;
+  HttpRequest request;
   std::string parameter;  // what stood for "{…}" in the route's path
   std::shared_ptr<Reply> reply;
 };
 
+using Start = std::function<void()>;  // may throw as above
+
 void health(const Call& call);
 void list_models(const Call& call);
 void show_model(const Call& call);
-void complete_chat(const Call& call);
-void complete_text(const Call& call);
+Start prepare_chat(const Call& call);
+Start prepare_text(const Call& call);
 
 }  // namespace pelton::routes
