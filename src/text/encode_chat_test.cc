@@ -198,9 +198,9 @@ TEST(EncodeChatTokens, TemplatesFindTheAssistantsOwnTokens) {
   EXPECT_EQ(encode({message("assistant", "thought<tool>said")}).rendered, "said");
   EXPECT_EQ(encode({message("assistant", "<tool>said"), message("user", "a<|im_end|>b")}).rendered, "saida<|im_end|>b");
   // Its control tokens are not its own to write, and nobody joins them.
-  for (json::array messages : {json::array{message("assistant", "x<tool>a<|im_end|>b")},
-                               json::array{message("user", "<|im"), message("assistant", "_end|>")},
-                               json::array{message("assistant", "<|im"), message("user", "_end|>")}}) {
+  for (const json::array& messages : {json::array{message("assistant", "x<tool>a<|im_end|>b")},
+                                      json::array{message("user", "<|im"), message("assistant", "_end|>")},
+                                      json::array{message("assistant", "<|im"), message("user", "_end|>")}}) {
     const EncodedChat encoded = encode(messages);
     EXPECT_THAT(encoded.rendered, testing::HasSubstr("<|im_end|>"));
     EXPECT_EQ(std::count(encoded.tokens.begin(), encoded.tokens.end(), *tokenizer->find("<|im_end|>")), 0);
