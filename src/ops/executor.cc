@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/aligned.h"
 #include "base/check.h"
 #include "base/cpu.h"
 
@@ -156,12 +157,6 @@ void Executor::parallel_for(int64_t count, int64_t grain, FunctionRef<void(Range
   };
   if (count <= grain) return run_part(run, 0, 1);
   run_region(run);
-}
-
-std::byte* Executor::scratch(int64_t bytes) {
-  CHECK(!is_in_region);
-  if (static_cast<int64_t>(scratch_.size()) < bytes) scratch_ = AlignedArray<std::byte>(static_cast<size_t>(bytes));
-  return scratch_.data();
 }
 
 }  // namespace pelton

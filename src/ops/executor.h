@@ -3,12 +3,9 @@
 // thread at a time.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <type_traits>
-
-#include "base/aligned.h"
 
 namespace pelton {
 
@@ -60,16 +57,11 @@ class Executor {
   // Where there is work for one thread only (count <= grain) no region is opened.
   void parallel_for(int64_t count, int64_t grain, FunctionRef<void(Range)> body);
 
-  // Memory for the operation under way, aligned to a cache line: undefined contents, valid until the next call, grows
-  // once and is then reused. Not to be called inside a region.
-  std::byte* scratch(int64_t bytes);
-
  private:
   class Team;
   void run_region(FunctionRef<void(int, int)> body);
 
   int thread_count_;
-  AlignedArray<std::byte> scratch_;
   std::unique_ptr<Team> team_;  // null: one thread
 };
 

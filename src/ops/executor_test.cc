@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstring>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -72,16 +71,6 @@ TEST(Executor, SmallWorkStaysOnTheCallingThread) {
 }
 
 TEST(Executor, ZeroMeansEveryUsableCore) { EXPECT_GE(Executor().thread_count(), 1); }
-
-TEST(Executor, ScratchIsAlignedAndReused) {
-  Executor executor(2);
-  std::byte* first = executor.scratch(1000);
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(first) % kCacheLineBytes, 0u);
-  std::memset(first, 1, 1000);
-  EXPECT_EQ(executor.scratch(10), first);
-  EXPECT_EQ(executor.scratch(1000), first);
-  std::memset(executor.scratch(100000), 1, 100000);
-}
 
 TEST(ExecutorDeathTest, RegionsDoNotNest) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");

@@ -8,6 +8,7 @@
 #include "kernels/dot/dot.h"
 #include "kernels/qdot/qdot.h"
 #include "ops/gemm.h"
+#include "ops/scratch.h"
 #include "quant/blocks.h"
 
 namespace pelton {
@@ -28,9 +29,9 @@ namespace {
 // Below so many multiplications a parallel region costs more than it saves.
 constexpr int64_t kParallelWorkMin = 32 * 1024;
 
-int64_t padded_to_cache_line(int64_t bytes) {
-  constexpr int64_t kLine = kCacheLineBytes;
-  return (bytes + kLine - 1) / kLine * kLine;
+int64_t padded_to_cache_line(int64_t floats) {
+  constexpr int64_t kLineFloats = kCacheLineBytes / sizeof(float);
+  return (floats + kLineFloats - 1) / kLineFloats * kLineFloats;
 }
 
 // --- kF32: weights decoded as they lie in the file.
@@ -49,10 +50,11 @@ void linear_by_dots(Executor& executor, const LinearInput& x, const Tensor& weig
   const float* in_place = floats_in_place(weight);
   const DotKernels& kernels = dot_kernels(active_isa());
   const DecodeFunction decode = decode_kernel(active_isa(), weight.type());
-  const int64_t row_scratch_bytes = padded_to_cache_line(input_size * static_cast<int64_t>(sizeof(float)));
-  std::byte* scratch = executor.scratch(row_scratch_bytes * executor.thread_count());
+  static thread_local Scratch<float> scratch;
+  const int64_t row_floats = padded_to_cache_line(input_size);
+  float* rows_of_threads = scratch.reserve(row_floats * executor.thread_count());
   executor.parallel([&](int thread, int thread_count) {
-    float* decoded = reinterpret_cast<float*>(scratch + thread * row_scratch_bytes);
+    float* decoded = rows_of_threads + thread * row_floats;
     const Range range = split_range(output_size, 16, thread, thread_count);
     for (int64_t n = range.begin; n < range.end; ++n) {
       const float* row = in_place == nullptr ? decoded : in_place + n * input_size;
@@ -60,6 +62,12 @@ void linear_by_dots(Executor& executor, const LinearInput& x, const Tensor& weig
       kernels.dot_rows(row, input_size, {x.rows(), input_size, x.row_count(), y + n, output_size});
     }
   });
+}
+
+// One for all bodies below.
+float* reserve_panel(int64_t floats) {
+  static thread_local Scratch<float> scratch;
+  return scratch.reserve(floats);
 }
 
 // Calls body(first_row, row_count, floats [row_count, K]) for the weight cut into panels that fit into L2 and L3.
@@ -70,8 +78,7 @@ void for_each_decoded_panel(Executor& executor, const Tensor& weight, Body body)
   if (const float* in_place = floats_in_place(weight)) return body(0, output_size, in_place);
   constexpr int64_t kPanelFloats = 1 << 20;
   const int64_t panel_rows = std::clamp<int64_t>(kPanelFloats / input_size / 16 * 16, 16, output_size);
-  float* panel =
-      reinterpret_cast<float*>(executor.scratch(panel_rows * input_size * static_cast<int64_t>(sizeof(float))));
+  float* panel = reserve_panel(panel_rows * input_size);
   const DecodeFunction decode = decode_kernel(active_isa(), weight.type());
   for (int64_t first = 0; first < output_size; first += panel_rows) {
     const int64_t row_count = std::min(panel_rows, output_size - first);

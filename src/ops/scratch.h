@@ -1,5 +1,6 @@
 // Memory that its owner keeps from call to call: it grows and never shrinks, so that steady work allocates nothing.
-// A function that needs some declares `static thread_local Scratch<float> scratch;`.
+// A function that needs some declares `static thread_local Scratch<float> scratch;`, and reserves before it opens a
+// region: within, `scratch` would be the other thread's own.
 #pragma once
 
 #include <cstddef>
