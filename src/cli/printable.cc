@@ -14,16 +14,6 @@ std::string escaped(char character) {
   return fmt::format("\\x{:02x}", static_cast<unsigned char>(character));
 }
 
-// Calls append(character) for each character, with U+FFFD for each part that is none.
-template <typename Append>
-void for_each_character(std::string_view text, Append append) {
-  while (!text.empty()) {
-    const Utf8Part part = next_utf8_part(text);
-    append(part.state == Utf8State::kCharacter ? text.substr(0, part.size) : kReplacementCharacter);
-    text.remove_prefix(part.size);
-  }
-}
-
 // C0, DEL, and C1 (U+0080 to U+009F), which some terminals obey too.
 bool is_control(std::string_view character) {
   const auto first = static_cast<unsigned char>(character[0]);
@@ -34,14 +24,14 @@ bool is_control(std::string_view character) {
 
 std::string valid_utf8(std::string_view text) {
   std::string valid;
-  for_each_character(text, [&](std::string_view character) { valid += character; });
+  for_each_character(text, [&](size_t, std::string_view character) { valid += character; });
   return valid;
 }
 
 std::string one_line(std::string_view text, size_t bytes_max) {
   std::string line;
   bool is_cut = false;
-  for_each_character(text, [&](std::string_view character) {
+  for_each_character(text, [&](size_t, std::string_view character) {
     const std::string shown = is_control(character) ? escaped(character.back()) : std::string(character);
     is_cut = is_cut || line.size() + shown.size() > bytes_max;
     if (!is_cut) line += shown;

@@ -25,16 +25,6 @@ bool has_sign(std::string_view text) { return std::any_of(text.begin(), text.end
 
 std::string reversed(std::string_view text) { return std::string(text.rbegin(), text.rend()); }
 
-// Calls `visit(position, character)` for each character of valid UTF-8.
-template <typename Visit>
-void for_each_character(std::string_view text, const Visit& visit) {
-  for (size_t position = 0; position < text.size();) {
-    const size_t size = next_utf8_part(text.substr(position)).size;
-    visit(position, text.substr(position, size));
-    position += size;
-  }
-}
-
 }  // namespace
 
 GuardedTexts::GuardedTexts(const std::vector<std::string_view>& texts) : texts_(texts) {

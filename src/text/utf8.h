@@ -20,6 +20,17 @@ struct Utf8Part {
 };
 Utf8Part next_utf8_part(std::string_view bytes);
 
+// Calls visit(position, character) for each character, with U+FFFD for each part that is none; an unfinished one counts
+// as such.
+template <typename Visit>
+void for_each_character(std::string_view text, const Visit& visit) {
+  for (size_t position = 0; position < text.size();) {
+    const Utf8Part part = next_utf8_part(text.substr(position));
+    visit(position, part.state == Utf8State::kCharacter ? text.substr(position, part.size) : kReplacementCharacter);
+    position += part.size;
+  }
+}
+
 // The first byte that is not UTF-8; an unfinished character counts.
 std::optional<size_t> find_invalid_utf8(std::string_view text);
 

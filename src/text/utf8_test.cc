@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+#include <vector>
+
 namespace pelton {
 namespace {
 
@@ -29,6 +32,15 @@ TEST(Utf8, BadPartsAreReplacedAsTheStandardRecommends) {
   EXPECT_EQ(repaired("\xED\xA0\x80\xED\xBF\xBF\xED\xAF\x41"), r + r + r + r + r + r + r + r + "A");
   EXPECT_EQ(repaired("\xF4\x91\x92\x93\xFF\x41\x80\xBF\x42"), r + r + r + r + r + "A" + r + r + "B");
   EXPECT_EQ(repaired("\xE1\x80\xE2\xF0\x91\x92\xF1\xBF\x41"), r + r + r + r + "A");
+}
+
+TEST(Utf8, EachCharacterIsVisitedWhereItIs) {
+  std::vector<std::pair<size_t, std::string>> visits;
+  for_each_character("aé\xFF日\xE6\x97",
+                     [&](size_t position, std::string_view character) { visits.emplace_back(position, character); });
+  const std::string r(kReplacementCharacter);
+  EXPECT_EQ(visits, (std::vector<std::pair<size_t, std::string>>{{0, "a"}, {1, "é"}, {3, r}, {4, "日"}, {7, r}}));
+  for_each_character("", [](size_t, std::string_view) { FAIL(); });
 }
 
 TEST(Utf8, FindsTheFirstBadByte) {
