@@ -82,6 +82,9 @@ class TerminalReader final : public LineReader {
   InputLine read_line(bool is_continuation) override {
     is_continuation_ = is_continuation;
     el_resize(editor_);
+    // Before the prompt is shown: libedit does it after, and what is typed in between is echoed twice, and lost by the
+    // Ctrl-C that follows it. el_gets gives the terminal back.
+    el_set(editor_, EL_PREP_TERM, 1);
     int byte_count = 0;
     const char* read = el_gets(editor_, &byte_count);
     if (interrupt_.signal() != 0) {

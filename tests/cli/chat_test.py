@@ -212,9 +212,15 @@ def test_talks_and_leaves_by_ctrl_d(terminal):
     assert chat.wait_for_end() == 0
 
 
+def test_the_prompt_comes_when_the_terminal_is_ready(terminal):
+    chat = terminal()
+    assert termios.tcgetattr(chat.slave)[3] & (termios.ICANON | termios.ECHO) == 0, "what is typed now is echoed once"
+    chat.type(CTRL_D)
+    assert chat.wait_for_end() == 0
+
+
 def test_ctrl_c_stops_the_answer_and_not_the_program(terminal, tmp_path):
     chat = terminal("--ignore-eos")
-    chat.wait_for("> ")  # typed earlier, the question would be echoed twice and taken for the answer
     chat.type(LONG + "\n")
     chat.wait_for(re.escape(LONG) + r"\r+\n")  # the echo
     chat.wait_for(r"\w+ \w+ \w+")
