@@ -7,9 +7,8 @@
 // Ownership  Inputs are borrowed for the call. Outputs belong to the caller, who gives each back once to the `free` of
 // its
 //            type. Freeing null, or a buffer whose `data` is null, does nothing.
-// Threads    Tokenizers and templates are immutable: any number of threads may use one at a time. Nothing calls back,
-// and
-//            no threads outlive a call.
+// Threads    Tokenizers and templates are immutable: any number of threads may use one at a time. Nothing calls back.
+//            A thread outlives its call only where a template ran away, see pelton_bridge_template_render.
 // Text       Always UTF-8 with a length; where the caller passes anything else, the call fails with
 // PELTON_BRIDGE_INVALID.
 #pragma once
@@ -25,7 +24,7 @@ extern "C" {
 typedef enum {
   PELTON_BRIDGE_OK = 0,
   PELTON_BRIDGE_INVALID = 1,    // the input is malformed, or the template failed on it
-  PELTON_BRIDGE_EXHAUSTED = 2,  // the template ran out of fuel, nested too deep or wrote too much
+  PELTON_BRIDGE_EXHAUSTED = 2,  // the template ran out of fuel, time or memory, nested too deep or wrote too much
   PELTON_BRIDGE_PANIC = 3,      // a bug of a library, caught
 } pelton_bridge_status;
 
@@ -82,7 +81,10 @@ typedef struct {
   // ns each) and memory. At most 2.7 million, which the stack of a rendering is made for.
   uint64_t fuel;
   size_t output_bytes_max;
-  uint32_t render_ms_max;
+  // What one rendering may hold beside its variables, and what all of a template's may leave behind (a namespace that
+  // was put into itself is never freed); after that it renders no more.
+  size_t memory_bytes_max;
+  uint32_t render_ms_max;  // of waiting; for parsing too
 } pelton_bridge_limits;
 
 // Parses Jinja source as Hugging Face does: trim_blocks, lstrip_blocks, no automatic escaping, Python's methods on
@@ -93,8 +95,10 @@ pelton_bridge_status pelton_bridge_template_parse(pelton_bridge_text source, pel
 
 // `variables_json`: a JSON object, the names that the template sees. `now_unix_s`: what strftime_now formats, in local
 // time. Renders on a thread of its own, whose stack no template can exhaust within its fuel; returns when it is done,
-// or PELTON_BRIDGE_EXHAUSTED after render_ms_max. The thread then goes on to the end of its fuel, which only a template
-// made for it puts off for long; while four such threads go on, further renderings of the template are refused.
+// or PELTON_BRIDGE_EXHAUSTED after render_ms_max, or at once when it would hold more than memory_bytes_max. A thread
+// that came too late goes on to the end of its fuel, for 4 * render_ms_max of its own time at most; one that used up
+// its time or memory stops, and keeps its memory. So do those of parsing. While there are four such threads in the
+// program, nothing more is parsed or rendered.
 pelton_bridge_status pelton_bridge_template_render(const pelton_bridge_template* self,
                                                    pelton_bridge_text variables_json, int64_t now_unix_s,
                                                    pelton_bridge_bytes* rendered, pelton_bridge_bytes* error);

@@ -1,9 +1,8 @@
 //! Chat templates as Hugging Face's `apply_chat_template` runs them, on minijinja, under limits.
 
 use std::ffi::CString;
-use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::{mpsc, Arc, Mutex};
-use std::thread;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -11,40 +10,42 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Rest, ValueOrKwargs};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
-use crate::nesting_guard::{NestingGuard, TooDeep};
-use crate::{python_json, Failure};
+use crate::nesting_guard::NestingGuard;
+use crate::{bounded_thread, python_json, Failure};
 
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Limits {
     fuel: u64,
     output_bytes_max: usize,
+    memory_bytes_max: usize,
     render_ms_max: u32,
+}
+
+impl Limits {
+    fn wait(&self) -> Duration {
+        Duration::from_millis(self.render_ms_max.into())
+    }
 }
 
 pub struct ChatTemplate {
     environment: Environment<'static>,
     limits: Limits,
-    /// Renderings that nobody waits for any more, see render().
-    abandoned: Mutex<Vec<thread::JoinHandle<()>>>,
+    /// What its renderings left behind and nobody can free: namespaces that hold themselves.
+    lost_bytes: AtomicUsize,
 }
 
 /// The name of the one template in its environment; shows in no message.
 const NAME: &str = "chat_template";
 /// Where strftime_now finds the time: no template can name a variable so.
 const NOW: &str = "now unix seconds";
-/// Address space, not memory: pages are taken when they are touched. A template can put lists into lists for 1.5 fuel
-/// each, and printing or freeing them takes up to 550 bytes of stack for each: enough for FUEL_MAX, below what the
-/// NestingGuard lets by.
-const STACK_BYTES: usize = 1 << 30;
+/// What the stack of a bounded_thread is made for.
 const FUEL_MAX: u64 = 2_700_000;
 /// Each byte of a source may nest one deeper ("-" before "-"): 4 KiB of stack for each. The largest templates in use have
 /// some 30 KB.
 const SOURCE_BYTES_MAX: usize = 256 << 10;
 /// A format may widen its values to so many characters in all.
 const FORMAT_WIDTHS_MAX: u64 = 1_000_000;
-/// Each may hold a thread and what its template made.
-const ABANDONED_MAX: usize = 4;
 
 impl ChatTemplate {
     pub fn parse(source: &str, limits: Limits) -> Result<Self, Failure> {
@@ -52,12 +53,11 @@ impl ChatTemplate {
             return Err(Failure::invalid(format!("it has {} bytes, more than {SOURCE_BYTES_MAX}", source.len())));
         }
         let source = source.to_string();
-        let (_, parsed) = on_big_stack(move || Self::parse_here(source, limits))?;
-        // Compiling deep sources takes quadratic time.
-        parsed.recv_timeout(Duration::from_millis(limits.render_ms_max.into())).unwrap_or_else(|_| Err(no_answer()))
+        // Compiling takes quadratic time where a source adds thousands of constants.
+        bounded_thread::run(limits.wait(), move || Self::parse_here(&source, limits), |_, _| ())
     }
 
-    fn parse_here(source: String, limits: Limits) -> Result<Self, Failure> {
+    fn parse_here(source: &str, limits: Limits) -> Result<Self, Failure> {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(Failure::invalid)?;
         environment.set_syntax(syntax);
@@ -73,39 +73,36 @@ impl ChatTemplate {
         environment.add_function("namespace", move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
             guarded_namespace(state, &plain_namespace, &arguments.into_values())
         });
-        environment.add_template_owned(NAME, source).map_err(failure)?;
-        Ok(ChatTemplate { environment, limits, abandoned: Mutex::default() })
+        // The engine fills a table of small numbers when it first writes one. A thread that stopped half-way through
+        // would make all others wait for it.
+        environment.render_str("{{ 1 }}", ()).map_err(failure)?;
+        bounded_thread::allow_memory(limits.memory_bytes_max);
+        environment.add_template_owned(NAME, source.to_string()).map_err(failure)?;
+        Ok(ChatTemplate { environment, limits, lost_bytes: AtomicUsize::new(0) })
     }
 
-    /// A rendering that takes too long is left to end by itself, when its fuel does: what an engine does between two
-    /// checks of it (comparing large strings, walking a list that was added to itself again and again) has no end to it
-    /// otherwise.
     pub fn render(self: &Arc<Self>, variables_json: &str, now_unix_s: i64) -> Result<String, Failure> {
-        let mut abandoned = self.abandoned.lock().unwrap();
-        abandoned.retain(|thread| !thread.is_finished());
-        if abandoned.len() >= ABANDONED_MAX {
-            return Err(Failure::exhausted("too many renderings of it have not ended yet"));
+        if self.lost_bytes.load(Ordering::Relaxed) > self.limits.memory_bytes_max {
+            return Err(Failure::exhausted("its renderings leave values behind that hold themselves"));
         }
-        drop(abandoned);
-        let variables: serde_json::Value = serde_json::from_str(variables_json).map_err(Failure::invalid)?;
-        let this = Arc::clone(self);
-        let (thread, answer) = on_big_stack(move || this.render_here(variables, now_unix_s))?;
-        match answer.recv_timeout(Duration::from_millis(self.limits.render_ms_max.into())) {
-            Ok(rendered) => rendered,
-            Err(mpsc::RecvTimeoutError::Disconnected) => Err(no_answer()),
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                self.abandoned.lock().unwrap().push(thread);
-                Err(Failure::exhausted(format!("it takes longer than {} ms to render", self.limits.render_ms_max)))
-            }
-        }
+        let (this, settling) = (Arc::clone(self), Arc::clone(self));
+        let variables_json = variables_json.to_string();
+        let settle = move |result: &Result<String, Failure>, held_bytes: isize| {
+            let result_bytes = result.as_ref().map_or_else(|failure| failure.message.capacity(), String::capacity);
+            let lost_bytes = held_bytes.saturating_sub_unsigned(result_bytes);
+            settling.lost_bytes.fetch_add(usize::try_from(lost_bytes).unwrap_or(0), Ordering::Relaxed);
+        };
+        bounded_thread::run(self.limits.wait(), move || this.render_here(&variables_json, now_unix_s), settle)
     }
 
-    fn render_here(&self, variables: serde_json::Value, now_unix_s: i64) -> Result<String, Failure> {
+    fn render_here(&self, variables_json: &str, now_unix_s: i64) -> Result<String, Failure> {
+        let variables = serde_json::from_str(variables_json).map_err(Failure::invalid)?;
         let serde_json::Value::Object(variables) = variables else {
             return Err(Failure::invalid("the template's variables are no JSON object"));
         };
         let mut context = to_map(variables);
         context.insert(Value::from(NOW), Value::from(now_unix_s));
+        bounded_thread::allow_memory(self.limits.memory_bytes_max);
         let template = self.environment.get_template(NAME).map_err(failure)?;
         let text = template.render(Value::from_object(context)).map_err(failure)?;
         if text.len() > self.limits.output_bytes_max {
@@ -113,32 +110,6 @@ impl ChatTemplate {
         }
         Ok(text)
     }
-}
-
-/// Runs `work` on a thread whose stack no template within its limits exhausts.
-fn on_big_stack<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<(thread::JoinHandle<()>, mpsc::Receiver<Result<T, Failure>>), Failure> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    let run = move || {
-        NestingGuard::start();
-        let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
-            Err(if payload.is::<TooDeep>() {
-                Failure::exhausted("a value is nested too deep")
-            } else {
-                Failure::panic(payload)
-            })
-        });
-        let _ = sender.send(result); // nobody may wait any more
-    };
-    match thread::Builder::new().stack_size(STACK_BYTES).spawn(run) {
-        Ok(thread) => Ok((thread, receiver)),
-        Err(error) => Err(Failure::exhausted(format!("no thread to work on: {error}"))),
-    }
-}
-
-fn no_answer() -> Failure {
-    Failure::exhausted("it took too long")
 }
 
 /// A namespace is the only value that can be put into itself. Its first entry watches what walks it.

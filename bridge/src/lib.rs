@@ -1,5 +1,8 @@
 //! The C entries of include/pelton_bridge.h, where their contracts stand. Here only: borrow, call, catch, hand over.
 
+#![allow(clippy::missing_safety_doc)] // stands in the header
+
+mod bounded_thread;
 mod chat_template;
 mod nesting_guard;
 mod python_json;

@@ -12,9 +12,13 @@ namespace pelton {
 namespace {
 
 // Enough for 160 MB made or read, or 2.5 million instructions: a chat of a thousand messages needs some 100,000. A
-// template that loops for ever is stopped after about a tenth of a second.
-constexpr pelton_bridge_limits kLimits = {
-    .fuel = 2'500'000, .output_bytes_max = size_t{64} << 20, .render_ms_max = 5000};
+// template that loops for ever is stopped after about a tenth of a second. No use of the fuel that fuel can see holds
+// as much memory as is allowed: 175 MB were the most, namespaces in namespaces, and strings may be twice as large as
+// written.
+constexpr pelton_bridge_limits kLimits = {.fuel = 2'500'000,
+                                          .output_bytes_max = size_t{64} << 20,
+                                          .memory_bytes_max = size_t{512} << 20,
+                                          .render_ms_max = 5000};
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 

@@ -30,7 +30,8 @@ class ChatTemplate {
   // Like transformers' apply_chat_template: a field of a message that is null counts as absent.
   // Errors: kInvalidArgument (the template called raise_exception: its message; it used something undefined; or a
   // variable has a name that is not the caller's to set: messages, raise_exception, …; parameter chat_template_kwargs),
-  // kResourceExhausted (out of fuel, output too large).
+  // kResourceExhausted (out of fuel, time or memory; output too large; its earlier renderings ran away or left too much
+  // memory behind: pelton_bridge.h).
   virtual std::string render(const Input& input) const = 0;
   virtual const std::string& source() const = 0;
 };
