@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <ctime>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -134,14 +136,6 @@ TEST(ChatTemplate, SurvivesDeepRecursion) {
       EXPECT_NE(error.code(), ErrorCode::kInternal) << error.message();
     }
   }
-  // The deepest value that the fuel pays for, printed.
-  const std::string lists = std::string(100, '[') + "ns.x" + std::string(100, ']');
-  for (const char* count : {"60", "100", "130"}) {
-    render_error("{% set ns = namespace(x=[]) %}{% for i in range(100) %}{% for j in range(" + std::string(count) +
-                 ") %}{% set ns.x = " + lists + " %}{% endfor %}{% endfor %}{{ ns.x }}");
-  }
-  const std::string nested = "{{ " + std::string(10'000, '(') + "1" + std::string(10'000, ')') + " }}";
-  EXPECT_EQ(render_error(nested).code(), ErrorCode::kUnsupported);
   json::value deep = "x";
   for (int i = 0; i < 60; ++i) deep = json::array{std::move(deep)};
   ChatTemplate::Input input;
@@ -155,16 +149,61 @@ std::string repeated(std::string_view part, size_t count) {
   return text;
 }
 
+// Each with as many parts as a source may have bytes for.
 TEST(ChatTemplate, SurvivesDeepSources) {
+  constexpr size_t kSourceBytesMax = 256 << 10;
   struct Deep {
-    const char *before, *part, *after;
+    std::string_view before, part, middle, closing, after;
+    std::string operator()(size_t count) const {
+      return std::string(before) + repeated(part, count) + std::string(middle) + repeated(closing, count) +
+             std::string(after);
+    }
+    size_t count_max() const {
+      return (kSourceBytesMax - before.size() - middle.size() - after.size()) / (part.size() + closing.size());
+    }
   };
-  constexpr Deep kDeep[] = {{"{{ ", "not ", "1 }}"}, {"{{ ", "-", "1 }}"},
-                            {"{{ 1", "+1", " }}"},   {"{{ messages", ".a", " }}"},
-                            {"{{ 1", "|abs", " }}"}, {"{% if 0 %}", "{% elif 0 %}", "{% endif %}"}};
-  for (const Deep& deep : kDeep) {
+  constexpr Deep kNested[] = {{"{{ ", "(", "1", ")", " }}"},
+                              {"{{ ", "[", "", "]", " }}"},
+                              {"{{ ", "{1:", "1", "}", " }}"},
+                              {"{{ f", "(f", "", ")", " }}"},
+                              {"{{ a", "[a", "", "]", " }}"},
+                              {"{{ ", "(", "", "", ""},  // none closes
+                              {"", "{% if 1 %}", "", "{% endif %}", ""},
+                              {"", "{% if 1 %}", "", "", ""},
+                              {"", "{% for a in b %}", "", "{% endfor %}", ""},
+                              {"", "{% set x %}", "", "{% endset %}", ""},
+                              {"", "{% macro f() %}", "", "{% endmacro %}", ""},
+                              {"", "{% with a=1 %}", "", "{% endwith %}", ""},
+                              {"", "{% filter abs %}", "", "{% endfilter %}", ""},
+                              {"", "{% call f() %}", "", "{% endcall %}", ""}};
+  for (const Deep& deep : kNested) {
     SCOPED_TRACE(deep.part);
-    EXPECT_NE(render_error(deep.before + repeated(deep.part, 20'000) + deep.after).code(), ErrorCode::kCorruptFile);
+    const Error error = render_error(deep(deep.count_max()));
+    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    EXPECT_THAT(error.message(), HasSubstr("recursion limit"));
+  }
+  // These the engine does not count as nested, and its tree of them is as deep.
+  struct Chain {
+    Deep deep;
+    const char* rendered;
+  };
+  constexpr Chain kChains[] = {{{"{{ ", "not not ", "1 }}", "", ""}, "True"},
+                               {{"{{ ", "--", "1 }}", "", ""}, "1"},
+                               {{"{{ 1", "*1", " }}", "", ""}, "1"},
+                               {{"{{ 1", "**1", " }}", "", ""}, "1"},
+                               {{"{{ 1", "|abs", " }}", "", ""}, "1"},
+                               {{"{{ 1", " and 1", " }}", "", ""}, "1"},
+                               {{"{{ 1", " if 1", " }}", "", ""}, "1"},
+                               {{"{{ ", "1 if 1 else ", "1 }}", "", ""}, "1"},
+                               {{"{% if 0 %}", "{% elif 0 %}", "", "", "{% endif %}"}, ""}};
+  for (const auto& [deep, rendered] : kChains) {
+    SCOPED_TRACE(deep.part);
+    EXPECT_EQ(render(deep(deep.count_max())), rendered);
+  }
+  for (const Deep& deep : {Deep{"{{ messages", ".a", " }}", "", ""}, Deep{"{{ messages", "()", " }}", "", ""},
+                           Deep{"{{ messages", "[0]", " }}", "", ""}}) {
+    SCOPED_TRACE(deep.part);
+    EXPECT_EQ(render_error(deep(deep.count_max())).code(), ErrorCode::kInvalidArgument);
   }
   const Error error = render_error(std::string((256 << 10) + 1, 'x'));
   EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
