@@ -178,8 +178,8 @@ int bench_model(ModelCommandOptions options) {
   if (options.bench.thread_counts.empty()) options.bench.thread_counts = {usable_core_count()};
   const bool is_f32 = options.activations == "f32";
   options.bench.activations = is_f32 ? ActivationType::kF32 : ActivationType::kInt8;
-  const std::string kv_type = options.kv_type.value_or(is_f32 ? "f32" : "bf16");
-  options.bench.kv_type = kv_type == "f32" ? ElementType::kF32 : ElementType::kBF16;
+  options.bench.kv_type =
+      options.kv_type ? parse_kv_type(*options.kv_type).value() : default_kv_type(options.bench.activations);
   if (options.peer) compare_with_peer(options);
 
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(options.model);
@@ -228,7 +228,7 @@ std::function<int()> add_bench_model(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--kv-type", options->kv_type,
                  "How keys and values are kept (default: bf16 with int8 activations, f32 with f32)")
-      ->check(CLI::IsMember({"f32", "bf16"}));
+      ->check(CLI::IsMember(kv_type_names()));
   CLI::Option* plot = app.add_option("--plot", options->plot_path, "Draw the roofline with the phases on it, as SVG");
   plot->type_name("FILE");
   app.add_option("--peer", options->peer, "Run another engine on the same file, in turns")
@@ -283,9 +283,8 @@ struct KernelsCommandOptions {
 
 int bench_kernels(KernelsCommandOptions& options) {
   const EngineOptions compute = options.model.engine_options();
-  const bool is_f32 = compute.activations == ActivationType::kF32;
   options.bench.activations = compute.activations;
-  options.bench.kv_type = compute.kv_type.value_or(is_f32 ? ElementType::kF32 : ElementType::kBF16);
+  options.bench.kv_type = compute.kv_type.value_or(default_kv_type(options.bench.activations));
   options.bench.thread_count = compute.thread_count > 0 ? compute.thread_count : usable_core_count();
 
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(options.model.model());

@@ -11,6 +11,7 @@
 #include "cli/inspection.h"
 #include "cli/output.h"
 #include "cli/printable.h"
+#include "ops/attention.h"
 
 namespace pelton::cli {
 namespace {
@@ -29,7 +30,6 @@ constexpr const char* kNotes =
     "  pelton inspect model.gguf --json --metadata\n";
 
 constexpr size_t kLineBytesMax = 100;
-constexpr ElementType kKvTypes[] = {ElementType::kF32, ElementType::kBF16};
 
 struct InspectOptions {
   std::string model;
@@ -63,8 +63,8 @@ json::object memory_to_json(const Inspection& inspection) {
   if (!inspection.spec) return memory;
   for (ElementType type : kKvTypes) {
     const int64_t bytes = kv_bytes_per_token(*inspection.spec, type);
-    memory[fmt::format("kv_{}_bytes_per_token", element_type_name(type))] = bytes;
-    memory[fmt::format("kv_{}_bytes_full_context", element_type_name(type))] = bytes * inspection.spec->context_length;
+    memory[fmt::format("kv_{}_bytes_per_token", kv_type_name(type))] = bytes;
+    memory[fmt::format("kv_{}_bytes_full_context", kv_type_name(type))] = bytes * inspection.spec->context_length;
   }
   return memory;
 }
@@ -182,7 +182,7 @@ std::string memory_to_text(const Inspection& inspection) {
   if (!inspection.spec) return text;
   for (ElementType type : kKvTypes) {
     const int64_t bytes = kv_bytes_per_token(*inspection.spec, type);
-    text += line("", fmt::format("keys and values in {}: {} a token, {} for the full context", element_type_name(type),
+    text += line("", fmt::format("keys and values in {}: {} a token, {} for the full context", kv_type_name(type),
                                  format_byte_size(bytes), format_byte_size(bytes * inspection.spec->context_length)));
   }
   return text;

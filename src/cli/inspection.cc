@@ -158,7 +158,8 @@ int64_t Inspection::weight_bytes() const {
 }
 
 int64_t kv_bytes_per_token(const ModelSpec& spec, ElementType kv_type) {
-  return 2 * spec.layer_count * bytes_of(kv_type, spec.key_value_width());
+  return spec.layer_count * spec.key_value_head_count * kv_block_bytes(kv_type, spec.head_width) /
+         KvLayerCache::kPageTokens;
 }
 
 Inspection inspect_model(const std::string& model) {

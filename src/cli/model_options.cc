@@ -57,15 +57,21 @@ void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activati
       ->group(kGroup);
   app.add_option("--kv-type", kv_type_,
                  "How keys and values are kept (default: bf16 with int8 activations, f32 with f32)")
-      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->check(CLI::IsMember(kv_type_names()))
       ->group(kGroup);
+}
+
+std::vector<std::string> kv_type_names() {
+  std::vector<std::string> names;
+  for (const ElementType type : kKvTypes) names.emplace_back(kv_type_name(type));
+  return names;
 }
 
 EngineOptions ModelOptions::engine_options() const {
   EngineOptions options;
   options.thread_count = thread_count_;
   options.activations = activations_ == "f32" ? ActivationType::kF32 : ActivationType::kInt8;
-  if (kv_type_) options.kv_type = *kv_type_ == "f32" ? ElementType::kF32 : ElementType::kBF16;
+  if (kv_type_) options.kv_type = parse_kv_type(*kv_type_);
   options.context_length = context_length_;
   if (kv_memory_) options.kv_bytes_max = parse_byte_size(*kv_memory_);
   return options;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/engine.h"
 
@@ -32,6 +33,9 @@ class ModelOptions {
   std::optional<int64_t> context_length_;
   std::optional<std::string> kv_memory_;
 };
+
+// What --kv-type may be.
+std::vector<std::string> kv_type_names();
 
 // A model that is ready to answer.
 struct LoadedModel {

@@ -26,9 +26,9 @@ int64_t choose_context_length(const Model& model, const EngineOptions& options) 
 
 ElementType choose_kv_type(const EngineOptions& options) {
   const ElementType type = options.kv_type.value_or(default_kv_type(options.activations));
-  if (type != ElementType::kF32 && type != ElementType::kBF16) {
+  if (!is_kv_type(type)) {
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("keys and values can be kept as f32 or bf16, not as {}", element_type_name(type)),
+                fmt::format("keys and values can be kept as f32, bf16 or int8, not as {}", element_type_name(type)),
                 "kv_type");
   }
   return type;

@@ -17,7 +17,9 @@ class BufferPlan {
     std::vector<size_t> free_buffers;
     for (size_t i = 0; i < graph.calls.size(); ++i) {
       const LayerCall& call = graph.calls[i];
-      buffer_of_value_[index_of(call.output)] = take(free_buffers, graph.value_widths[index_of(call.output)]);
+      for (const ValueId output : call.outputs()) {
+        buffer_of_value_[index_of(output)] = take(free_buffers, graph.value_widths[index_of(output)]);
+      }
       for (const ValueId input : call.inputs) {
         if (last_use[index_of(input)] != i) continue;
         free_buffers.push_back(buffer_of_value_[index_of(input)]);
@@ -68,9 +70,9 @@ class Decoder::Impl {
  public:
   Impl(Executor& executor, const Model& model, const DecoderOptions& options)
       : executor_(executor),
-        graph_(model.graph),
-        layers_(make_layers(executor, model, options.activations)),
-        plan_(model.graph),
+        graph_(options.fuses ? fused_graph(model, options.activations) : model.graph),
+        layers_(make_inference_layers(executor, model, graph_, options.activations)),
+        plan_(graph_),
         buffers_(plan_.buffer_count()),
         activations_(model.graph.value_widths.size()),
         rope_tables_(model.graph.ropes.size()) {
@@ -96,12 +98,13 @@ class Decoder::Impl {
     if (observer_) {
       run_observed(context);
     } else {
-      for (size_t i = 0; i < layers_.size(); ++i) run_call(context, graph_.calls[i], *layers_[i]);
+      for (size_t i = 0; i < layers_.size(); ++i) run_call(context, i);
     }
     const Activation& logits = activations_[index_of(graph_.logits)];
     return {logits.data, static_cast<size_t>(logits.row_count * logits.width)};
   }
 
+  const Graph& graph() const { return graph_; }
   void set_observer(CallObserver observer) { observer_ = std::move(observer); }
 
  private:
@@ -121,29 +124,39 @@ class Decoder::Impl {
     const SteadyClock clock;
     for (size_t i = 0; i < layers_.size(); ++i) {
       const TimePoint start = clock.now();
-      run_call(context, graph_.calls[i], *layers_[i]);
+      run_call(context, i);
       observer_(i, clock.now() - start);
     }
   }
 
-  void run_call(const StepContext& context, const LayerCall& call, const Layer& layer) {
+  void run_call(const StepContext& context, size_t index) {
+    const LayerCall& call = graph_.calls[index];
     inputs_.clear();
     for (const ValueId input : call.inputs) inputs_.push_back(activations_[index_of(input)]);
-    const int64_t row_count = layer.output_rows(context, inputs_);
-    const int64_t width = graph_.value_widths[index_of(call.output)];
-    AlignedArray<float>& buffer = buffers_[plan_.buffer_of(call.output)];
+    const int64_t row_count = layers_[index]->output_rows(context, inputs_);
+    outputs_.clear();
+    outputs_.push_back(prepare_output(call.output, row_count));
+    for (const ValueId output : call.further_outputs) outputs_.push_back(prepare_output(output, row_count));
+    if (row_count > 0) layers_[index]->run(context, inputs_, outputs_);
+  }
+
+  Output prepare_output(ValueId value, int64_t row_count) {
+    const int64_t width = graph_.value_widths[index_of(value)];
+    AlignedArray<float>& buffer = buffers_[plan_.buffer_of(value)];
     grow(buffer, row_count * width);
-    activations_[index_of(call.output)] = {buffer.data(), row_count, width, static_cast<int32_t>(call.output)};
-    if (row_count > 0) layer.forward(context, inputs_, buffer.data(), nullptr);
+    const auto id = static_cast<int32_t>(value);
+    activations_[index_of(value)] = {buffer.data(), row_count, width, id};
+    return {buffer.data(), width, id};
   }
 
   Executor& executor_;
-  const Graph& graph_;
-  std::vector<std::unique_ptr<Layer>> layers_;
+  Graph graph_;
+  std::vector<std::unique_ptr<InferenceLayer>> layers_;
   BufferPlan plan_;
   std::vector<AlignedArray<float>> buffers_;
   std::vector<Activation> activations_;  // by value, of the step that runs
-  std::vector<Activation> inputs_;
+  std::vector<Activation> inputs_;  // of the call that runs
+  std::vector<Output> outputs_;
   std::vector<int32_t> positions_;
   std::vector<RopeTable> rope_tables_;
   std::vector<KvLayerCache> caches_;
@@ -162,6 +175,8 @@ Decoder::~Decoder() = default;
 
 std::span<const float> Decoder::step(const StepBatch& batch) { return impl_->step(batch); }
 
+const Graph& Decoder::graph() const { return impl_->graph(); }
+
 void Decoder::set_observer(CallObserver observer) { impl_->set_observer(std::move(observer)); }
 
 int64_t Decoder::weight_traffic_bytes() const {
@@ -178,8 +193,7 @@ int64_t Decoder::kv_bytes() const { return options_.page_count * kv_page_bytes(*
 
 int64_t Decoder::kv_page_bytes(const Model& model, ElementType kv_type) {
   const AttentionShape& shape = model.graph.cache_shape;
-  return model.graph.cache_count * 2 * KvLayerCache::kPageTokens * shape.key_value_head_count *
-         bytes_of(kv_type, shape.head_width);
+  return model.graph.cache_count * shape.key_value_head_count * kv_block_bytes(kv_type, shape.head_width);
 }
 
 }  // namespace pelton

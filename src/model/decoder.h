@@ -16,6 +16,7 @@
 
 namespace pelton {
 
+struct Graph;
 struct Model;
 
 // How keys and values are kept where nobody says: as exactly as the activations are computed.
@@ -23,9 +24,10 @@ ElementType default_kv_type(ActivationType activations);
 
 struct DecoderOptions {
   ActivationType activations = ActivationType::kInt8;
-  ElementType kv_type = ElementType::kBF16;  // kF32 or kBF16
+  ElementType kv_type = ElementType::kBF16;  // one of kKvTypes
   int64_t page_count = 0;                    // KV pages of KvLayerCache::kPageTokens tokens, shared by all sequences
   int64_t row_count_max = 512;               // rows of the largest step
+  bool fuses = true;                         // false: the plain list of layer calls; the same bits, slower
 };
 
 // The rows of one step. Sequences lie back to back: sequences[i].row_begin is where the one before ends.
@@ -35,7 +37,7 @@ struct StepBatch {
   std::vector<int32_t> logit_rows;           // rows whose logits are wanted, ascending; may be empty
 };
 
-// Told after each layer call of a step: its index in the graph's list, and how long it took.
+// Told after each layer call of a step: its index in Decoder::graph(), and how long it took.
 using CallObserver = std::function<void(size_t call, Duration)>;
 
 // One thread at a time. Nothing is allocated by a step once the largest has been seen.
@@ -48,6 +50,9 @@ class Decoder {
   // Computes the step, writes its keys and values into the pages, and gives logits [logit_rows.size(), V], valid until
   // the next step.
   std::span<const float> step(const StepBatch& batch);
+
+  // The list that a step runs.
+  const Graph& graph() const;
 
   // For measuring; an empty one costs nothing.
   void set_observer(CallObserver observer);

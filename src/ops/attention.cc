@@ -100,6 +100,41 @@ void finish(const Job& job, const Unit& unit, const SoftmaxState& state, Range r
   }
 }
 
+auto attend_kernel(const AttentionKernels& kernels, ElementType type) {
+  if (type == ElementType::kF32) return kernels.attend_f32;
+  if (type == ElementType::kBF16) return kernels.attend_bf16;
+  CHECK(type == ElementType::kI8);
+  return kernels.attend_int8;
+}
+
+// The queries of a unit in 8 bits.
+class Int8Queries {
+ public:
+  void quantise(const Job& job, const Unit& unit) {
+    const auto quantise_row = attention_kernels(active_isa()).quantise_row;
+    const int64_t width = job.shape.head_width;
+    const int64_t padded_width = (width + 3) / 4 * 4;
+    int8_t* values = values_.reserve(unit.state_count() * padded_width);
+    AttentionInt8Query* queries = queries_.reserve(unit.state_count());
+    for (int64_t i = 0; i < unit.state_count(); ++i) {
+      const int64_t index = query_index(job, unit, unit.head_begin + i / unit.query_count, i % unit.query_count);
+      int8_t* row = values + i * padded_width;
+      const AttentionInt8Row quantised = quantise_row(job.q + index * width, width, row);
+      std::fill(row + width, row + padded_width, int8_t{0});
+      queries[i] = {row, quantised.scale * job.shape.scale, quantised.sum};
+    }
+    first_ = queries;
+  }
+  const AttentionInt8Query* of_head(const Unit& unit, int64_t head_index) const {
+    return first_ + head_index * unit.query_count;
+  }
+
+ private:
+  Scratch<int8_t> values_;
+  Scratch<AttentionInt8Query> queries_;
+  const AttentionInt8Query* first_ = nullptr;
+};
+
 using TileBlocks = std::array<const std::byte*, kAttentionTilePages>;
 
 // The blocks of one head for the pages from `position` on; beyond the last page of the context, that one again.
@@ -118,7 +153,10 @@ TileBlocks tile_blocks(const Job& job, const Unit& unit, int64_t head, int64_t p
 // Adds the unit's positions in one chunk to `state`. Heads are innermost: a page's heads lie together in memory.
 void attend_chunk(const Job& job, const Unit& unit, int64_t chunk, const SoftmaxState& state) {
   const auto& kernels = attention_kernels(active_isa());
-  const auto attend = job.cache.type() == ElementType::kBF16 ? kernels.attend_bf16 : kernels.attend_f32;
+  const auto attend = attend_kernel(kernels, job.cache.type());
+  const bool is_int8 = job.cache.type() == ElementType::kI8;
+  static thread_local Int8Queries int8_queries;
+  if (is_int8) int8_queries.quantise(job, unit);
   const float* queries[kAttentionQueriesMax];
   int64_t visible_counts[kAttentionQueriesMax];
   alignas(kCacheLineBytes) float weights[kAttentionQueriesMax * kTile];
@@ -148,6 +186,7 @@ void attend_chunk(const Job& job, const Unit& unit, int64_t chunk, const Softmax
               .scale = job.shape.scale,
               .query_count = unit.query_count,
               .queries = queries,
+              .int8_queries = is_int8 ? int8_queries.of_head(unit, head_index) : nullptr,
               .visible_counts = visible_counts,
               .weights = weights,
               .state = {state.maximum + first_state, state.sum + first_state,
@@ -281,14 +320,39 @@ void attend(Executor& executor, const Job& job) {
 KvLayerCache::KvLayerCache(ElementType type, int64_t page_count, int64_t key_value_head_count, int64_t head_width)
     : type_(type),
       page_count_(page_count),
-      page_bytes_(2 * key_value_head_count * bytes_of(type, kPageTokens * head_width)),
-      memory_(static_cast<size_t>(page_count_ * page_bytes_)) {
-  CHECK(type == ElementType::kF32 || type == ElementType::kBF16);
+      page_bytes_(key_value_head_count * kv_block_bytes(type, head_width)),
+      memory_(static_cast<size_t>(page_count_ * page_bytes_)) {}
+
+bool is_kv_type(ElementType type) {
+  return std::find(std::begin(kKvTypes), std::end(kKvTypes), type) != std::end(kKvTypes);
+}
+
+std::string_view kv_type_name(ElementType type) {
+  CHECK(is_kv_type(type));
+  return type == ElementType::kI8 ? "int8" : element_type_name(type);
+}
+
+std::optional<ElementType> parse_kv_type(std::string_view name) {
+  for (const ElementType type : kKvTypes) {
+    if (kv_type_name(type) == name) return type;
+  }
+  return std::nullopt;
+}
+
+int64_t kv_block_bytes(ElementType type, int64_t head_width) {
+  CHECK(is_kv_type(type));
+  if (type == ElementType::kI8) return attention_int8_block_bytes(head_width);
+  return 2 * KvLayerCache::kPageTokens * bytes_of(type, head_width);
 }
 
 void kv_write(Executor& executor, const AttentionShape& shape, std::span<const AttentionSequence> sequences,
               const float* k, const float* v, KvLayerCache& cache) {
-  const auto write_page = cache.type() == ElementType::kBF16 ? write_page_bf16 : write_page_f32;
+  const auto write_page = [type = cache.type(),
+                           &kernels = attention_kernels(active_isa())](const AttentionPageWrite& write) {
+    if (type == ElementType::kF32) return write_page_f32(write);
+    if (type == ElementType::kBF16) return write_page_bf16(write);
+    write_page_int8(write, kernels);
+  };
   const int64_t row_width = shape.key_value_head_count * shape.head_width;
   const auto first_page_of = [](const AttentionSequence& sequence) { return sequence.first_position / kPage; };
   const auto end_page_of = [](const AttentionSequence& sequence) {

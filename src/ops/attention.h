@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string_view>
 
 #include "base/aligned.h"
 #include "ops/executor.h"
@@ -19,6 +21,15 @@ struct AttentionShape {
   float scale;                   // on the scores; usually 1 / sqrt(K)
 };
 
+// How keys and values may be kept. kI8: in 8 bits with a float scale for each token and head; queries and the softmax's
+// weights are rounded to 8 bits too (kernels/attention/attention.h).
+inline constexpr ElementType kKvTypes[] = {ElementType::kF32, ElementType::kBF16, ElementType::kI8};
+bool is_kv_type(ElementType type);
+std::string_view kv_type_name(ElementType type);  // "f32", "bf16", "int8"
+std::optional<ElementType> parse_kv_type(std::string_view name);
+// Of 16 tokens of one key/value head, keys and values.
+int64_t kv_block_bytes(ElementType type, int64_t head_width);
+
 // Keys and values of one layer for all pages. A page holds kPageTokens consecutive positions of one sequence.
 // Inside a page, per key/value head: keys as [K][kPageTokens], so that one vector holds one dimension of 16 tokens, and
 // values as [kPageTokens][K].
@@ -26,7 +37,7 @@ class KvLayerCache {
  public:
   static constexpr int64_t kPageTokens = 16;
 
-  // type: kF32 or kBF16.
+  // type: one of kKvTypes.
   KvLayerCache(ElementType type, int64_t page_count, int64_t key_value_head_count, int64_t head_width);
 
   ElementType type() const { return type_; }

@@ -143,6 +143,15 @@ void PrintTo(const Case& c, std::ostream* out) {
   *out << c.heads << "/" << c.key_heads << "x" << c.width << element_type_name(c.type);
 }
 
+// Scores reach 4 sqrt(width), each a sum of `width` terms in float: that error, about width · 2^-24 at worst, passes
+// into the weights; sums over the context are rounded at each token, below 2^-24 of the largest output each.
+// In 8 bits the rounding of queries and keys moves a score by 0.0045 · 1.15 · sqrt(2) = 0.007 (standard deviation: a
+// step's 2 / 127 over sqrt(12), times values of ±2, over `width` terms and divided by sqrt(width)), and so a weight by
+// 0.7 %; values and weights are rounded to 1/254 and 1/510 of their largest. 3 % is four standard deviations.
+double tolerance_of(ElementType type, int64_t head_width) {
+  return type == ElementType::kI8 ? 0.03 : static_cast<double>(head_width + 64) * 0x1p-24;
+}
+
 class PagedAttention : public testing::TestWithParam<Case> {
  protected:
   const AttentionShape shape = shape_of(GetParam().heads, GetParam().key_heads, GetParam().width);
@@ -155,9 +164,7 @@ TEST_P(PagedAttention, IsWhatTheDefinitionSays) {
     const TestSequence& sequence = batch.sequences[s];
     const Doubles expected =
         plain_attention(shape, to_doubles(sequence.q), batch.stored(sequence.k), batch.stored(sequence.v), 0).out;
-    // Scores reach 4 sqrt(width), each a sum of `width` terms in float: that error, about width · 2^-24 at worst,
-    // passes into the weights; sums over the context are rounded at each token, below 2^-24 of the largest output each.
-    EXPECT_LE(relative_error(outs[s], expected), static_cast<double>(shape.head_width + 64) * 0x1p-24);
+    EXPECT_LE(relative_error(outs[s], expected), tolerance_of(GetParam().type, shape.head_width));
   }
 }
 
@@ -178,18 +185,20 @@ INSTANTIATE_TEST_SUITE_P(Shapes, PagedAttention,
                                          Case{4, 4, 16, ElementType::kBF16}, Case{8, 1, 20, ElementType::kF32},
                                          Case{8, 1, 20, ElementType::kBF16}, Case{40, 1, 80, ElementType::kBF16},
                                          Case{6, 2, 96, ElementType::kF32}, Case{2, 2, 128, ElementType::kBF16},
-                                         Case{3, 1, 7, ElementType::kF32}));
+                                         Case{3, 1, 7, ElementType::kF32}, Case{9, 3, 64, ElementType::kI8},
+                                         Case{8, 1, 20, ElementType::kI8}, Case{40, 1, 80, ElementType::kI8},
+                                         Case{3, 1, 7, ElementType::kI8}, Case{2, 2, 128, ElementType::kI8}));
 
 // One long sequence: the context is shared out among threads in chunks.
 TEST(PagedAttentionLong, ChunksOfTheContextAddUpToTheSameBits) {
   const AttentionShape shape = shape_of(6, 2, 32);
-  for (ElementType type : {ElementType::kF32, ElementType::kBF16}) {
+  for (ElementType type : kKvTypes) {
     const TestBatch batch(shape, type, {1100});
     const std::vector<std::vector<float>> whole = batch.run(1, 2000, 1);
     const TestSequence& sequence = batch.sequences[0];
     const Doubles expected =
         plain_attention(shape, to_doubles(sequence.q), batch.stored(sequence.k), batch.stored(sequence.v), 0).out;
-    EXPECT_LE(relative_error(whole[0], expected), 128 * 0x1p-24);
+    EXPECT_LE(relative_error(whole[0], expected), tolerance_of(type, 64));
     for (int threads : {2, 3}) {
       EXPECT_EQ(batch.run(threads, 1090, 1), whole);
       EXPECT_EQ(batch.run(threads, 300, 300), whole);

@@ -18,17 +18,33 @@ class WorkCounter {
   }
 
   CallWork count(const LayerCall& call) {
+    if (call.is_fused()) return count_fused(call);
     int64_t row_count = call.inputs.empty() ? row_count_ : row_counts_[index_of(call.inputs[0])];
     if (std::holds_alternative<SelectRowsCall>(call.kind)) row_count = rows_.logit_row_count;
     row_counts_[index_of(call.output)] = row_count;
 
     CallWork work = std::visit([&](const auto& kind) { return (*this)(call, kind); }, call.kind);
-    work.activation_bytes += kFloatBytes * elements(call.output);
-    for (const ValueId input : call.inputs) work.activation_bytes += kFloatBytes * elements(input);
+    work.activation_bytes = activation_bytes(call);
     return work;
   }
 
  private:
+  // What its parts do, without the passing of values from one to the next.
+  CallWork count_fused(const LayerCall& call) {
+    CallWork work;
+    for (const LayerCall& part : call.parts) work += count(part);
+    work.activation_bytes = activation_bytes(call);
+    return work;
+  }
+  CallWork operator()(const LayerCall&, const FusedCall&) const { PELTON_UNREACHABLE(); }
+
+  double activation_bytes(const LayerCall& call) const {
+    double count = 0;
+    for (const ValueId output : call.outputs()) count += elements(output);
+    for (const ValueId input : call.inputs) count += elements(input);
+    return kFloatBytes * count;
+  }
+
   CallWork operator()(const LayerCall& call, const EmbeddingCall&) {
     const double rows = static_cast<double>(row_counts_[index_of(call.output)]);
     return {.weight_bytes = rows * static_cast<double>(model_.weight_bytes(call.weight)) / table_rows(call)};
@@ -46,7 +62,8 @@ class WorkCounter {
   CallWork operator()(const LayerCall&, const AttentionCall& kind) {
     const AttentionShape& shape = kind.shape;
     const double position_bytes =
-        static_cast<double>(2 * shape.key_value_head_count * bytes_of(model_.kv_type, shape.head_width));
+        static_cast<double>(shape.key_value_head_count * kv_block_bytes(model_.kv_type, shape.head_width)) /
+        KvLayerCache::kPageTokens;
     const double pair_operations = static_cast<double>(4 * shape.query_head_count * shape.head_width);
     CallWork work;
     for (const SequenceRows& sequence : rows_.sequences) {

@@ -1,7 +1,8 @@
 // Kernels of causal attention with an online softmax, over pages of keys and values.
 //
 // A page holds 16 consecutive positions. Per key/value head it has a block: keys [K][16], so that one vector is one
-// dimension of 16 tokens and scores need no horizontal sums, then values [16][K].
+// dimension of 16 tokens and scores need no horizontal sums, then values [16][K]. A block in 8 bits:
+// attention_int8_layout.h.
 //
 // The order of every sum is fixed by a token's position alone: a score adds even and odd dimensions apart, both in
 // ascending order; an output adds tokens in ascending order and is rescaled at the same positions (multiples of
@@ -34,6 +35,19 @@ struct SoftmaxState {
   float* output;   // [queries][padded_head_width]
 };
 
+// A row of floats in 8 bits: x ≈ scale · values, scale = largest |x| / 127, values rounded to nearest even. A row whose
+// largest |x| is below kAttentionInt8Smallest is all zero. The same bits on every ISA.
+inline constexpr float kAttentionInt8Smallest = 1e-30f;
+struct AttentionInt8Row {
+  float scale;
+  int32_t sum;  // of the values
+};
+struct AttentionInt8Query {
+  const int8_t* values;  // [K rounded up to 4], zeros added
+  float scale;           // of the values, times that on the scores
+  int32_t sum;           // of the values
+};
+
 // Up to kAttentionTileTokens consecutive positions of one key/value head, and the queries that read it.
 struct AttentionTile {
   const std::byte* const* blocks;       // [ceil(token_count / 16)]
@@ -42,9 +56,10 @@ struct AttentionTile {
   int64_t head_width;                   // K
   float scale;                          // on the scores
   int64_t query_count;                  // <= kAttentionQueriesMax
-  const float* const* queries;          // [query_count] rows of K floats
-  const int64_t* visible_counts;        // [query_count]: the query sees the first visible_counts[i] tokens; may be <= 0
-  float* weights;                       // scratch [query_count][kAttentionTileTokens]
+  const float* const* queries;          // [query_count] rows of K floats; attend_int8 reads the next instead
+  const AttentionInt8Query* int8_queries;
+  const int64_t* visible_counts;  // [query_count]: the query sees the first visible_counts[i] tokens; may be <= 0
+  float* weights;                 // scratch [query_count][kAttentionTileTokens]
   SoftmaxState state;
 };
 
@@ -92,6 +107,11 @@ struct WeightedRows {
 struct AttentionKernels {
   void (*attend_f32)(const AttentionTile& tile);
   void (*attend_bf16)(const AttentionTile& tile);
+  // Also rounds the weights of a tile to 8 bits, of the tile's largest: the output is off by at most 1/510 of the
+  // largest weight · value a token.
+  void (*attend_int8)(const AttentionTile& tile);
+  // x: finite.
+  AttentionInt8Row (*quantise_row)(const float* x, int64_t count, int8_t* values);
   void (*gradient_block)(const AttentionGradientBlock& block);
   void (*add_weighted_rows)(const WeightedRows& product);
 };
@@ -101,6 +121,10 @@ const AttentionKernels& attention_kernels(Isa isa);
 // Plain stores with rounding to nearest even: the same on every ISA.
 void write_page_f32(const AttentionPageWrite& write);
 void write_page_bf16(const AttentionPageWrite& write);
+// Each token's key and value is quantised apart, with its own scale. head_width <= kAttentionInt8WidthMax.
+inline constexpr int64_t kAttentionInt8WidthMax = 1024;
+void write_page_int8(const AttentionPageWrite& write, const AttentionKernels& kernels);
+int64_t attention_int8_block_bytes(int64_t head_width);
 
 void append_attention_cases(std::vector<OpCase>& cases);
 

@@ -231,7 +231,5 @@ void add_weighted_rows(const WeightedRows& product) {
   });
 }
 
-constexpr AttentionKernels kKernels = {attend<float>, attend<uint16_t>, gradient_block, add_weighted_rows};
-
 }  // namespace
 }  // namespace pelton

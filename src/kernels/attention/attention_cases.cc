@@ -29,8 +29,42 @@ struct CaseShape {
   int64_t token_count;
 };
 
+enum class PageType { kF32, kBf16, kInt8 };
+
+struct PageTypeName {
+  PageType type;
+  const char* name;
+};
+constexpr PageTypeName kPageTypes[] = {{PageType::kF32, "f32"}, {PageType::kBf16, "bf16"}, {PageType::kInt8, "int8"}};
+
+int64_t block_bytes_of(PageType type, int64_t head_width) {
+  if (type == PageType::kInt8) return attention_int8_block_bytes(head_width);
+  return 2 * kAttentionPageTokens * head_width * (type == PageType::kBf16 ? 2 : 4);
+}
+
+void write_page(PageType type, const AttentionPageWrite& write) {
+  if (type == PageType::kF32) return write_page_f32(write);
+  if (type == PageType::kBf16) return write_page_bf16(write);
+  write_page_int8(write, *attention_kernels_reference());
+}
+
+// The 8-bit form of queries, on the ISA under test.
+struct Int8Queries {
+  Int8Queries(Isa isa, const std::vector<const float*>& queries, int64_t width, float scale) {
+    const int64_t padded_width = (width + 3) / 4 * 4;
+    values.resize(queries.size() * static_cast<size_t>(padded_width));
+    for (size_t i = 0; i < queries.size(); ++i) {
+      int8_t* row = values.data() + static_cast<int64_t>(i) * padded_width;
+      const AttentionInt8Row quantised = attention_kernels(isa).quantise_row(queries[i], width, row);
+      rows.push_back({row, quantised.scale * scale, quantised.sum});
+    }
+  }
+  std::vector<int8_t> values;
+  std::vector<AttentionInt8Query> rows;
+};
+
 // Two tiles, so that the second rescales what the first one left.
-OpCase attend_case(bool is_bf16, const CaseShape& shape) {
+OpCase attend_case(const PageTypeName& page_type, const CaseShape& shape) {
   struct Inputs {
     std::vector<float> queries;
     AlignedArray<std::byte> pages;
@@ -44,26 +78,27 @@ OpCase attend_case(bool is_bf16, const CaseShape& shape) {
   Rng rng(static_cast<uint64_t>(width * 10000 + query_count * 100 + token_count));
   auto inputs = std::make_shared<Inputs>();
   inputs->queries = random_floats(rng, query_count * width);
-  const int64_t block_bytes = 2 * kAttentionPageTokens * width * (is_bf16 ? 2 : 4);
+  const PageType type = page_type.type;
+  const int64_t block_bytes = block_bytes_of(type, width);
   inputs->pages = AlignedArray<std::byte>(static_cast<size_t>(2 * kAttentionTilePages * block_bytes));
   for (int64_t page = 0; page < 2 * kAttentionTilePages; ++page) {
     const std::vector<float> keys = random_floats(rng, kAttentionPageTokens * width);
     const std::vector<float> values = random_floats(rng, kAttentionPageTokens * width);
     std::byte* block = inputs->pages.data() + page * block_bytes;
     const AttentionPageWrite write = {keys.data(), values.data(), width, kAttentionPageTokens, 0, 1, width, block};
-    is_bf16 ? write_page_bf16(write) : write_page_f32(write);
+    write_page(type, write);
     inputs->blocks.push_back(block);
   }
   // From "does not see this tile at all" to "sees all of it".
   for (int64_t i = 0; i < query_count; ++i) inputs->visible_counts.push_back(token_count - query_count + 1 + i);
 
   OpCase result;
-  result.name =
-      fmt::format("attend_{}/queries={},tokens={},K={}", is_bf16 ? "bf16" : "f32", query_count, token_count, width);
+  result.name = fmt::format("attend_{}/queries={},tokens={},K={}", page_type.name, query_count, token_count, width);
   result.output_count = query_count * (2 + padded_head_width(width));
   // Scores are sums of `width` products of numbers in [-1, 1], of variance 1/9: two orders of one differ by about
   // width · 2^-24 / 3, and e^x passes that on. Outputs are sums of up to 128 such terms; the test divides by them.
-  result.tolerance = static_cast<double>(width + 16) * 0x1p-24;
+  // In 8 bits two e^x that differ in their last bit may round to neighbours, 1/255 of the tile's largest weight apart.
+  result.tolerance = type == PageType::kInt8 ? 1.0 / 255 : static_cast<double>(width + 16) * 0x1p-24;
   result.flops = 4.0 * static_cast<double>(query_count * (64 + token_count) * width);
   result.bytes = static_cast<double>(64 + token_count) / 16 * static_cast<double>(block_bytes);
   result.run = [=](Isa isa, std::span<float> output) {
@@ -74,17 +109,23 @@ OpCase attend_case(bool is_bf16, const CaseShape& shape) {
     std::vector<float> weights(static_cast<size_t>(count * kAttentionTileTokens));
     const std::vector<int64_t> all_visible(static_cast<size_t>(count), kAttentionTileTokens);
     const std::vector<const float*> queries = rows_of(inputs->queries, width);
+    const float scale = 0.5f;
+    const Int8Queries int8_queries(isa, queries, width, scale);
     AttentionTile tile = {.blocks = inputs->blocks.data(),
                           .next_blocks = inputs->blocks.data() + kAttentionTilePages,
                           .token_count = kAttentionTileTokens,
                           .head_width = width,
-                          .scale = 0.5f,
+                          .scale = scale,
                           .query_count = count,
                           .queries = queries.data(),
+                          .int8_queries = int8_queries.rows.data(),
                           .visible_counts = all_visible.data(),
                           .weights = weights.data(),
                           .state = state};
-    const auto attend = is_bf16 ? attention_kernels(isa).attend_bf16 : attention_kernels(isa).attend_f32;
+    const AttentionKernels& kernels = attention_kernels(isa);
+    const auto attend = type == PageType::kF32    ? kernels.attend_f32
+                        : type == PageType::kBf16 ? kernels.attend_bf16
+                                                  : kernels.attend_int8;
     attend(tile);
     tile.blocks = tile.next_blocks;
     tile.next_blocks = nullptr;
@@ -159,8 +200,9 @@ void append_attention_cases(std::vector<OpCase>& cases) {
   for (int64_t head_width : {1, 16, 20, 64, 80, 96, 128}) {
     for (int64_t query_count : {1, 3, 5, 11, 32}) {
       for (int64_t token_count : {1, 17, 64}) {
-        for (bool is_bf16 : {false, true})
-          cases.push_back(attend_case(is_bf16, {head_width, query_count, token_count}));
+        for (const PageTypeName& type : kPageTypes) {
+          cases.push_back(attend_case(type, {head_width, query_count, token_count}));
+        }
       }
       cases.push_back(gradient_case({head_width, query_count, kAttentionPageTokens}));
     }

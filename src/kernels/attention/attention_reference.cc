@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "kernels/attention/attention.h"
+#include "kernels/attention/attention_int8_layout.h"
 #include "quant/half.h"
 
 namespace pelton {
@@ -50,6 +51,69 @@ void attend(const AttentionTile& tile) {
   for (int64_t i = 0; i < tile.query_count; ++i) attend_query<Element>(tile, i);
 }
 
+AttentionInt8Row quantise_row(const float* x, int64_t count, int8_t* values) {
+  float largest = 0;
+  for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(x[i]));
+  const bool is_zero = largest < kAttentionInt8Smallest;
+  const float inverse = is_zero ? 0.0f : 127.0f / largest;
+  int32_t sum = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    values[i] = static_cast<int8_t>(std::nearbyint(x[i] * inverse));
+    sum += values[i];
+  }
+  return {is_zero ? 0.0f : largest / 127.0f, sum};
+}
+
+float at(const std::byte* block, int64_t floats_at, int64_t slot) {
+  return reinterpret_cast<const float*>(block + floats_at)[slot];
+}
+
+void attend_int8_query(const AttentionTile& tile, int64_t i) {
+  const int64_t visible_count = std::min(tile.visible_counts[i], tile.token_count);
+  if (visible_count <= 0) return;
+  const KvInt8Layout layout{tile.head_width};
+  const AttentionInt8Query& query = tile.int8_queries[i];
+  float* weights = tile.weights + i * kAttentionTileTokens;
+  float maximum = tile.state.maximum[i];
+  for (int64_t t = 0; t < visible_count; ++t) {
+    const std::byte* block = tile.blocks[t / kAttentionPageTokens];
+    const int64_t slot = t % kAttentionPageTokens;
+    int32_t dot = 0;
+    for (int64_t d = 0; d < tile.head_width; ++d) {
+      dot += (static_cast<int32_t>(block[d / 4 * 64 + slot * 4 + d % 4]) - 128) * query.values[d];
+    }
+    weights[t] = static_cast<float>(dot) * (at(block, layout.key_scales_at(), slot) * query.scale);
+    maximum = std::max(maximum, weights[t]);
+  }
+  const float correction = std::exp(tile.state.maximum[i] - maximum);
+  float sum = 0;
+  float largest = 0;
+  for (int64_t t = 0; t < visible_count; ++t) {
+    sum += weights[t] = std::exp(weights[t] - maximum);
+    weights[t] *= at(tile.blocks[t / kAttentionPageTokens], layout.value_scales_at(), t % kAttentionPageTokens);
+    largest = std::max(largest, weights[t]);
+  }
+  tile.state.maximum[i] = maximum;
+  tile.state.sum[i] = tile.state.sum[i] * correction + sum;
+
+  const float inverse = largest < kAttentionInt8Smallest ? 0.0f : 255.0f / largest;
+  float* output = tile.state.output + i * layout.value_width();
+  for (int64_t d = 0; d < tile.head_width; ++d) {
+    int32_t dot = 0;
+    for (int64_t t = 0; t < visible_count; ++t) {
+      const int64_t slot = t % kAttentionPageTokens;
+      const std::byte* four =
+          tile.blocks[t / kAttentionPageTokens] + layout.values_at() + slot / 4 * layout.value_width() * 4 + 4 * d;
+      dot += static_cast<int32_t>(std::nearbyint(weights[t] * inverse)) * static_cast<int8_t>(four[slot % 4]);
+    }
+    output[d] = output[d] * correction + static_cast<float>(dot) * (largest * (1.0f / 255.0f));
+  }
+}
+
+void attend_int8(const AttentionTile& tile) {
+  for (int64_t i = 0; i < tile.query_count; ++i) attend_int8_query(tile, i);
+}
+
 // With p = softmax(s) and o = sum of p v: dp = d_o · v, and ds = p (dp - sum of p dp) = p (dp - d_o · o).
 void gradient_block(const AttentionGradientBlock& block) {
   for (int64_t i = 0; i < block.query_count; ++i) {
@@ -77,7 +141,12 @@ void add_weighted_rows(const WeightedRows& product) {
   }
 }
 
-constexpr AttentionKernels kKernels = {attend<float>, attend<uint16_t>, gradient_block, add_weighted_rows};
+constexpr AttentionKernels kKernels = {.attend_f32 = attend<float>,
+                                       .attend_bf16 = attend<uint16_t>,
+                                       .attend_int8 = attend_int8,
+                                       .quantise_row = quantise_row,
+                                       .gradient_block = gradient_block,
+                                       .add_weighted_rows = add_weighted_rows};
 
 }  // namespace
 
