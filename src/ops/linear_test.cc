@@ -17,7 +17,7 @@ constexpr ElementType kAllTypes[] = {ElementType::kF32,  ElementType::kF16,  Ele
                                      ElementType::kQ4_1, ElementType::kQ5_0, ElementType::kQ5_1, ElementType::kQ8_0,
                                      ElementType::kQ4_K, ElementType::kQ5_K, ElementType::kQ6_K};
 constexpr ElementType kInt8Types[] = {ElementType::kQ4_0, ElementType::kQ4_1, ElementType::kQ5_0, ElementType::kQ5_1,
-                                      ElementType::kQ8_0, ElementType::kQ4_K, ElementType::kQ5_K};
+                                      ElementType::kQ8_0, ElementType::kQ4_K, ElementType::kQ5_K, ElementType::kQ6_K};
 
 std::vector<float> random_floats(int64_t count, uint64_t seed) {
   Rng rng(seed);
@@ -163,8 +163,9 @@ TEST(Linear, SaysWhatReallyHappens) {
   EXPECT_EQ(LinearWeight(executor, q4_1.tensor, ActivationType::kInt8).activations(), ActivationType::kInt8);
   EXPECT_EQ(LinearWeight(executor, q4_1.tensor, ActivationType::kF32).activations(), ActivationType::kF32);
   EXPECT_EQ(LinearWeight(executor, q4_1.tensor, ActivationType::kInt8).traffic_bytes(), q4_1.tensor.size_bytes());
-  const Weight q6_k = make_weight(ElementType::kQ6_K, 48, 256);
-  EXPECT_EQ(LinearWeight(executor, q6_k.tensor, ActivationType::kInt8).activations(), ActivationType::kF32);
+  const Weight f32 = make_weight(ElementType::kF32, 48, 256);
+  EXPECT_EQ(LinearWeight(executor, f32.tensor, ActivationType::kInt8).activations(), ActivationType::kF32);
+  EXPECT_EQ(LinearWeight(executor, f32.tensor, ActivationType::kInt8).traffic_bytes(), f32.tensor.size_bytes());
 }
 
 TEST(Linear, AnInputIsSharedAndReused) {

@@ -28,9 +28,9 @@ const QdotKernels& qdot_kernels(Isa isa) {
 
 int64_t qdot_tile_bytes(QdotFormat format, int64_t block_count) {
   switch (format) {
-#define PELTON_X(name, bits, offset, has_minimum, scale_bytes) \
-  case QdotFormat::name:                                       \
-    return QdotLayout<bits, offset, has_minimum, scale_bytes>::tile_bytes(block_count);
+#define PELTON_X(name, bits, offset, has_minimum, scales) \
+  case QdotFormat::name:                                  \
+    return QdotLayout<bits, offset, has_minimum, scales>::tile_bytes(block_count);
     PELTON_QDOT_FORMATS(PELTON_X)
 #undef PELTON_X
   }

@@ -34,17 +34,61 @@ void quantise(const float* x, int64_t count, QdotActivation* blocks) {
     const __m512i high_values = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(blocks->values), _mm512_cvtsepi32_epi8(low_values));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(blocks->values + 16), _mm512_cvtsepi32_epi8(high_values));
-    const int32_t sum = _mm512_reduce_add_epi32(_mm512_add_epi32(low_values, high_values));
+    const int32_t half_sum = _mm512_reduce_add_epi32(low_values);
+    const int32_t sum = half_sum + _mm512_reduce_add_epi32(high_values);
     blocks->scale = is_zero ? 0.0f : largest / 127.0f;
     blocks->scaled_sum = blocks->scale * static_cast<float>(sum);
     blocks->sum = sum;
+    blocks->half_sum = half_sum;
   }
 }
 
-template <typename Layout>
-inline __m512 load_scales(const std::byte* source) {
-  if constexpr (Layout::kScaleBytes == 4) return _mm512_loadu_ps(source);
+inline __m512 load_f16(const std::byte* source) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(source)));
+}
+
+// 16 factors at `source`: F16, or int8 to be multiplied with the super-block's.
+template <typename Layout>
+inline __m512 load_scales(const std::byte* source, __m512 super) {
+  if constexpr (!Layout::kIsSuper) return load_f16(source);
+  const __m128i integers = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
+  return _mm512_mul_ps(super, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(integers)));
+}
+
+// Bits 4 and up of a value are the bits of `mask` in `bits` shifted by kShift, to the left where it is positive.
+template <int kShift>
+inline __m512i or_high_bits(__m512i nibbles, __m512i bits, __m512i mask) {
+  if constexpr (kShift > 0) bits = _mm512_slli_epi16(bits, kShift);
+  if constexpr (kShift < 0) bits = _mm512_srli_epi16(bits, -kShift);
+  return _mm512_or_si512(nibbles, _mm512_and_si512(bits, mask));
+}
+
+template <typename Layout>
+inline void load_high_bits(const std::byte* source, __m512i (&slices)[kSlices]) {
+  if constexpr (Layout::kBits == 5) {
+    const __m512i mask = _mm512_set1_epi8(16);
+    const __m512i bits = _mm512_loadu_si512(source);
+    slices[0] = or_high_bits<4>(slices[0], bits, mask);
+    slices[1] = or_high_bits<3>(slices[1], bits, mask);
+    slices[2] = or_high_bits<2>(slices[2], bits, mask);
+    slices[3] = or_high_bits<1>(slices[3], bits, mask);
+    slices[4] = or_high_bits<0>(slices[4], bits, mask);
+    slices[5] = or_high_bits<-1>(slices[5], bits, mask);
+    slices[6] = or_high_bits<-2>(slices[6], bits, mask);
+    slices[7] = or_high_bits<-3>(slices[7], bits, mask);
+  } else {
+    static_assert(Layout::kBits == 6);
+    const __m512i mask = _mm512_set1_epi8(48);
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      const __m512i bits = _mm512_loadu_si512(source + 64 * half);
+      __m512i* four = slices + 4 * half;
+      four[0] = or_high_bits<4>(four[0], bits, mask);
+      four[1] = or_high_bits<2>(four[1], bits, mask);
+      four[2] = or_high_bits<0>(four[2], bits, mask);
+      four[3] = or_high_bits<-2>(four[3], bits, mask);
+    }
+  }
 }
 
 template <typename Layout>
@@ -60,6 +104,7 @@ inline void load_integers(const std::byte* source, __m512i (&slices)[kSlices]) {
       slices[slice] = _mm512_and_si512(pairs, nibble);
       slices[slice + kSlices / 2] = _mm512_and_si512(_mm512_srli_epi16(pairs, 4), nibble);
     }
+    if constexpr (Layout::kBits > 4) load_high_bits<Layout>(source + Layout::kHighBitsAt, slices);
   }
 }
 
@@ -70,9 +115,9 @@ template <typename Layout>
 inline void prefetch_ahead(const std::byte* tile, int64_t block) {
   constexpr int64_t kAheadBytes = 8192;
   constexpr int64_t kLines = Layout::kUnitBytes / 64;
-  const std::byte* unit = tile + block / 2 * Layout::kUnitBytes + kAheadBytes;
-  const int64_t begin = block % 2 == 0 ? 0 : kLines / 2;
-  const int64_t end = block % 2 == 0 ? kLines / 2 : kLines;
+  const std::byte* unit = tile + block / Layout::kUnitBlocks * Layout::kUnitBytes + kAheadBytes;
+  const int64_t begin = block % Layout::kUnitBlocks * kLines / Layout::kUnitBlocks;
+  const int64_t end = (block % Layout::kUnitBlocks + 1) * kLines / Layout::kUnitBlocks;
   for (int64_t line = begin; line < end; ++line) _mm_prefetch(unit + 64 * line, _MM_HINT_T0);
 }
 
@@ -84,29 +129,51 @@ void multiply_tile(const std::byte* tile, int64_t block_count, const QdotActivat
 #pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row) sums[row] = _mm512_setzero_ps();
 
+  __m512 super_scales = _mm512_setzero_ps();
+  __m512 super_minima = _mm512_setzero_ps();
   for (int64_t block = 0; block < block_count; ++block) {
     if constexpr (kIsFirstPass) prefetch_ahead<Layout>(tile, block);
     __m512i slices[kSlices];
     load_integers<Layout>(tile + Layout::integers_at(block), slices);
-    const __m512 scales = load_scales<Layout>(tile + Layout::scales_at(block));
+    if (Layout::kIsSuper && block % Layout::kUnitBlocks == 0) {
+      super_scales = load_f16(tile + Layout::super_scales_at(block));
+      super_minima = load_f16(tile + Layout::super_minima_at(block));
+    }
+    const std::byte* scales_source = tile + Layout::scales_at(block);
+    const __m512 scales = load_scales<Layout>(scales_source, super_scales);
+    __m512 scales_high = _mm512_setzero_ps();
+    if constexpr (Layout::kScaleCount == 2) {
+      scales_high = load_scales<Layout>(scales_source + kQdotTileRows, super_scales);
+    }
     __m512 minima = _mm512_setzero_ps();
-    if constexpr (Layout::kHasMinimum) minima = load_scales<Layout>(tile + Layout::minima_at(block));
+    if constexpr (Layout::kHasMinimum) minima = load_scales<Layout>(tile + Layout::minima_at(block), super_minima);
 
 #pragma GCC unroll 8
     for (int row = 0; row < kRows; ++row) {
       const QdotActivation& activation = activations[row * block_count + block];
       // Two chains, so that one row alone does not wait for eight latencies.
       __m512i dot = _mm512_setzero_si512();
-      if constexpr (Layout::kOffset != 0) dot = _mm512_set1_epi32(-Layout::kOffset * activation.sum);
       __m512i dot_high = _mm512_setzero_si512();
+      if constexpr (Layout::kScaleCount == 2) {
+        dot = _mm512_set1_epi32(-Layout::kOffset * activation.half_sum);
+        dot_high = _mm512_set1_epi32(-Layout::kOffset * (activation.sum - activation.half_sum));
+      } else if constexpr (Layout::kOffset != 0) {
+        dot = _mm512_set1_epi32(-Layout::kOffset * activation.sum);
+      }
 #pragma GCC unroll 4
       for (int slice = 0; slice < kSlices / 2; ++slice) {
         dot = _mm512_dpbusd_epi32(dot, slices[slice], broadcast4(activation.values + 4 * slice));
         dot_high = _mm512_dpbusd_epi32(dot_high, slices[slice + 4], broadcast4(activation.values + 4 * slice + 16));
       }
-      dot = _mm512_add_epi32(dot, dot_high);
-      sums[row] =
-          _mm512_fmadd_ps(_mm512_mul_ps(scales, _mm512_set1_ps(activation.scale)), _mm512_cvtepi32_ps(dot), sums[row]);
+      const __m512 scale = _mm512_set1_ps(activation.scale);
+      if constexpr (Layout::kScaleCount == 2) {
+        const __m512 scaled_high = _mm512_mul_ps(scales_high, _mm512_cvtepi32_ps(dot_high));
+        const __m512 block_sum = _mm512_fmadd_ps(scales, _mm512_cvtepi32_ps(dot), scaled_high);
+        sums[row] = _mm512_fmadd_ps(block_sum, scale, sums[row]);
+      } else {
+        dot = _mm512_add_epi32(dot, dot_high);
+        sums[row] = _mm512_fmadd_ps(_mm512_mul_ps(scales, scale), _mm512_cvtepi32_ps(dot), sums[row]);
+      }
       if constexpr (Layout::kHasMinimum) {
         sums[row] = _mm512_fmadd_ps(minima, _mm512_set1_ps(activation.scaled_sum), sums[row]);
       }
@@ -173,8 +240,7 @@ constexpr QdotKernels kKernels = {
     .quantise = quantise,
     .multiply =
         {
-#define PELTON_X(name, bits, offset, has_minimum, scale_bytes) \
-  multiply<QdotLayout<bits, offset, has_minimum, scale_bytes>>,
+#define PELTON_X(name, bits, offset, has_minimum, scales) multiply<QdotLayout<bits, offset, has_minimum, scales>>,
             PELTON_QDOT_FORMATS(PELTON_X)
 #undef PELTON_X
         },

@@ -21,9 +21,12 @@ AlignedArray<std::byte> random_rows(ElementType type, Sizes sizes, Rng& rng) {
   AlignedArray<std::byte> rows(static_cast<size_t>(sizes.n * bytes_of(type, sizes.k)));
   for (std::byte& byte : rows) byte = static_cast<std::byte>(rng.next_below(256));
   const int64_t block_bytes = info(type).block_bytes;
-  // All formats start a block with the scale; those with a minimum have it next. Values below 2 keep sums small.
-  const bool has_minimum = type != ElementType::kQ4_0 && type != ElementType::kQ5_0 && type != ElementType::kQ8_0;
-  for (size_t at = 0; at < rows.size(); at += static_cast<size_t>(block_bytes)) {
+  const bool has_minimum = type == ElementType::kQ4_1 || type == ElementType::kQ5_1 || type == ElementType::kQ4_K ||
+                           type == ElementType::kQ5_K;
+  // Q6_K ends with its scale, all others start a block with it; those with a minimum have it next. Values below 2 keep
+  // sums small.
+  const size_t first = type == ElementType::kQ6_K ? static_cast<size_t>(block_bytes) - 2 : 0;
+  for (size_t at = first; at < rows.size(); at += static_cast<size_t>(block_bytes)) {
     for (size_t field = 0; field < (has_minimum ? 2u : 1u); ++field) {
       const uint16_t bits = f16_from_f32(rng.next_symmetric());
       std::copy_n(reinterpret_cast<const std::byte*>(&bits), 2, rows.data() + at + 2 * field);
@@ -96,15 +99,19 @@ OpCase make_case(ElementType type, Sizes sizes) {
 void append_qdot_cases(std::vector<OpCase>& cases) {
   // Odd N (part of a tile, a tile alone); K of 288 and 32: an odd number of blocks (half a unit).
   for (ElementType type : {ElementType::kQ4_0, ElementType::kQ4_1, ElementType::kQ8_0, ElementType::kQ5_0,
-                           ElementType::kQ5_1, ElementType::kQ4_K, ElementType::kQ5_K}) {
+                           ElementType::kQ5_1, ElementType::kQ4_K, ElementType::kQ5_K, ElementType::kQ6_K}) {
     const bool is_super_block = info(type).block_elements == 256;
-    const int64_t k = is_super_block ? 256 : 288;
+    const int64_t k = is_super_block ? 512 : 288;
     for (int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 33, 70}) cases.push_back(make_case(type, {m, 55, k}));
     cases.push_back(make_case(type, {1, 1, is_super_block ? 256 : 32}));
   }
   // A layer of SmolLM2-135M.
   for (ElementType type : {ElementType::kQ4_0, ElementType::kQ4_1, ElementType::kQ8_0}) {
     for (int64_t m : {1, 8, 32}) cases.push_back(make_case(type, {m, 1536, 576}));
+  }
+  // The same for those whose rows must be whole super-blocks.
+  for (ElementType type : {ElementType::kQ4_K, ElementType::kQ5_K, ElementType::kQ6_K}) {
+    for (int64_t m : {1, 8, 32}) cases.push_back(make_case(type, {m, 576, 1536}));
   }
 }
 
