@@ -1,11 +1,9 @@
 #include "bench/compute_path.h"
 
-#include "kernels/qdot/qdot.h"
-
 namespace pelton {
 
 bool multiplies_int8(ElementType weight, ActivationType activations) {
-  return activations == ActivationType::kInt8 && qdot_format(weight).has_value();
+  return activations_for(weight, activations) == ActivationType::kInt8;
 }
 
 std::string_view multiplication_type(const Model& model, ActivationType activations) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <type_traits>
 
 #include "base/clock.h"
 #include "base/cpu.h"
@@ -34,6 +35,9 @@ class CallDescriber {
 
   // The type in which a call multiplies.
   std::string_view multiplication(const LayerCall& call) const {
+    for (const LayerCall& part : call.parts) {
+      if (multiplication(part) == "int8") return "int8";
+    }
     const bool is_int8 = std::holds_alternative<LinearCall>(call.kind) &&
                          multiplies_int8(model_.weights.at(call.weight).type(), activations_);
     return is_int8 ? "int8" : "f32";
@@ -41,12 +45,20 @@ class CallDescriber {
 
  private:
   template <typename Kind>
-  std::string operator()(const LayerCall& call, const Kind&) const {
-    return fmt::format("{}", width(call.output));
-  }
+    requires(!std::is_base_of_v<FusedCall, Kind>)
+  std::string operator()(const LayerCall& call, const Kind&) const { return fmt::format("{}", width(call.output)); }
   std::string operator()(const LayerCall& call, const LinearCall&) const {
     return fmt::format("{} → {}, {}", width(call.inputs[0]), width(call.output),
                        element_type_name(model_.weights.at(call.weight).type()));
+  }
+  // As its parts with a matrix, else by its width: "576 → 576, q4_1 + 576 → 192, q4_1".
+  std::string operator()(const LayerCall& call, const FusedCall&) const {
+    std::string text;
+    for (const LayerCall& part : call.parts) {
+      if (!std::holds_alternative<LinearCall>(part.kind)) continue;
+      text += (text.empty() ? "" : " + ") + (*this)(part, LinearCall{});
+    }
+    return text.empty() ? fmt::format("{}", width(call.output)) : text;
   }
   std::string operator()(const LayerCall&, const RopeCall& kind) const {
     return fmt::format("{} × {}", kind.shape.head_count, kind.shape.head_width);
@@ -109,12 +121,12 @@ class KernelBench {
 
   void group_calls(const StepRows& rows) {
     const CallDescriber describer(model_, options_.activations);
-    const WorkModel work_model = {model_.graph, options_.kv_type,
+    const WorkModel work_model = {decoder_.graph(), options_.kv_type,
                                   [&](std::string_view weight) { return model_.weights.at(weight).size_bytes(); }};
     const std::vector<CallWork> work = step_work(work_model, rows);
     std::map<std::string, size_t> found;
     for (size_t i = 0; i < work.size(); ++i) {
-      const LayerCall& call = model_.graph.calls[i];
+      const LayerCall& call = decoder_.graph().calls[i];
       const auto [place, is_new] = found.emplace(describer.describe(call), groups_.size());
       if (is_new) groups_.push_back({.call = place->first, .multiplication = describer.multiplication(call)});
       group_of_call_.push_back(place->second);

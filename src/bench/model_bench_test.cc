@@ -99,10 +99,12 @@ TEST(KernelBench, EveryCallIsInOneGroup) {
     share += kernel.share;
     EXPECT_GE(kernel.limit_seconds, 0) << kernel.call;
   }
-  EXPECT_EQ(call_count, static_cast<int64_t>(tiny_bundle().model->graph.calls.size()));
+  const Graph graph = fused_graph(*tiny_bundle().model, options.activations);
+  EXPECT_EQ(call_count, static_cast<int64_t>(graph.calls.size()));
   EXPECT_GT(share, 0);
   EXPECT_GT(result.kernels.front().seconds.median, 0);
   EXPECT_THAT(to_text(result), HasSubstr("attention"));
+  EXPECT_THAT(to_text(result), HasSubstr("gated_linear"));
 
   // A prompt needs no context: this one may be longer than the model.
   options.context_token_count = tiny_bundle().model->spec.context_length;

@@ -155,7 +155,7 @@ class Decoder::Impl {
   BufferPlan plan_;
   std::vector<AlignedArray<float>> buffers_;
   std::vector<Activation> activations_;  // by value, of the step that runs
-  std::vector<Activation> inputs_;  // of the call that runs
+  std::vector<Activation> inputs_;       // of the call that runs
   std::vector<Output> outputs_;
   std::vector<int32_t> positions_;
   std::vector<RopeTable> rope_tables_;
@@ -165,7 +165,7 @@ class Decoder::Impl {
 };
 
 ElementType default_kv_type(ActivationType activations) {
-  return activations == ActivationType::kInt8 ? ElementType::kBF16 : ElementType::kF32;
+  return activations == ActivationType::kInt8 ? ElementType::kI8 : ElementType::kF32;
 }
 
 Decoder::Decoder(Executor& executor, std::shared_ptr<const Model> model, const DecoderOptions& options)

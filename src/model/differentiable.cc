@@ -11,7 +11,7 @@
 namespace pelton {
 
 DifferentiableModel::DifferentiableModel(Executor& executor, std::shared_ptr<const Model> model)
-    : executor_(executor), model_(std::move(model)), layers_(make_layers(executor, *model_, ActivationType::kF32)) {
+    : executor_(executor), model_(std::move(model)), layers_(make_training_layers(executor, *model_)) {
   for (const WeightSpec& weight : model_->graph.weights) gradients_.emplace(weight.name, Tensor::f32(weight.shape));
 }
 

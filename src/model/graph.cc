@@ -9,11 +9,46 @@
 namespace pelton {
 namespace {
 
-constexpr std::string_view kKindNames[] = {"embedding", "linear",    "rms_norm", "rope",
-                                           "attention", "silu_gate", "add",      "select_rows"};
+constexpr std::string_view kKindNames[] = {"embedding",
+                                           "linear",
+                                           "rms_norm",
+                                           "rope",
+                                           "attention",
+                                           "silu_gate",
+                                           "add",
+                                           "select_rows",
+                                           "rms_norm_quantise",
+                                           "add_rms_norm",
+                                           "add_rms_norm_quantise",
+                                           "gated_linear",
+                                           "gated_linear_quantise",
+                                           "query_key_value"};
 static_assert(std::size(kKindNames) == std::variant_size_v<LayerKind>);
 
+std::string values_to_text(const Graph& graph, const std::vector<ValueId>& values) {
+  std::string text;
+  for (const ValueId value : values) {
+    text += fmt::format("{}%{} [{}]", text.empty() ? "" : ", ", index_of(value), graph.value_widths[index_of(value)]);
+  }
+  return text;
+}
+
 }  // namespace
+
+std::vector<ValueId> LayerCall::outputs() const {
+  std::vector<ValueId> all = {output};
+  all.insert(all.end(), further_outputs.begin(), further_outputs.end());
+  return all;
+}
+
+std::vector<std::string> LayerCall::weights() const {
+  if (!is_fused()) return weight.empty() ? std::vector<std::string>{} : std::vector<std::string>{weight};
+  std::vector<std::string> all;
+  for (const LayerCall& part : parts) {
+    if (!part.weight.empty()) all.push_back(part.weight);
+  }
+  return all;
+}
 
 std::string_view layer_kind_name(const LayerKind& kind) { return kKindNames[kind.index()]; }
 
@@ -21,7 +56,7 @@ ValueId GraphBuilder::call(const LayerKind& kind, std::string_view name, std::ve
                            std::string weight) {
   const auto output = static_cast<ValueId>(graph_.value_widths.size());
   graph_.value_widths.push_back(width);
-  graph_.calls.push_back({kind, prefix_ + std::string(name), std::move(inputs), output, std::move(weight)});
+  graph_.calls.push_back({kind, prefix_ + std::string(name), std::move(inputs), output, std::move(weight), {}, {}});
   return output;
 }
 
@@ -85,15 +120,11 @@ Graph GraphBuilder::finish(ValueId logits) {
 std::string to_text(const Graph& graph) {
   std::string text;
   for (const LayerCall& call : graph.calls) {
-    std::string inputs;
-    for (const ValueId input : call.inputs) {
-      inputs +=
-          fmt::format("{}%{} [{}]", inputs.empty() ? "" : ", ", index_of(input), graph.value_widths[index_of(input)]);
-    }
-    text +=
-        fmt::format("{:<34} {:<12} {} → %{} [{}]{}\n", call.name, layer_kind_name(call.kind),
-                    inputs.empty() ? "tokens" : inputs, index_of(call.output),
-                    graph.value_widths[index_of(call.output)], call.weight.empty() ? "" : "  weight " + call.weight);
+    const std::vector<std::string> weights = call.weights();
+    text += fmt::format("{:<34} {:<21} {} → {}{}{}\n", call.name, layer_kind_name(call.kind),
+                        call.inputs.empty() ? "tokens" : values_to_text(graph, call.inputs),
+                        values_to_text(graph, call.outputs()), weights.empty() ? "" : "  weight ",
+                        fmt::join(weights, ", "));
   }
   return text;
 }

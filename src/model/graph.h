@@ -14,7 +14,7 @@
 
 namespace pelton {
 
-// An activation [rows, width]; written by exactly one call.
+// An activation [rows, width]; written by at most one call (one that a fused call keeps to itself by none).
 enum class ValueId : int32_t {};
 constexpr size_t index_of(ValueId value) { return static_cast<size_t>(value); }
 
@@ -35,8 +35,19 @@ struct AttentionCall {
 struct SiluGateCall {};
 struct AddCall {};
 struct SelectRowsCall {};
+
+// Kinds that only model/fusion.h writes: several calls in one, which are its `parts`.
+struct FusedCall {};
+struct RmsNormQuantiseCall : FusedCall {};      // rms_norm
+struct AddRmsNormCall : FusedCall {};           // add, rms_norm; outputs the sum and the norm
+struct AddRmsNormQuantiseCall : FusedCall {};   // the same
+struct GatedLinearCall : FusedCall {};          // linear (gate), linear (up), silu_gate
+struct GatedLinearQuantiseCall : FusedCall {};  // the same
+struct QueryKeyValueCall : FusedCall {};        // linear of queries, keys, values; each with its rope, if it has one
+
 using LayerKind = std::variant<EmbeddingCall, LinearCall, RmsNormCall, RopeCall, AttentionCall, SiluGateCall, AddCall,
-                               SelectRowsCall>;
+                               SelectRowsCall, RmsNormQuantiseCall, AddRmsNormCall, AddRmsNormQuantiseCall,
+                               GatedLinearCall, GatedLinearQuantiseCall, QueryKeyValueCall>;
 std::string_view layer_kind_name(const LayerKind& kind);  // "rms_norm"
 
 struct LayerCall {
@@ -45,6 +56,14 @@ struct LayerCall {
   std::vector<ValueId> inputs;
   ValueId output;
   std::string weight;  // canonical name of its weight; empty: none
+
+  // Of a fused call only; it has no weight of its own.
+  std::vector<ValueId> further_outputs = {};
+  std::vector<LayerCall> parts = {};  // the plain chain, whose results are this call's
+
+  bool is_fused() const { return !parts.empty(); }
+  std::vector<ValueId> outputs() const;
+  std::vector<std::string> weights() const;  // its own, or its parts'
 };
 
 struct WeightSpec {
@@ -94,7 +113,8 @@ class GraphBuilder {
   std::string prefix_;
 };
 
-// One line a call, with shapes: "layers.0.attention.query  linear  %1 [T, 576] → %2 [T, 576]  weight [576, 576]".
+// One line a call, with widths: "layers.0.attention.query  linear  %1 [576] → %2 [576]  weight
+// layers.0.attention.query".
 std::string to_text(const Graph& graph);
 
 }  // namespace pelton

@@ -1,12 +1,18 @@
 #include "model/model.h"
 
+#include <algorithm>
+#include <array>
 #include <map>
+#include <type_traits>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "io/safetensors.h"
+#include "model/fusion.h"
 #include "nn/attention_layer.h"
 #include "nn/elementwise_layers.h"
 #include "nn/embedding_layer.h"
+#include "nn/fused_layers.h"
 #include "nn/linear_layer.h"
 #include "nn/rms_norm_layer.h"
 #include "nn/rope_layer.h"
@@ -28,12 +34,27 @@ class LayerMaker {
   LayerMaker(Executor& executor, const Model& model, ActivationType activations)
       : executor_(executor), model_(model), activations_(activations) {}
 
-  std::unique_ptr<Layer> make(const LayerCall& call) {
-    return std::visit([&](const auto& kind) { return (*this)(call, kind); }, call.kind);
+  std::unique_ptr<InferenceLayer> make(const LayerCall& call) {
+    return std::visit([&](const auto& kind) -> std::unique_ptr<InferenceLayer> { return (*this)(call, kind); },
+                      call.kind);
+  }
+
+  // `call` is not fused.
+  std::unique_ptr<Layer> make_plain(const LayerCall& call) {
+    return std::visit(
+        [&]<typename Kind>(const Kind& kind) -> Made {
+          if constexpr (std::is_base_of_v<FusedCall, Kind>) {
+            PELTON_UNREACHABLE();
+          } else {
+            return (*this)(call, kind);
+          }
+        },
+        call.kind);
   }
 
  private:
   using Made = std::unique_ptr<Layer>;
+  using MadeFused = std::unique_ptr<InferenceLayer>;
 
   Made operator()(const LayerCall& call, const EmbeddingCall&) {
     return std::make_unique<EmbeddingLayer>(model_.weights.at(call.weight));
@@ -53,6 +74,51 @@ class LayerMaker {
   Made operator()(const LayerCall&, const SiluGateCall&) { return std::make_unique<SiluGateLayer>(); }
   Made operator()(const LayerCall&, const AddCall&) { return std::make_unique<AddLayer>(); }
   Made operator()(const LayerCall&, const SelectRowsCall&) { return std::make_unique<SelectRowsLayer>(); }
+
+  MadeFused operator()(const LayerCall& call, const RmsNormQuantiseCall&) {
+    const LayerCall& norm = call.parts[0];
+    return std::make_unique<QuantisingRmsNormLayer>(model_.weights.decoded(norm.weight), epsilon_of(norm));
+  }
+  MadeFused operator()(const LayerCall& call, const AddRmsNormCall&) { return add_rms_norm(call, LeavesInt8::kNo); }
+  MadeFused operator()(const LayerCall& call, const AddRmsNormQuantiseCall&) {
+    return add_rms_norm(call, LeavesInt8::kYes);
+  }
+  MadeFused operator()(const LayerCall& call, const GatedLinearCall&) { return gated_linear(call, LeavesInt8::kNo); }
+  MadeFused operator()(const LayerCall& call, const GatedLinearQuantiseCall&) {
+    return gated_linear(call, LeavesInt8::kYes);
+  }
+  MadeFused operator()(const LayerCall& call, const QueryKeyValueCall&) {
+    std::array<QueryKeyValueLayer::Projection, QueryKeyValueLayer::kProjectionCount> projections;
+    const std::vector<ValueId> outputs = call.outputs();
+    for (size_t i = 0; i < projections.size(); ++i) {
+      const LayerCall* linear = &writer_of(call, outputs[i]);
+      if (const auto* rope = std::get_if<RopeCall>(&linear->kind)) {
+        projections[i].rotation = {rope->table_index, rope->shape};
+        linear = &writer_of(call, linear->inputs[0]);
+      }
+      projections[i].weight = linear_weight(linear->weight);
+    }
+    return std::make_unique<QueryKeyValueLayer>(std::move(projections));
+  }
+
+  MadeFused add_rms_norm(const LayerCall& call, LeavesInt8 leaves_int8) {
+    const LayerCall& norm = call.parts[1];
+    return std::make_unique<AddRmsNormLayer>(model_.weights.decoded(norm.weight), epsilon_of(norm), leaves_int8);
+  }
+  MadeFused gated_linear(const LayerCall& call, LeavesInt8 leaves_int8) {
+    return std::make_unique<GatedLinearLayer>(linear_weight(call.parts[0].weight), linear_weight(call.parts[1].weight),
+                                              leaves_int8);
+  }
+
+  static float epsilon_of(const LayerCall& norm) { return std::get<RmsNormCall>(norm.kind).epsilon; }
+
+  // The part of a fused call that writes `value`.
+  static const LayerCall& writer_of(const LayerCall& fused, ValueId value) {
+    const auto found = std::find_if(fused.parts.begin(), fused.parts.end(),
+                                    [&](const LayerCall& part) { return part.output == value; });
+    CHECK(found != fused.parts.end());
+    return *found;
+  }
 
   // A matrix that two calls share is rearranged once.
   const LinearWeight& linear_weight(const std::string& name) {
@@ -86,10 +152,25 @@ std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path
   return make_model(architecture, WeightNaming::kHuggingFace, architecture.spec_from_hugging_face(config), *source);
 }
 
-std::vector<std::unique_ptr<Layer>> make_layers(Executor& executor, const Model& model, ActivationType activations) {
-  LayerMaker maker(executor, model, activations);
+std::vector<std::unique_ptr<Layer>> make_training_layers(Executor& executor, const Model& model) {
+  LayerMaker maker(executor, model, ActivationType::kF32);
   std::vector<std::unique_ptr<Layer>> layers;
-  for (const LayerCall& call : model.graph.calls) layers.push_back(maker.make(call));
+  for (const LayerCall& call : model.graph.calls) layers.push_back(maker.make_plain(call));
+  return layers;
+}
+
+Graph fused_graph(const Model& model, ActivationType activations) {
+  return fuse(model.graph, {.multiplies_int8 = [&](std::string_view weight) {
+                const ElementType type = model.weights.at(weight).type();
+                return activations_for(type, activations) == ActivationType::kInt8;
+              }});
+}
+
+std::vector<std::unique_ptr<InferenceLayer>> make_inference_layers(Executor& executor, const Model& model,
+                                                                   const Graph& graph, ActivationType activations) {
+  LayerMaker maker(executor, model, activations);
+  std::vector<std::unique_ptr<InferenceLayer>> layers;
+  for (const LayerCall& call : graph.calls) layers.push_back(maker.make(call));
   return layers;
 }
 

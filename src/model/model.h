@@ -26,7 +26,14 @@ struct Model {
 std::shared_ptr<const Model> load_gguf_model(const GgufFile& file);
 std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path& folder, const json::object& config);
 
-// The layer objects of a model's calls, in order. kInt8 rearranges weights; training takes kF32.
-std::vector<std::unique_ptr<Layer>> make_layers(Executor& executor, const Model& model, ActivationType activations);
+// The layer objects of a model's plain list, in order, to run forwards and backwards.
+std::vector<std::unique_ptr<Layer>> make_training_layers(Executor& executor, const Model& model);
+
+// The list that inference runs: the plain one after all of model/fusion.h.
+Graph fused_graph(const Model& model, ActivationType activations);
+
+// The layer objects of `graph`, the model's plain list or its fused one, in order. kInt8 rearranges weights.
+std::vector<std::unique_ptr<InferenceLayer>> make_inference_layers(Executor& executor, const Model& model,
+                                                                   const Graph& graph, ActivationType activations);
 
 }  // namespace pelton

@@ -3,14 +3,19 @@
 namespace pelton {
 
 LinearInput& SharedInput::of(const Activation& activation) {
-  if (value_ != activation.value) {
-    input_.set(activation.data, activation.row_count, activation.width);
-    value_ = activation.value;
+  if (values_[latest_] != activation.value) {
+    latest_ = 1 - latest_;
+    if (values_[latest_] != activation.value) {
+      inputs_[latest_].set(activation.data, activation.row_count, activation.width);
+      values_[latest_] = activation.value;
+    }
   }
-  return input_;
+  return inputs_[latest_];
 }
 
-int64_t Layer::output_rows(const StepContext&, std::span<const Activation> inputs) const { return inputs[0].row_count; }
+int64_t InferenceLayer::output_rows(const StepContext&, std::span<const Activation> inputs) const {
+  return inputs[0].row_count;
+}
 
 int64_t Layer::saved_count(const StepContext&) const { return 0; }
 

@@ -25,15 +25,18 @@ struct Activation {
 };
 
 // Derived from a step's activations and shared by neighbouring layers: the int8 form of what several matrices read.
+// Keeps two, for a layer that reads one and makes the next.
 class SharedInput {
  public:
+  // Valid until the second call after this one that asks for another value.
   LinearInput& of(const Activation& activation);
   // Forgets: the values of the step before are gone.
-  void start_step() { value_ = -1; }
+  void start_step() { values_[0] = values_[1] = -1; }
 
  private:
-  LinearInput input_;
-  int32_t value_ = -1;
+  LinearInput inputs_[2];
+  int32_t values_[2] = {-1, -1};
+  size_t latest_ = 0;
 };
 
 // Everything about a step that is the same for all layers. Lives as long as the step.
@@ -51,12 +54,30 @@ struct StepContext {
   SequenceOffsets sequences;
 };
 
-class Layer {
- public:
-  virtual ~Layer() = default;
+// Where a layer writes an activation.
+struct Output {
+  float* data;  // [output_rows, width]; never overlaps an input
+  int64_t width;
+  int32_t value;  // as in Activation
+};
 
-  // Rows of the output for this step. All layers but the selection of rows keep their input's.
+// What inference runs: a layer, or several fused into one (nn/fused_layers.h), which have no backward.
+class InferenceLayer {
+ public:
+  virtual ~InferenceLayer() = default;
+
+  // Rows of each output for this step. All layers but the selection of rows keep their first input's.
   virtual int64_t output_rows(const StepContext& step, std::span<const Activation> inputs) const;
+
+  virtual void run(const StepContext& step, std::span<const Activation> inputs,
+                   std::span<const Output> outputs) const = 0;
+};
+
+class Layer : public InferenceLayer {
+ public:
+  void run(const StepContext& step, std::span<const Activation> inputs, std::span<const Output> outputs) const final {
+    forward(step, inputs, outputs[0].data, nullptr);
+  }
 
   // Floats that forward must leave for backward, beyond inputs and output, for this step.
   virtual int64_t saved_count(const StepContext& step) const;

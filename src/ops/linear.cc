@@ -1,12 +1,15 @@
 #include "ops/linear.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "base/cpu.h"
 #include "kernels/decode/decode.h"
 #include "kernels/dot/dot.h"
+#include "kernels/elementwise/elementwise.h"
 #include "kernels/qdot/qdot.h"
+#include "ops/elementwise.h"
 #include "ops/gemm.h"
 #include "ops/scratch.h"
 #include "quant/blocks.h"
@@ -41,27 +44,6 @@ const float* floats_in_place(const Tensor& weight) {
   if (weight.type() != ElementType::kF32) return nullptr;
   if (reinterpret_cast<uintptr_t>(weight.data()) % alignof(float) != 0) return nullptr;
   return weight.floats();
-}
-
-// Few rows: each row of the weight is decoded once and multiplied with all rows of x while it is in L1.
-void linear_by_dots(Executor& executor, const LinearInput& x, const Tensor& weight, float* y) {
-  const int64_t output_size = weight.shape()[0];
-  const int64_t input_size = weight.shape()[1];
-  const float* in_place = floats_in_place(weight);
-  const DotKernels& kernels = dot_kernels(active_isa());
-  const DecodeFunction decode = decode_kernel(active_isa(), weight.type());
-  static thread_local Scratch<float> scratch;
-  const int64_t row_floats = padded_to_cache_line(input_size);
-  float* rows_of_threads = scratch.reserve(row_floats * executor.thread_count());
-  executor.parallel([&](int thread, int thread_count) {
-    float* decoded = rows_of_threads + thread * row_floats;
-    const Range range = split_range(output_size, 16, thread, thread_count);
-    for (int64_t n = range.begin; n < range.end; ++n) {
-      const float* row = in_place == nullptr ? decoded : in_place + n * input_size;
-      if (in_place == nullptr) decode(weight.row(n), decoded, input_size);
-      kernels.dot_rows(row, input_size, {x.rows(), input_size, x.row_count(), y + n, output_size});
-    }
-  });
 }
 
 // One for all bodies below.
@@ -100,35 +82,137 @@ void linear_by_gemm(Executor& executor, const LinearInput& x, const Tensor& weig
   });
 }
 
-// --- kInt8: packed weights.
+// --- By columns: what threads that share a product work on.
 
-void linear_int8(Executor& executor, LinearInput& x, const LinearWeight::Packed& weight, int64_t output_size,
-                 float* y) {
-  const QdotKernels& kernels = qdot_kernels(active_isa());
-  const size_t format = static_cast<size_t>(weight.format);
-  const QdotProduct whole = {
-      .tiles = weight.tiles.data(),
-      .block_count = weight.block_count,
-      .tile_begin = 0,
-      .tile_end = weight.tile_count,
-      .activations = x.quantised(executor).blocks.data(),
-      .row_count = x.row_count(),
-      .y = y,
-      .column_count = output_size,
-  };
-  const auto run = [&](int thread, int thread_count) {
-    const Range tiles = split_range(weight.tile_count, 1, thread, thread_count);
-    QdotProduct part = whole;
-    part.tile_begin = tiles.begin;
-    part.tile_end = tiles.end;
-    kernels.multiply[format](part);
-  };
-  if (x.row_count() * x.column_count() * output_size < kParallelWorkMin) {
-    run(0, 1);
-  } else {
-    executor.parallel(run);
+constexpr int64_t kColumnGrain = kQdotTileRows;
+
+// From so many rows on a GEMM over decoded panels is faster than dot products.
+constexpr int64_t kGemmRowCountMin = 8;
+
+bool is_cut_into_columns(const LinearInput& x, const LinearWeight& weight) {
+  return weight.packed() != nullptr || x.row_count() < kGemmRowCountMin;
+}
+
+// What a product needs before its region opens.
+struct ColumnProduct {
+  const LinearInput* x;
+  const LinearWeight* weight;
+  float* y;
+  const QdotActivation* blocks;  // of x, where the weight is packed
+};
+
+// `weight` is cut into columns.
+ColumnProduct column_product(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
+  return {&x, &weight, y, weight.packed() == nullptr ? nullptr : x.quantised(executor).blocks.data()};
+}
+
+// Room for one decoded row of K floats a thread.
+class DecodedRows {
+ public:
+  DecodedRows(const Executor& executor, int64_t input_size) : row_floats_(padded_to_cache_line(input_size)) {
+    static thread_local Scratch<float> scratch;
+    rows_ = scratch.reserve(row_floats_ * executor.thread_count());
+  }
+  float* of(int thread) const { return rows_ + thread * row_floats_; }
+
+ private:
+  int64_t row_floats_;
+  float* rows_;
+};
+
+void multiply_packed(const ColumnProduct& product, const LinearWeight::Packed& packed, Range columns) {
+  qdot_kernels(active_isa())
+      .multiply[static_cast<size_t>(packed.format)]({
+          .tiles = packed.tiles.data(),
+          .block_count = packed.block_count,
+          .tile_begin = columns.begin / kQdotTileRows,
+          .tile_end = (columns.end + kQdotTileRows - 1) / kQdotTileRows,
+          .activations = product.blocks,
+          .row_count = product.x->row_count(),
+          .y = product.y,
+          .column_count = product.weight->output_size(),
+      });
+}
+
+// Each row of the weight is decoded once and multiplied with all rows of x while it is in L1.
+void multiply_decoded(const ColumnProduct& product, Range columns, float* decoded) {
+  const LinearInput& x = *product.x;
+  const Tensor& weight = product.weight->tensor();
+  const int64_t output_size = product.weight->output_size();
+  const int64_t input_size = product.weight->input_size();
+  const float* in_place = floats_in_place(weight);
+  const DotKernels& kernels = dot_kernels(active_isa());
+  const DecodeFunction decode = decode_kernel(active_isa(), weight.type());
+  for (int64_t n = columns.begin; n < columns.end; ++n) {
+    const float* row = in_place == nullptr ? decoded : in_place + n * input_size;
+    if (in_place == nullptr) decode(weight.row(n), decoded, input_size);
+    kernels.dot_rows(row, input_size, {x.rows(), input_size, x.row_count(), product.y + n, output_size});
   }
 }
+
+// Columns [begin, end) of y by the calling thread; `begin` is a multiple of kColumnGrain, `end` too or N.
+void multiply_columns(const ColumnProduct& product, Range columns, float* decoded) {
+  if (columns.begin == columns.end) return;
+  if (const LinearWeight::Packed* packed = product.weight->packed()) {
+    multiply_packed(product, *packed, columns);
+  } else {
+    multiply_decoded(product, columns, decoded);
+  }
+}
+
+// Runs body(thread, thread_count) in a region, or as a plain call where the work is not worth one.
+template <typename Body>
+void parallel_if_worth(Executor& executor, int64_t multiplications, Body body) {
+  if (multiplications < kParallelWorkMin) {
+    body(0, 1);
+  } else {
+    executor.parallel(body);
+  }
+}
+
+int64_t multiplications(const LinearInput& x, const LinearWeight& weight) {
+  return x.row_count() * x.column_count() * weight.output_size();
+}
+
+// Matrices laid end to end, cut into parts of nearly the same bytes, each boundary between units of kColumnGrain
+// columns.
+class SharedCut {
+ public:
+  void add(const LinearWeight& weight) {
+    Piece piece{.unit_count = (weight.output_size() + kColumnGrain - 1) / kColumnGrain,
+                .column_count = weight.output_size(),
+                .cost_begin = cost_};
+    piece.unit_cost = std::max<int64_t>(1, weight.traffic_bytes() / piece.unit_count);
+    cost_ += piece.unit_cost * piece.unit_count;
+    pieces_[count_++] = piece;
+  }
+
+  // Of the matrix that was added as the index-th.
+  Range columns(size_t index, int part, int part_count) const {
+    const Piece& piece = pieces_[index];
+    return {boundary(piece, cost_ * part / part_count), boundary(piece, cost_ * (part + 1) / part_count)};
+  }
+
+  static constexpr size_t kPieceCountMax = 4;
+
+ private:
+  struct Piece {
+    int64_t unit_count;
+    int64_t column_count;
+    int64_t cost_begin;
+    int64_t unit_cost = 0;
+  };
+
+  static int64_t boundary(const Piece& piece, int64_t cost) {
+    const int64_t within = std::max<int64_t>(0, cost - piece.cost_begin);
+    const int64_t unit = std::min((within + piece.unit_cost - 1) / piece.unit_cost, piece.unit_count);
+    return std::min(unit * kColumnGrain, piece.column_count);
+  }
+
+  std::array<Piece, kPieceCountMax> pieces_;
+  size_t count_ = 0;
+  int64_t cost_ = 0;
+};
 
 }  // namespace
 
@@ -153,6 +237,11 @@ LinearWeight::LinearWeight(Executor& executor, Tensor weight, ActivationType act
   packed_ = std::move(packed);
 }
 
+ActivationType activations_for(ElementType weight, ActivationType wanted) {
+  return wanted == ActivationType::kInt8 && qdot_format(weight).has_value() ? ActivationType::kInt8
+                                                                            : ActivationType::kF32;
+}
+
 ActivationType LinearWeight::activations() const {
   return packed_ == nullptr ? ActivationType::kF32 : ActivationType::kInt8;
 }
@@ -175,33 +264,93 @@ void LinearInput::set(const float* x, int64_t rows, int64_t columns) {
 
 const LinearInput::Quantised& LinearInput::quantised(Executor& executor) {
   if (is_quantised_) return *quantised_;
-  CHECK(column_count_ % kQdotBlockValues == 0);
-  const int64_t blocks_per_row = column_count_ / kQdotBlockValues;
-  const size_t block_count = static_cast<size_t>(row_count_ * blocks_per_row);
-  if (quantised_ == nullptr) quantised_ = std::make_unique<Quantised>();
-  if (quantised_->blocks.size() < block_count) quantised_->blocks = AlignedArray<QdotActivation>(block_count);
-  const QdotKernels& kernels = qdot_kernels(active_isa());
+  start_quantising();
   const int64_t grain_rows = std::max<int64_t>(1, kParallelWorkMin / 2 / column_count_);
-  executor.parallel_for(row_count_, grain_rows, [&](Range rows) {
-    kernels.quantise(x_ + rows.begin * column_count_, (rows.end - rows.begin) * column_count_,
-                     quantised_->blocks.data() + rows.begin * blocks_per_row);
-  });
-  is_quantised_ = true;
+  executor.parallel_for(row_count_, grain_rows, [&](Range rows) { quantise(rows, {0, column_count_}); });
   return *quantised_;
 }
 
-void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
-  CHECK(x.column_count() == weight.input_size());
-  if (x.row_count() == 0) return;
-  // From so many rows on a GEMM over decoded panels is faster than dot products.
-  constexpr int64_t kGemmRowCountMin = 8;
-  if (weight.packed() != nullptr) {
-    linear_int8(executor, x, *weight.packed(), weight.output_size(), y);
-  } else if (x.row_count() < kGemmRowCountMin) {
-    linear_by_dots(executor, x, weight.tensor(), y);
-  } else {
-    linear_by_gemm(executor, x, weight.tensor(), y);
+void LinearInput::start_quantising() {
+  CHECK(column_count_ % kQdotBlockValues == 0);
+  const size_t block_count = static_cast<size_t>(row_count_ * (column_count_ / kQdotBlockValues));
+  if (quantised_ == nullptr) quantised_ = std::make_unique<Quantised>();
+  if (quantised_->blocks.size() < block_count) quantised_->blocks = AlignedArray<QdotActivation>(block_count);
+  is_quantised_ = true;
+}
+
+void LinearInput::quantise(Range rows, Range columns) {
+  DCHECK(is_quantised_ && columns.begin % kQdotBlockValues == 0 && columns.end % kQdotBlockValues == 0);
+  const QdotKernels& kernels = qdot_kernels(active_isa());
+  const int64_t blocks_per_row = column_count_ / kQdotBlockValues;
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    kernels.quantise(x_ + row * column_count_ + columns.begin, columns.end - columns.begin,
+                     quantised_->blocks.data() + row * blocks_per_row + columns.begin / kQdotBlockValues);
   }
+}
+
+void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
+  const LinearProduct product{&weight, y};
+  linear_group(executor, x, {&product, 1});
+}
+
+void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProduct> products) {
+  CHECK(products.size() <= SharedCut::kPieceCountMax);
+  if (x.row_count() == 0) return;
+  std::array<ColumnProduct, SharedCut::kPieceCountMax> parts;
+  size_t part_count = 0;
+  SharedCut cut;
+  int64_t work = 0;
+  for (const LinearProduct& product : products) {
+    const LinearWeight& weight = *product.weight;
+    CHECK(x.column_count() == weight.input_size());
+    if (!is_cut_into_columns(x, weight)) {
+      linear_by_gemm(executor, x, weight.tensor(), product.y);
+      continue;
+    }
+    parts[part_count++] = column_product(executor, x, weight, product.y);
+    cut.add(weight);
+    work += multiplications(x, weight);
+  }
+  if (part_count == 0) return;
+  const DecodedRows decoded(executor, x.column_count());
+  parallel_if_worth(executor, work, [&](int thread, int thread_count) {
+    for (size_t i = 0; i < part_count; ++i) {
+      multiply_columns(parts[i], cut.columns(i, thread, thread_count), decoded.of(thread));
+    }
+  });
+}
+
+void gated_linear(Executor& executor, LinearInput& x, const LinearWeight& gate, const LinearWeight& up, float* y,
+                  LinearInput* y_input) {
+  const int64_t row_count = x.row_count();
+  const int64_t width = up.output_size();
+  CHECK(x.column_count() == gate.input_size() && x.column_count() == up.input_size() && gate.output_size() == width);
+  if (row_count == 0) return;
+  static thread_local Scratch<float> scratch;
+  float* gates = scratch.reserve(row_count * width);
+  if (!is_cut_into_columns(x, gate) || !is_cut_into_columns(x, up)) {
+    linear(executor, x, gate, gates);
+    linear(executor, x, up, y);
+    silu_gate(executor, gates, y, row_count * width, y);
+    return;
+  }
+  const ColumnProduct gate_product = column_product(executor, x, gate, gates);
+  const ColumnProduct up_product = column_product(executor, x, up, y);
+  const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
+  const DecodedRows decoded(executor, x.column_count());
+  if (y_input != nullptr) y_input->start_quantising();
+  parallel_if_worth(executor, multiplications(x, gate) + multiplications(x, up), [&](int thread, int thread_count) {
+    // A block of y must not fall to two threads.
+    const Range columns = split_range(width, kQdotBlockValues, thread, thread_count);
+    if (columns.begin == columns.end) return;
+    multiply_columns(gate_product, columns, decoded.of(thread));
+    multiply_columns(up_product, columns, decoded.of(thread));
+    for (int64_t row = 0; row < row_count; ++row) {
+      float* y_part = y + row * width + columns.begin;
+      kernels.silu_gate(gates + row * width + columns.begin, y_part, columns.end - columns.begin, y_part);
+      if (y_input != nullptr) y_input->quantise({row, row + 1}, columns);
+    }
+  });
 }
 
 void linear_backward_input(Executor& executor, const float* d_y, const Tensor& weight, int64_t rows, float* d_x) {

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "base/aligned.h"
 #include "ops/executor.h"
@@ -20,6 +21,9 @@
 namespace pelton {
 
 enum class ActivationType { kF32, kInt8 };
+
+// How a weight of this type is multiplied where `wanted` is asked for: kF32 where it has no int8 path.
+ActivationType activations_for(ElementType weight, ActivationType wanted);
 
 // A matrix [N, K] made ready for multiplication. Immutable, cheap to copy (shares), any thread may read it.
 class LinearWeight {
@@ -58,6 +62,12 @@ class LinearInput {
   // Makes the int8 form if it is not there yet.
   const Quantised& quantised(Executor& executor);
 
+  // For whoever makes the rows, and their int8 form part by part while they are in the cache: start_quantising() makes
+  // room, before the region; from then on the form counts as made, so that quantise() must see every part before anyone
+  // reads it. Columns: multiples of 32.
+  void start_quantising();
+  void quantise(Range rows, Range columns);
+
   LinearInput();
   ~LinearInput();
   LinearInput(LinearInput&&) noexcept;
@@ -73,6 +83,19 @@ class LinearInput {
 
 // y [M, N] = x [M, K] · Wᵀ. Assigns.
 void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y);
+
+// Several products of the same rows in one region: the bits of linear() for each.
+struct LinearProduct {
+  const LinearWeight* weight;
+  float* y;  // [M, N]
+};
+void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProduct> products);
+
+// y [M, F] = silu(x · gateᵀ) · (x · upᵀ), in one region where both products can be cut into columns: the bits of
+// linear() twice and silu_gate(). `y_input`, where it isn't null, has been set to y, and may be left with its int8
+// form.
+void gated_linear(Executor& executor, LinearInput& x, const LinearWeight& gate, const LinearWeight& up, float* y,
+                  LinearInput* y_input);
 
 // d_x [M, K] = d_y [M, N] · W. Assigns. `weight` of any decodable type, decoded by panels.
 void linear_backward_input(Executor& executor, const float* d_y, const Tensor& weight, int64_t rows, float* d_x);

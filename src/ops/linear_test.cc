@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "ops/elementwise.h"
 #include "quant/blocks.h"
 
 namespace pelton {
@@ -188,6 +189,80 @@ TEST(Linear, AnInputIsSharedAndReused) {
   input.set(nullptr, 0, 64);
   linear(executor, input, weight_a, nullptr);  // no rows: nothing to do
 }
+
+// Types with and without an int8 path side by side; rows for the dot products, for the GEMM, and for long tails.
+class SharedProducts : public testing::TestWithParam<ActivationType> {
+ protected:
+  static constexpr int64_t kK = 256;
+  static constexpr int64_t kF = 160;
+  static constexpr int64_t kRowCounts[] = {1, 2, 7, 8, 37};
+
+  std::vector<float> expected(const Weight& weight, const std::vector<float>& x, int64_t m) const {
+    return run_linear(1, weight, GetParam(), x.data(), m);
+  }
+};
+
+TEST_P(SharedProducts, AGroupGivesTheBitsOfEachProductAlone) {
+  const Weight weights[] = {make_weight(ElementType::kQ4_1, 75, kK), make_weight(ElementType::kQ6_K, 16, kK),
+                            make_weight(ElementType::kQ8_0, 5, kK), make_weight(ElementType::kF32, 33, kK)};
+  for (const int thread_count : {1, 2, 3, 8}) {
+    Executor executor(thread_count);
+    for (const int64_t m : kRowCounts) {
+      const std::vector<float> x = random_floats(m * kK, static_cast<uint64_t>(m));
+      LinearInput input;
+      input.set(x.data(), m, kK);
+      std::vector<LinearWeight> linear_weights;
+      std::vector<std::vector<float>> y;
+      for (const Weight& weight : weights) {
+        linear_weights.emplace_back(executor, weight.tensor, GetParam());
+        y.emplace_back(static_cast<size_t>(m * linear_weights.back().output_size()), std::nanf(""));
+      }
+      std::vector<LinearProduct> products;
+      for (size_t i = 0; i < y.size(); ++i) products.push_back({&linear_weights[i], y[i].data()});
+      linear_group(executor, input, products);
+      for (size_t i = 0; i < y.size(); ++i) {
+        EXPECT_EQ(y[i], expected(weights[i], x, m)) << i << ", " << m << " rows, " << thread_count << " threads";
+      }
+    }
+  }
+}
+
+TEST_P(SharedProducts, GatedLinearGivesTheBitsOfItsChain) {
+  const Weight weights[] = {make_weight(ElementType::kQ4_1, kF, kK), make_weight(ElementType::kQ6_K, kF, kK),
+                            make_weight(ElementType::kQ8_0, kF, kK)};
+  const Weight down = make_weight(ElementType::kQ8_0, 20, kF);
+  for (const int thread_count : {1, 2, 3}) {
+    Executor executor(thread_count);
+    const LinearWeight down_weight(executor, down.tensor, GetParam());
+    for (size_t i = 0; i < 9; ++i) {
+      const Weight& gate = weights[i / 3];
+      const Weight& up = weights[i % 3];
+      const LinearWeight gate_weight(executor, gate.tensor, GetParam());
+      const LinearWeight up_weight(executor, up.tensor, GetParam());
+      for (const int64_t m : kRowCounts) {
+        const std::vector<float> x = random_floats(m * kK, static_cast<uint64_t>(m));
+        std::vector<float> plain = expected(gate, x, m);
+        silu_gate(executor, plain.data(), expected(up, x, m).data(), m * kF, plain.data());
+
+        for (const bool leaves_int8 : {false, true}) {
+          LinearInput input;
+          input.set(x.data(), m, kK);
+          std::vector<float> y(plain.size(), std::nanf(""));
+          LinearInput y_input;
+          y_input.set(y.data(), m, kF);
+          gated_linear(executor, input, gate_weight, up_weight, y.data(), leaves_int8 ? &y_input : nullptr);
+          EXPECT_EQ(y, plain) << i << ", " << m << " rows, " << thread_count << " threads";
+          std::vector<float> z(static_cast<size_t>(m * 20));
+          linear(executor, y_input, down_weight, z.data());
+          EXPECT_EQ(z, expected(down, plain, m)) << i << ", " << m << " rows, " << thread_count << " threads";
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Activations, SharedProducts, testing::Values(ActivationType::kF32, ActivationType::kInt8),
+                         [](const auto& test) { return test.param == ActivationType::kF32 ? "F32" : "Int8"; });
 
 TEST(Linear, BackwardWeightAddsTheOuterProducts) {
   const int64_t m = 19;

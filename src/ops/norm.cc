@@ -1,5 +1,7 @@
 #include "ops/norm.h"
 
+#include "base/check.h"
+#include "kernels/elementwise/elementwise.h"
 #include "kernels/norm/norm.h"
 #include "ops/grain.h"
 #include "ops/scratch.h"
@@ -15,6 +17,28 @@ void rms_norm(Executor& executor, const float* x, const float* weight, float eps
       kernels.scale(in, kernels.inverse_rms(in, epsilon, width), weight, width, y + row * width);
     }
   });
+}
+
+void residual_norm(Executor& executor, const ResidualNorm& pass) {
+  CHECK((pass.b == nullptr) == (pass.sum == nullptr));
+  const NormKernels& kernels = norm_kernels(active_isa());
+  const ElementwiseKernels& elementwise = elementwise_kernels(active_isa());
+  const int64_t width = pass.width;
+  if (pass.quantised != nullptr) pass.quantised->start_quantising();
+  constexpr int64_t kOperationsOfAnElement = 4;  // a sum, a norm of two, a rounding
+  executor.parallel_for(
+      pass.row_count, parallel_grain(pass.row_count, kOperationsOfAnElement * width), [&](Range rows) {
+        for (int64_t row = rows.begin; row < rows.end; ++row) {
+          const float* x = pass.a + row * width;
+          if (pass.b != nullptr) {
+            float* sum = pass.sum + row * width;
+            elementwise.add(x, pass.b + row * width, width, sum);
+            x = sum;
+          }
+          kernels.scale(x, kernels.inverse_rms(x, pass.epsilon, width), pass.weight, width, pass.y + row * width);
+          if (pass.quantised != nullptr) pass.quantised->quantise({row, row + 1}, {0, width});
+        }
+      });
 }
 
 void rms_norm_backward(Executor& executor, const float* x, const float* weight, float epsilon, const float* d_y,

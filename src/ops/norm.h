@@ -4,12 +4,28 @@
 #include <cstdint>
 
 #include "ops/executor.h"
+#include "ops/linear.h"
 
 namespace pelton {
 
 // y [T, D] = x / sqrt(mean(x²) + epsilon) · weight [D]. y may be x.
 void rms_norm(Executor& executor, const float* x, const float* weight, float epsilon, int64_t row_count, int64_t width,
               float* y);
+
+// The residual sum, its norm and the norm's int8 form, each row while it is in L1: the bits of add(), rms_norm() and
+// LinearInput::quantised().
+struct ResidualNorm {
+  const float* a;       // [T, D]
+  const float* b;       // [T, D]; null: nothing is added, y is the norm of a
+  const float* weight;  // [D]
+  float epsilon;
+  int64_t row_count;       // T
+  int64_t width;           // D
+  float* sum;              // [T, D], a + b; null where b is
+  float* y;                // [T, D]
+  LinearInput* quantised;  // has been set to y and gets its int8 form; null: not wanted
+};
+void residual_norm(Executor& executor, const ResidualNorm& pass);
 
 struct RmsNormGradients {
   float* d_x;       // [T, D], assigned; may be d_y

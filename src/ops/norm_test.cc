@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "ops/elementwise.h"
 #include "ops/gradient_check.h"
+#include "quant/blocks.h"
 
 namespace pelton {
 namespace {
@@ -45,6 +47,67 @@ TEST_P(RmsNorm, IsWhatTheDefinitionSays) {
   EXPECT_LE(relative_error(y, expected), tolerance);
   rms_norm(executor, x.data(), weight.data(), kEpsilon, rows, width, x.data());
   EXPECT_EQ(x, y) << "in place";
+}
+
+TEST_P(RmsNorm, OfASumInOnePassHasTheBitsOfTheTwo) {
+  Executor executor(2);
+  std::vector<float> expected_sum(x.size());
+  std::vector<float> expected(x.size());
+  add(executor, x.data(), d_y.data(), rows * width, expected_sum.data());
+  rms_norm(executor, expected_sum.data(), weight.data(), kEpsilon, rows, width, expected.data());
+  std::vector<float> sum(x.size());
+  std::vector<float> y(x.size());
+  residual_norm(executor, {.a = x.data(),
+                           .b = d_y.data(),
+                           .weight = weight.data(),
+                           .epsilon = kEpsilon,
+                           .row_count = rows,
+                           .width = width,
+                           .sum = sum.data(),
+                           .y = y.data(),
+                           .quantised = nullptr});
+  EXPECT_EQ(sum, expected_sum);
+  EXPECT_EQ(y, expected);
+}
+
+TEST(RmsNormInt8, IsTheFormThatAMatrixWouldHaveMade) {
+  constexpr int64_t kWidth = 96;
+  constexpr int64_t kOutputs = 40;
+  Rng rng(3);
+  const std::vector<float> weight = random_floats(rng, kWidth);
+  const std::vector<float> matrix = random_floats(rng, kOutputs * kWidth);
+  for (const int thread_count : {1, 2}) {
+    Executor executor(thread_count);
+    Tensor tensor(ElementType::kQ8_0, {kOutputs, kWidth});
+    encode_function(ElementType::kQ8_0)(matrix.data(), tensor.mutable_data(), kOutputs * kWidth);
+    const LinearWeight linear_weight(executor, tensor, ActivationType::kInt8);
+    for (const int64_t rows : {1, 5, 400}) {
+      const std::vector<float> x = random_floats(rng, rows * kWidth);
+      std::vector<float> y(x.size());
+      LinearInput input;
+      input.set(y.data(), rows, kWidth);
+      residual_norm(executor, {.a = x.data(),
+                               .b = nullptr,
+                               .weight = weight.data(),
+                               .epsilon = kEpsilon,
+                               .row_count = rows,
+                               .width = kWidth,
+                               .sum = nullptr,
+                               .y = y.data(),
+                               .quantised = &input});
+      std::vector<float> expected(x.size());
+      rms_norm(executor, x.data(), weight.data(), kEpsilon, rows, kWidth, expected.data());
+      EXPECT_EQ(y, expected);
+      LinearInput plain_input;
+      plain_input.set(expected.data(), rows, kWidth);
+      std::vector<float> z(static_cast<size_t>(rows * kOutputs));
+      std::vector<float> expected_z(z.size());
+      std::fill(y.begin(), y.end(), 0.0f);  // what follows must read the int8 form that is there
+      linear(executor, input, linear_weight, z.data());
+      linear(executor, plain_input, linear_weight, expected_z.data());
+      EXPECT_EQ(z, expected_z);
+    }
+  }
 }
 
 TEST_P(RmsNorm, GradientsAreThoseOfTheDefinition) {

@@ -6,6 +6,8 @@
 #include <map>
 #include <string>
 
+#include "model/fusion.h"
+
 namespace pelton {
 namespace {
 
@@ -90,6 +92,31 @@ TEST_F(StepWork, WithoutLogitsTheOutputMatrixIsNotRead) {
   EXPECT_EQ(work["output"].weight_bytes, 0);
   EXPECT_EQ(work["output"].operations, 0);
   EXPECT_EQ(work["query"].weight_bytes, 64);
+}
+
+// Fusing saves passes over activations and nothing else.
+TEST(FusedStepWork, IsThatOfThePlainListWithFewerActivationBytes) {
+  GraphBuilder builder;
+  const ValueId x = builder.embedding("embedding", 10, 32);
+  const ValueId sum = builder.add(x, builder.linear(x, "first", 32), "sum");
+  const ValueId norm = builder.rms_norm(sum, "norm", 1e-5f);
+  const ValueId gate = builder.linear(norm, "gate", 64);
+  const ValueId gated = builder.silu_gate(gate, builder.linear(norm, "up", 64), "gated");
+  const Graph plain = builder.finish(builder.add(sum, builder.linear(gated, "down", 32), "result"));
+  const Graph fused = fuse(plain, {[](std::string_view) { return true; }});
+  ASSERT_EQ(fused.calls.size(), 6u);
+
+  const StepRows rows = {.sequences = {{.row_count = 3, .first_position = 0}}, .logit_row_count = 3};
+  const auto work_of = [&](const Graph& graph) {
+    return total(step_work({graph, ElementType::kBF16, [](std::string_view) { return int64_t{100}; }}, rows));
+  };
+  const CallWork before = work_of(plain);
+  const CallWork after = work_of(fused);
+  EXPECT_EQ(after.weight_bytes, before.weight_bytes);
+  EXPECT_EQ(after.operations, before.operations);
+  // The sum is not read again for its norm; gate and up (64 each) are neither written nor read, and the norm is read
+  // once for both.
+  EXPECT_EQ(before.activation_bytes - after.activation_bytes, 4 * 3 * (32 + 4 * 64 + 32));
 }
 
 }  // namespace

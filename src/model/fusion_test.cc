@@ -1,0 +1,374 @@
+#include "model/fusion.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "base/rng.h"
+#include "model/decoder.h"
+#include "model/model.h"
+#include "quant/blocks.h"
+
+namespace pelton {
+namespace {
+
+constexpr float kEpsilon = 1e-5f;
+const FusionContext kNoInt8 = {[](std::string_view) { return false; }};
+const FusionContext kAllInt8 = {[](std::string_view) { return true; }};
+
+std::map<std::string, int> kinds(const Graph& graph) {
+  std::map<std::string, int> counts;
+  for (const LayerCall& call : graph.calls) ++counts[std::string(layer_kind_name(call.kind))];
+  return counts;
+}
+
+// What every executor of a list relies on, whatever was fused in it.
+void expect_well_formed(const Graph& graph) {
+  std::set<ValueId> written;
+  for (const LayerCall& call : graph.calls) {
+    for (const ValueId input : call.inputs) EXPECT_TRUE(written.contains(input)) << call.name;
+    for (const ValueId output : call.outputs()) EXPECT_TRUE(written.insert(output).second) << call.name;
+  }
+  EXPECT_TRUE(written.contains(graph.logits));
+}
+
+// The plain calls, those of fused ones in their place.
+std::vector<std::string> plain_names(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const LayerCall& call : graph.calls) {
+    if (!call.is_fused()) names.push_back(call.name);
+    for (const LayerCall& part : call.parts) names.push_back(part.name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// --- Patterns, one at a time
+
+struct Chain {
+  GraphBuilder builder;
+  ValueId x = builder.embedding("embedding", 10, 32);
+};
+
+Graph rewritten(GraphBuilder& builder, ValueId result, const FusionContext& context = kNoInt8) {
+  const Graph plain = builder.finish(result);
+  const Graph fused = fuse(plain, context);
+  expect_well_formed(fused);
+  EXPECT_EQ(plain_names(fused), plain_names(plain)) << "no call is lost and none is made twice";
+  return fused;
+}
+
+TEST(Fusion, ASumAndItsNormAreOneCallThatGivesBoth) {
+  Chain chain;
+  const ValueId y = chain.builder.linear(chain.x, "y", 32);
+  const ValueId sum = chain.builder.add(chain.x, y, "sum");
+  const ValueId norm = chain.builder.rms_norm(sum, "norm", kEpsilon);
+  const Graph fused = rewritten(chain.builder, chain.builder.add(sum, norm, "result"));
+  ASSERT_EQ(fused.calls.size(), 4u);
+  const LayerCall& call = fused.calls[2];
+  EXPECT_EQ(layer_kind_name(call.kind), "add_rms_norm");
+  EXPECT_EQ(call.inputs, (std::vector{chain.x, y}));
+  EXPECT_EQ(call.outputs(), (std::vector{sum, norm}));
+  EXPECT_EQ(call.weights(), std::vector<std::string>{"norm"});
+}
+
+TEST(Fusion, ASumThatIsReadBeforeItsNormStays) {
+  Chain chain;
+  const ValueId sum = chain.builder.add(chain.x, chain.x, "sum");
+  const ValueId early = chain.builder.linear(sum, "early", 32);
+  const ValueId norm = chain.builder.rms_norm(sum, "norm", kEpsilon);
+  const Graph fused = rewritten(chain.builder, chain.builder.silu_gate(early, norm, "result"));
+  EXPECT_EQ(kinds(fused).count("add_rms_norm"), 0u);
+  EXPECT_EQ(fused.calls.size(), 5u);
+}
+
+TEST(Fusion, OfTwoNormsOfASumOneIsFused) {
+  Chain chain;
+  const ValueId sum = chain.builder.add(chain.x, chain.x, "sum");
+  const ValueId a = chain.builder.rms_norm(sum, "a", kEpsilon);
+  const ValueId b = chain.builder.rms_norm(sum, "b", kEpsilon);
+  const Graph fused = rewritten(chain.builder, chain.builder.silu_gate(a, b, "result"));
+  EXPECT_EQ(kinds(fused)["add_rms_norm"], 1);
+  EXPECT_EQ(kinds(fused)["rms_norm"], 1);
+}
+
+TEST(Fusion, GateAndUpAreOneCall) {
+  Chain chain;
+  const ValueId gate = chain.builder.linear(chain.x, "gate", 48);
+  const ValueId up = chain.builder.linear(chain.x, "up", 48);
+  const Graph fused = rewritten(chain.builder, chain.builder.silu_gate(gate, up, "mlp"));
+  ASSERT_EQ(fused.calls.size(), 2u);
+  EXPECT_EQ(layer_kind_name(fused.calls[1].kind), "gated_linear");
+  EXPECT_EQ(fused.calls[1].weights(), (std::vector<std::string>{"gate", "up"}));
+}
+
+TEST(Fusion, AGateThatIsReadElsewhereStays) {
+  for (const bool is_gate : {true, false}) {
+    Chain chain;
+    const ValueId gate = chain.builder.linear(chain.x, "gate", 32);
+    const ValueId up = chain.builder.linear(chain.x, "up", 32);
+    const ValueId gated = chain.builder.silu_gate(gate, up, "mlp");
+    const Graph fused = rewritten(chain.builder, chain.builder.add(gated, is_gate ? gate : up, "result"));
+    EXPECT_EQ(kinds(fused).count("gated_linear"), 0u);
+  }
+}
+
+TEST(Fusion, AGateThatIsTheResultStays) {
+  Chain chain;
+  const ValueId gate = chain.builder.linear(chain.x, "gate", 32);
+  chain.builder.silu_gate(gate, chain.builder.linear(chain.x, "up", 32), "mlp");
+  EXPECT_EQ(kinds(rewritten(chain.builder, gate)).count("gated_linear"), 0u);
+}
+
+TEST(Fusion, AGateOfOtherRowsThanUpStays) {
+  Chain chain;
+  const ValueId norm = chain.builder.rms_norm(chain.x, "norm", kEpsilon);
+  const ValueId gate = chain.builder.linear(chain.x, "gate", 32);
+  const ValueId up = chain.builder.linear(norm, "up", 32);
+  const Graph fused = rewritten(chain.builder, chain.builder.silu_gate(gate, up, "mlp"));
+  EXPECT_EQ(kinds(fused).count("gated_linear"), 0u);
+}
+
+TEST(Fusion, AMatrixWhoseResultGatesItselfStays) {
+  Chain chain;
+  const ValueId gate = chain.builder.linear(chain.x, "gate", 32);
+  EXPECT_EQ(kinds(rewritten(chain.builder, chain.builder.silu_gate(gate, gate, "mlp"))).count("gated_linear"), 0u);
+}
+
+struct AttentionChain : Chain {
+  AttentionShape shape = {.query_head_count = 2, .key_value_head_count = 1, .head_width = 16, .scale = 0.25f};
+  int64_t angles = builder.add_rope_table({.inverse_frequencies = {1.0f, 0.1f}});
+  ValueId q = builder.linear(x, "query", 32);
+  ValueId k = builder.linear(x, "key", 16);
+  ValueId v = builder.linear(x, "value", 16);
+  ValueId q_rotated = builder.rope(q, "query_rope", angles, {2, 16});
+};
+
+TEST(Fusion, QueriesKeysAndValuesAreOneCallThatRotatesWhatIsRotated) {
+  AttentionChain chain;
+  const ValueId a = chain.builder.attention(chain.q_rotated, chain.k, chain.v, "attention", chain.shape);
+  const Graph fused = rewritten(chain.builder, a);
+  ASSERT_EQ(fused.calls.size(), 3u);
+  EXPECT_EQ(layer_kind_name(fused.calls[1].kind), "query_key_value");
+  EXPECT_EQ(fused.calls[1].outputs(), (std::vector{chain.q_rotated, chain.k, chain.v}));
+  EXPECT_EQ(fused.calls[1].weights(), (std::vector<std::string>{"query", "key", "value"}));
+}
+
+TEST(Fusion, QueriesThatAreReadBeforeTheirRotationStay) {
+  AttentionChain chain;
+  const ValueId a = chain.builder.attention(chain.q_rotated, chain.k, chain.v, "attention", chain.shape);
+  const Graph fused = rewritten(chain.builder, chain.builder.add(a, chain.q, "result"));
+  EXPECT_EQ(kinds(fused).count("query_key_value"), 0u);
+}
+
+TEST(Fusion, RotatedQueriesThatAreReadAfterwardsTooAreStillThere) {
+  AttentionChain chain;
+  const ValueId a = chain.builder.attention(chain.q_rotated, chain.k, chain.v, "attention", chain.shape);
+  const Graph fused = rewritten(chain.builder, chain.builder.add(a, chain.q_rotated, "result"));
+  EXPECT_EQ(kinds(fused)["query_key_value"], 1);
+}
+
+TEST(Fusion, KeysThatAreTheValuesStay) {
+  AttentionChain chain;
+  const ValueId a = chain.builder.attention(chain.q_rotated, chain.k, chain.k, "attention", chain.shape);
+  EXPECT_EQ(kinds(rewritten(chain.builder, a)).count("query_key_value"), 0u);
+}
+
+TEST(Fusion, ANormIsQuantisedWhereTheNextCallMultipliesItInInt8) {
+  const auto norm_kind = [](const FusionContext& context) {
+    Chain chain;
+    const ValueId norm = chain.builder.rms_norm(chain.x, "norm", kEpsilon);
+    const Graph fused = rewritten(chain.builder, chain.builder.linear(norm, "output", 10), context);
+    return layer_kind_name(fused.calls[1].kind);
+  };
+  EXPECT_EQ(norm_kind(kNoInt8), "rms_norm");
+  EXPECT_EQ(norm_kind(kAllInt8), "rms_norm_quantise");
+}
+
+TEST(Fusion, ANormIsNotQuantisedForAMatrixThatReadsSomethingElse) {
+  Chain chain;
+  const ValueId norm = chain.builder.rms_norm(chain.x, "norm", kEpsilon);
+  const ValueId other = chain.builder.linear(chain.x, "other", 32);
+  EXPECT_EQ(kinds(rewritten(chain.builder, chain.builder.add(norm, other, "result"), kAllInt8))["rms_norm"], 1);
+}
+
+TEST(Fusion, EachNameOfTheTableIsThereOnce) {
+  std::set<std::string_view> names;
+  for (const Fusion& fusion : fusions()) EXPECT_TRUE(names.insert(fusion.name).second) << fusion.name;
+}
+
+// --- Whole models: the fused list against the plain one, bit by bit
+
+// Weights drawn from a seed: vectors in F32, the matrices in the types of the list by turns.
+class DrawnWeights final : public TensorSource {
+ public:
+  DrawnWeights(const Graph& graph, const Architecture& architecture, std::vector<ElementType> matrix_types) {
+    Rng rng(7);
+    size_t matrix_count = 0;
+    for (const WeightSpec& weight : graph.weights) {
+      const bool is_matrix = weight.shape.rank() == 2;
+      const ElementType type = is_matrix ? matrix_types[matrix_count++ % matrix_types.size()] : ElementType::kF32;
+      const int64_t count = weight.shape.element_count();
+      std::vector<float> values(static_cast<size_t>(count));
+      for (float& value : values) value = is_matrix ? 0.2f * rng.next_symmetric() : 1 + 0.5f * rng.next_symmetric();
+      auto bytes = std::make_shared<std::vector<std::byte>>(static_cast<size_t>(bytes_of(type, count)));
+      encode_function(type)(values.data(), bytes->data(), count);
+      const std::string name =
+          file_weight_name(architecture.weight_names, WeightNaming::kHuggingFace, weight.name).name;
+      tensors_.emplace(name, Tensor(type, weight.shape, bytes->data(), bytes));
+      entries_.push_back({name, type, weight.shape});
+    }
+  }
+  const std::vector<TensorEntry>& entries() const override { return entries_; }
+  std::optional<Tensor> find(std::string_view name) const override {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+ private:
+  std::vector<TensorEntry> entries_;
+  std::map<std::string, Tensor, std::less<>> tensors_;
+};
+
+std::shared_ptr<const Model> drawn_model(std::vector<ElementType> matrix_types, RopePairing pairing) {
+  ModelSpec spec;
+  spec.architecture = "llama";
+  spec.layer_count = 2;
+  spec.width = 96;
+  spec.query_head_count = 4;
+  spec.key_value_head_count = 2;
+  spec.head_width = 24;  // neither a power of two nor whole tiles
+  spec.feed_forward_width = 160;
+  spec.vocabulary_size = 50;
+  spec.context_length = 128;
+  spec.norm_epsilon = kEpsilon;
+  spec.rope.inverse_frequencies = {1.0f, 0.3f, 0.1f, 0.03f, 0.01f, 0.003f};  // half of each head is rotated
+  spec.rope.pairing = pairing;
+  const Architecture& llama = architecture_from_hugging_face("llama");
+  Graph graph = llama.lower(spec);
+  const DrawnWeights source(graph, llama, std::move(matrix_types));
+  WeightSet weights(graph, llama.weight_names, WeightNaming::kHuggingFace, source);
+  return std::make_shared<const Model>(
+      Model{&llama, WeightNaming::kHuggingFace, spec, std::move(graph), std::move(weights)});
+}
+
+constexpr int64_t kPagesOfASequence = 6;
+
+struct Rows {
+  int64_t count, first_position;
+};
+
+// Each entry of `rows` is the rows of one sequence, with pages of its own; of each the last one's logits are wanted,
+// and of the first all.
+struct Step {
+  StepBatch batch;
+  std::vector<std::vector<int32_t>> pages;
+};
+
+Step make_step(const std::vector<Rows>& rows) {
+  Step step;
+  step.pages.resize(rows.size());
+  int64_t row = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    step.pages[i].resize(kPagesOfASequence);
+    std::iota(step.pages[i].begin(), step.pages[i].end(), static_cast<int32_t>(i) * kPagesOfASequence);
+    step.batch.sequences.push_back({row, rows[i].count, rows[i].first_position, step.pages[i]});
+    for (int64_t j = 0; j < rows[i].count; ++j, ++row) {
+      step.batch.tokens.push_back(static_cast<int32_t>((row * 7 + rows[i].first_position) % 50));
+      if (i == 0 || j + 1 == rows[i].count) step.batch.logit_rows.push_back(static_cast<int32_t>(row));
+    }
+  }
+  return step;
+}
+
+// Prompts, then one row each, then both together, then none whose logits are wanted.
+std::vector<Step> make_steps() {
+  std::vector<Step> steps;
+  steps.push_back(make_step({{40, 0}}));
+  steps.push_back(make_step({{1, 40}}));
+  steps.push_back(make_step({{3, 41}, {70, 0}}));
+  steps.push_back(make_step({{1, 44}, {1, 70}, {9, 0}}));
+  steps.push_back(make_step({{1, 45}, {1, 71}, {1, 9}}));
+  steps.push_back(make_step({{5, 46}}));
+  steps.back().batch.logit_rows.clear();
+  steps.push_back(make_step({{1, 51}}));
+  return steps;
+}
+
+std::vector<float> all_logits(const std::shared_ptr<const Model>& model, ActivationType activations, int thread_count,
+                              bool fuses) {
+  Executor executor(thread_count);
+  Decoder decoder(executor, model,
+                  {.activations = activations,
+                   .kv_type = default_kv_type(activations),
+                   .page_count = 3 * kPagesOfASequence,
+                   .fuses = fuses});
+  std::vector<float> all;
+  for (const Step& step : make_steps()) {
+    const std::span<const float> logits = decoder.step(step.batch);
+    EXPECT_EQ(logits.size(), step.batch.logit_rows.size() * 50);
+    all.insert(all.end(), logits.begin(), logits.end());
+  }
+  return all;
+}
+
+void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0);
+}
+
+struct Types {
+  const char* name;
+  std::vector<ElementType> matrices;
+};
+
+class FusedDecoder : public testing::TestWithParam<Types> {};
+
+TEST_P(FusedDecoder, GivesThePlainListsBits) {
+  for (const RopePairing pairing : {RopePairing::kHalves, RopePairing::kInterleaved}) {
+    const std::shared_ptr<const Model> model = drawn_model(GetParam().matrices, pairing);
+    for (const ActivationType activations : {ActivationType::kF32, ActivationType::kInt8}) {
+      const std::vector<float> plain = all_logits(model, activations, 1, false);
+      EXPECT_TRUE(std::all_of(plain.begin(), plain.end(), [](float x) { return std::isfinite(x); }));
+      for (const int thread_count : {1, 2, 3}) {
+        SCOPED_TRACE(thread_count);
+        expect_same_bits(all_logits(model, activations, thread_count, true), plain);
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, FusedDecoder,
+                         testing::Values(Types{"F32", {ElementType::kF32}}, Types{"Q8_0", {ElementType::kQ8_0}},
+                                         Types{"Q4_1", {ElementType::kQ4_1}},
+                                         // By turns: within one fused call some have an int8 path and some have none.
+                                         Types{"Mixed", {ElementType::kQ4_0, ElementType::kF16, ElementType::kQ8_0}},
+                                         Types{"MixedOtherwise", {ElementType::kBF16, ElementType::kQ5_1}}),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+TEST(FusedGraph, OfALlamaHasTheCountsThatTheTableSays) {
+  const std::shared_ptr<const Model> model = drawn_model({ElementType::kQ8_0}, RopePairing::kHalves);
+  const Graph fused = fused_graph(*model, ActivationType::kInt8);
+  expect_well_formed(fused);
+  EXPECT_EQ(plain_names(fused), plain_names(model->graph));
+  EXPECT_EQ(kinds(fused), (std::map<std::string, int>{{"embedding", 1},
+                                                      {"rms_norm_quantise", 2},
+                                                      {"query_key_value", 2},
+                                                      {"attention", 2},
+                                                      {"linear", 5},
+                                                      {"add_rms_norm_quantise", 3},
+                                                      {"gated_linear_quantise", 2},
+                                                      {"add", 1},
+                                                      {"select_rows", 1}}));
+  const auto exact = kinds(fused_graph(*model, ActivationType::kF32));
+  EXPECT_EQ(exact.at("add_rms_norm"), 3);
+  EXPECT_EQ(exact.at("gated_linear"), 2);
+  EXPECT_EQ(exact.at("rms_norm"), 2);
+}
+
+}  // namespace
+}  // namespace pelton
