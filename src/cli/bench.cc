@@ -227,7 +227,7 @@ std::function<int()> add_bench_model(CLI::App& app) {
       ->check(CLI::IsMember({"int8", "f32"}))
       ->capture_default_str();
   app.add_option("--kv-type", options->kv_type,
-                 "How keys and values are kept (default: bf16 with int8 activations, f32 with f32)")
+                 "How keys and values are kept (default: int8 with int8 activations, f32 with f32)")
       ->check(CLI::IsMember(kv_type_names()));
   CLI::Option* plot = app.add_option("--plot", options->plot_path, "Draw the roofline with the phases on it, as SVG");
   plot->type_name("FILE");

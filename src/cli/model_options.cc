@@ -56,7 +56,7 @@ void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activati
       ->capture_default_str()
       ->group(kGroup);
   app.add_option("--kv-type", kv_type_,
-                 "How keys and values are kept (default: bf16 with int8 activations, f32 with f32)")
+                 "How keys and values are kept (default: int8 with int8 activations, f32 with f32)")
       ->check(CLI::IsMember(kv_type_names()))
       ->group(kGroup);
 }
