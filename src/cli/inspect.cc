@@ -27,6 +27,7 @@ constexpr const char* kNotes =
     "  pelton inspect model.gguf\n"
     "  pelton inspect folder/ --tensors\n"
     "  pelton inspect model.gguf --template > template.jinja\n"
+    "  pelton inspect model.gguf --plan\n"
     "  pelton inspect model.gguf --json --metadata\n";
 
 constexpr size_t kLineBytesMax = 100;
@@ -36,6 +37,7 @@ struct InspectOptions {
   bool shows_template = false;
   bool shows_metadata = false;
   bool shows_tensors = false;
+  bool shows_plan = false;
   bool as_json = false;
 };
 
@@ -117,6 +119,7 @@ json::object inspection_to_json(const Inspection& inspection, const InspectOptio
     }
     object["tensors"] = std::move(tensors);
   }
+  if (options.shows_plan) object["plan"] = inspection.plan ? json::value(to_json(*inspection.plan)) : nullptr;
   return object;
 }
 
@@ -215,6 +218,9 @@ std::string inspection_to_text(const Inspection& inspection, const InspectOption
                           entry.shape.to_string());
     }
   }
+  if (options.shows_plan) {
+    text += inspection.plan ? to_text(*inspection.plan) : "\nNo plan: the model does not run\n";
+  }
   return text;
 }
 
@@ -240,6 +246,7 @@ std::function<int()> add_inspect(CLI::App& app) {
   app.add_option("model", options->model, "What to look into")->required()->type_name("MODEL");
   app.add_flag("--metadata", options->shows_metadata, "List all metadata too");
   app.add_flag("--tensors", options->shows_tensors, "List all tensors too");
+  app.add_flag("--plan", options->shows_plan, "List the layer calls too, before and after fusing");
   CLI::Option* json = app.add_flag("--json", options->as_json, "Print one JSON object");
   app.add_flag("--template", options->shows_template, "Print the chat template and nothing else")->excludes(json);
   app.footer(kNotes);

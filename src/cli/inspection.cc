@@ -13,6 +13,7 @@
 #include "io/safetensors.h"
 #include "model/arch.h"
 #include "model/bundle.h"
+#include "model/model.h"
 
 namespace pelton::cli {
 namespace fs = std::filesystem;
@@ -134,6 +135,7 @@ void inspect_hugging_face(Inspection& inspection) {
 // Loading is cheap (weights are mapped, not read) and the only true answer to whether it would run.
 void try_loading(Inspection& inspection) {
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(inspection.path);
+  inspection.plan = {bundle->model->graph, fused_graph(*bundle->model, ActivationType::kInt8)};
   if (bundle->tokenizer == nullptr) {
     inspection.vocabulary.reset();
     return;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/plan_listing.h"
 #include "io/tensor_source.h"
 #include "model/spec.h"
 #include "tensor/element_type.h"
@@ -46,6 +47,7 @@ struct Inspection {
   std::optional<ModelSpec> spec;
   std::optional<VocabularyFacts> vocabulary;
   std::optional<std::string> chat_template;
+  std::optional<InferencePlan> plan;   // of a model that runs
   std::optional<std::string> problem;  // why Pelton cannot run it
 
   int64_t element_count() const;

@@ -71,6 +71,48 @@ def test_inspect_bare_weights(pelton):
     assert "logits" in {tensor["name"] for tensor in facts["tensors"]}
 
 
+def parts_or_self(call):
+    return call["parts"] or [call["name"]]
+
+
+def test_inspect_prints_the_plan_before_and_after_fusing(pelton):
+    folder = GOLDEN / "arch/llama"
+    assert "plan" not in pelton.json("inspect", folder)
+    facts = pelton.json("inspect", folder, "--plan")
+    layer_count = facts["spec"]["layers"]
+    plan = facts["plan"]
+    before, after = plan["before"], plan["after"]
+    for side in (before, after):
+        assert side["call_count"] == len(side["calls"]) == sum(side["kinds"].values())
+    assert before["call_count"] == 15 * layer_count + 4
+    assert after["call_count"] == 7 * layer_count + 5
+    assert before["kinds"]["silu_gate"] == layer_count and "gated_linear" not in before["kinds"]
+    assert after["kinds"]["gated_linear"] == after["kinds"]["query_key_value"] == layer_count
+    assert after["kinds"]["add_rms_norm"] == 2 * layer_count - 1
+    # Nothing is lost, nothing is done twice.
+    done = [name for call in after["calls"] for name in parts_or_self(call)]
+    assert sorted(done) == sorted(call["name"] for call in before["calls"])
+    assert {fusion["name"] for fusion in plan["fusions"]} >= {"residual_norm", "gated_linear", "query_key_value"}
+
+    text = pelton("inspect", folder, "--plan").stdout
+    assert f"before fusing (training): {before['call_count']} calls" in text
+    assert f"after fusing (inference with int8 activations): {after['call_count']} calls" in text
+    assert re.search(r"^layers\.0\.mlp\.gate +linear +%\d+ \[\d+\] → %\d+ \[\d+\]", text, re.MULTILINE)
+    assert re.search(r"^layers\.0\.mlp\.activation +gated_linear ", text, re.MULTILINE)
+
+
+def test_inspect_shows_that_quantised_weights_want_quantised_rows(pelton, model):
+    kinds = pelton.json("inspect", model, "--plan")["plan"]["after"]["kinds"]
+    assert kinds["gated_linear_quantise"] == 30 and kinds["add_rms_norm_quantise"] == 59
+
+
+def test_inspect_has_no_plan_for_what_does_not_run(pelton, tmp_path):
+    write_gguf(tmp_path / "mamba.gguf", {"general.architecture": b"mamba"})
+    assert pelton.json("inspect", "mamba.gguf", "--plan")["plan"] is None
+    done = pelton("inspect", "mamba.gguf", "--plan")
+    assert done.returncode == 0 and "No plan" in done.stdout
+
+
 def gguf_string(text: bytes) -> bytes:
     return struct.pack("<Q", len(text)) + text
 
