@@ -203,7 +203,7 @@ class SharedProducts : public testing::TestWithParam<ActivationType> {
 };
 
 TEST_P(SharedProducts, AGroupGivesTheBitsOfEachProductAlone) {
-  const Weight weights[] = {make_weight(ElementType::kQ4_1, 75, kK), make_weight(ElementType::kQ6_K, 16, kK),
+  const Weight weights[] = {make_weight(ElementType::kQ4_1, 75, kK), make_weight(ElementType::kF16, 16, kK),
                             make_weight(ElementType::kQ8_0, 5, kK), make_weight(ElementType::kF32, 33, kK)};
   for (const int thread_count : {1, 2, 3, 8}) {
     Executor executor(thread_count);
@@ -228,7 +228,7 @@ TEST_P(SharedProducts, AGroupGivesTheBitsOfEachProductAlone) {
 }
 
 TEST_P(SharedProducts, GatedLinearGivesTheBitsOfItsChain) {
-  const Weight weights[] = {make_weight(ElementType::kQ4_1, kF, kK), make_weight(ElementType::kQ6_K, kF, kK),
+  const Weight weights[] = {make_weight(ElementType::kQ4_1, kF, kK), make_weight(ElementType::kF16, kF, kK),
                             make_weight(ElementType::kQ8_0, kF, kK)};
   const Weight down = make_weight(ElementType::kQ8_0, 20, kF);
   for (const int thread_count : {1, 2, 3}) {
