@@ -25,9 +25,8 @@ constexpr const char* kNotes =
     "\n"
     "Examples:\n"
     "  pelton inspect model.gguf\n"
-    "  pelton inspect folder/ --tensors\n"
+    "  pelton inspect folder/ --tensors --plan\n"
     "  pelton inspect model.gguf --template > template.jinja\n"
-    "  pelton inspect model.gguf --plan\n"
     "  pelton inspect model.gguf --json --metadata\n";
 
 constexpr size_t kLineBytesMax = 100;
