@@ -4,6 +4,7 @@
 #include "kernels/decode/decode.h"
 #include "kernels/dot/dot.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/halfdot/halfdot.h"
 #include "kernels/norm/norm.h"
 #include "kernels/qdot/qdot.h"
 #include "kernels/rope/rope.h"
@@ -16,6 +17,7 @@ std::vector<OpCase> all_op_cases() {
   append_decode_cases(cases);
   append_dot_cases(cases);
   append_qdot_cases(cases);
+  append_half_cases(cases);
   append_norm_cases(cases);
   append_rope_cases(cases);
   append_elementwise_cases(cases);

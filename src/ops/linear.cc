@@ -8,6 +8,7 @@
 #include "kernels/decode/decode.h"
 #include "kernels/dot/dot.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/halfdot/halfdot.h"
 #include "kernels/qdot/qdot.h"
 #include "ops/elementwise.h"
 #include "ops/gemm.h"
@@ -17,14 +18,18 @@
 namespace pelton {
 
 struct LinearWeight::Packed {
-  QdotFormat format;
-  int64_t block_count;  // K / 32
-  int64_t tile_count;   // N / 16, rounded up
+  std::optional<QdotFormat> format;  // none: tiles of halfdot
+  int64_t tile_count;                // N / 16, rounded up
   AlignedArray<std::byte> tiles;
 };
+static_assert(kHalfTileRows == kQdotTileRows);
 
 struct LinearInput::Quantised {
   AlignedArray<QdotActivation> blocks;  // [M, K / 32]
+};
+
+struct LinearInput::Rounded {
+  AlignedArray<uint16_t> values;  // [M, K], rows padded to an even K with zeros
 };
 
 namespace {
@@ -98,12 +103,16 @@ struct ColumnProduct {
   const LinearInput* x;
   const LinearWeight* weight;
   float* y;
-  const QdotActivation* blocks;  // of x, where the weight is packed
+  const QdotActivation* blocks = nullptr;  // of x, where the weight reads kInt8
+  const uint16_t* rounded = nullptr;       // of x, where it reads kBF16
 };
 
 // `weight` is cut into columns.
 ColumnProduct column_product(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
-  return {&x, &weight, y, weight.packed() == nullptr ? nullptr : x.quantised(executor).blocks.data()};
+  ColumnProduct product{&x, &weight, y};
+  if (weight.activations() == ActivationType::kInt8) product.blocks = x.quantised(executor).blocks.data();
+  if (weight.activations() == ActivationType::kBF16) product.rounded = x.rounded(executor).values.data();
+  return product;
 }
 
 // Room for one decoded row of K floats a thread.
@@ -120,18 +129,45 @@ class DecodedRows {
   float* rows_;
 };
 
-void multiply_packed(const ColumnProduct& product, const LinearWeight::Packed& packed, Range columns) {
+void multiply_integers(const ColumnProduct& product, const LinearWeight::Packed& packed, Range tiles) {
   qdot_kernels(active_isa())
-      .multiply[static_cast<size_t>(packed.format)]({
+      .multiply[static_cast<size_t>(*packed.format)]({
           .tiles = packed.tiles.data(),
-          .block_count = packed.block_count,
-          .tile_begin = columns.begin / kQdotTileRows,
-          .tile_end = (columns.end + kQdotTileRows - 1) / kQdotTileRows,
+          .block_count = product.weight->input_size() / kQdotBlockValues,
+          .tile_begin = tiles.begin,
+          .tile_end = tiles.end,
           .activations = product.blocks,
           .row_count = product.x->row_count(),
           .y = product.y,
           .column_count = product.weight->output_size(),
       });
+}
+
+template <typename Activation>
+HalfProduct<Activation> half_product(const ColumnProduct& product, const LinearWeight::Packed& packed, Range tiles,
+                                     const Activation* activations) {
+  return {
+      .tiles = packed.tiles.data(),
+      .input_size = product.weight->input_size(),
+      .tile_begin = tiles.begin,
+      .tile_end = tiles.end,
+      .activations = activations,
+      .row_count = product.x->row_count(),
+      .y = product.y,
+      .column_count = product.weight->output_size(),
+  };
+}
+
+void multiply_packed(const ColumnProduct& product, const LinearWeight::Packed& packed, Range columns) {
+  const Range tiles{columns.begin / kQdotTileRows, (columns.end + kQdotTileRows - 1) / kQdotTileRows};
+  const HalfKernels& half = half_kernels(active_isa());
+  if (packed.format.has_value()) {
+    multiply_integers(product, packed, tiles);
+  } else if (product.weight->activations() == ActivationType::kBF16) {
+    half.multiply_bf16(half_product(product, packed, tiles, product.rounded));
+  } else {
+    half.multiply_f16(half_product(product, packed, tiles, product.x->rows()));
+  }
 }
 
 // Each row of the weight is decoded once and multiplied with all rows of x while it is in L1.
@@ -218,32 +254,40 @@ class SharedCut {
 
 LinearWeight::LinearWeight(Executor& executor, Tensor weight, ActivationType activations) : weight_(std::move(weight)) {
   CHECK(weight_.shape().rank() == 2 && input_size() > 0 && can_decode(weight_.type()));
-  const std::optional<QdotFormat> format = qdot_format(weight_.type());
-  if (activations != ActivationType::kInt8 || !format.has_value()) return;
+  CHECK(activations != ActivationType::kBF16);
+  const ElementType type = weight_.type();
+  const std::optional<QdotFormat> format = qdot_format(type);
+  if (activations != ActivationType::kInt8 || !(format.has_value() || has_half_tiles(type))) return;
 
   auto packed = std::make_shared<Packed>();
-  packed->format = *format;
-  packed->block_count = input_size() / kQdotBlockValues;
+  packed->format = format;
   packed->tile_count = (output_size() + kQdotTileRows - 1) / kQdotTileRows;
-  const int64_t tile_bytes = qdot_tile_bytes(*format, packed->block_count);
+  const int64_t block_count = input_size() / kQdotBlockValues;
+  const int64_t tile_bytes = format.has_value() ? qdot_tile_bytes(*format, block_count) : half_tile_bytes(input_size());
   packed->tiles = AlignedArray<std::byte>(static_cast<size_t>(packed->tile_count * tile_bytes));
   executor.parallel_for(packed->tile_count, 1, [&](Range tiles) {
-    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
-      const int64_t first_row = tile * kQdotTileRows;
-      qdot_pack_tile(weight_.type(), weight_.row(first_row), std::min(kQdotTileRows, output_size() - first_row),
-                     packed->block_count, packed->tiles.data() + tile * tile_bytes);
+    for (int64_t index = tiles.begin; index < tiles.end; ++index) {
+      const int64_t first_row = index * kQdotTileRows;
+      const int64_t row_count = std::min(kQdotTileRows, output_size() - first_row);
+      std::byte* tile = packed->tiles.data() + index * tile_bytes;
+      if (format.has_value()) {
+        qdot_pack_tile(type, weight_.row(first_row), row_count, block_count, tile);
+      } else {
+        half_pack_tile(type, weight_.row(first_row), row_count, input_size(), tile);
+      }
     }
   });
   packed_ = std::move(packed);
 }
 
 ActivationType activations_for(ElementType weight, ActivationType wanted) {
-  return wanted == ActivationType::kInt8 && qdot_format(weight).has_value() ? ActivationType::kInt8
-                                                                            : ActivationType::kF32;
+  if (wanted != ActivationType::kInt8) return wanted;
+  if (weight == ElementType::kBF16) return ActivationType::kBF16;
+  return qdot_format(weight).has_value() ? ActivationType::kInt8 : ActivationType::kF32;
 }
 
 ActivationType LinearWeight::activations() const {
-  return packed_ == nullptr ? ActivationType::kF32 : ActivationType::kInt8;
+  return packed_ == nullptr ? ActivationType::kF32 : activations_for(weight_.type(), ActivationType::kInt8);
 }
 
 int64_t LinearWeight::traffic_bytes() const {
@@ -260,6 +304,7 @@ void LinearInput::set(const float* x, int64_t rows, int64_t columns) {
   row_count_ = rows;
   column_count_ = columns;
   is_quantised_ = false;
+  is_rounded_ = false;
 }
 
 const LinearInput::Quantised& LinearInput::quantised(Executor& executor) {
@@ -286,6 +331,25 @@ void LinearInput::quantise(Range rows, Range columns) {
     kernels.quantise(x_ + row * column_count_ + columns.begin, columns.end - columns.begin,
                      quantised_->blocks.data() + row * blocks_per_row + columns.begin / kQdotBlockValues);
   }
+}
+
+const LinearInput::Rounded& LinearInput::rounded(Executor& executor) {
+  if (is_rounded_) return *rounded_;
+  const int64_t stride = (column_count_ + 1) / 2 * 2;
+  const size_t value_count = static_cast<size_t>(row_count_ * stride);
+  if (rounded_ == nullptr) rounded_ = std::make_unique<Rounded>();
+  if (rounded_->values.size() < value_count) rounded_->values = AlignedArray<uint16_t>(value_count);
+  const HalfKernels& kernels = half_kernels(active_isa());
+  const int64_t grain_rows = std::max<int64_t>(1, kParallelWorkMin / 2 / column_count_);
+  executor.parallel_for(row_count_, grain_rows, [&](Range rows) {
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      uint16_t* values = rounded_->values.data() + row * stride;
+      kernels.round(x_ + row * column_count_, column_count_, values);
+      std::fill(values + column_count_, values + stride, uint16_t{0});
+    }
+  });
+  is_rounded_ = true;
+  return *rounded_;
 }
 
 void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {

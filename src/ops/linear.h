@@ -1,13 +1,15 @@
 // y = x · Wᵀ for a weight of any element type: the work of a language model.
 //
-// Two ways to read the activations:
+// Two ways to read the activations can be asked for:
 //   kF32   weights are decoded exactly as they lie in the file and multiplied in float32 (sums in float32);
-//   kInt8  each row of x is quantised once, in blocks of 32, to int8 with a float scale, shared by every matrix that
-//   reads it, and
-//          multiplied with weights rearranged at load into tiles of 16 rows. Types without such a path fall back to
-//          kF32.
-// Results do not depend on the thread count. With kInt8 a row also gives the same bits whatever other rows stand beside
-// it; kF32 uses a GEMM for many rows and a dot product for few, which differ in the last bits.
+//   kInt8  fast: weights are rearranged at load into tiles of 16 rows. How these are multiplied depends on their type:
+//            block formats  each row of x is quantised once, in blocks of 32, to int8 with a float scale, shared by
+//                           every matrix that reads it (kernels/qdot);
+//            BF16           x is rounded to BF16 once, likewise shared (kernels/halfdot);
+//            F16            x stays in float32 (kernels/halfdot);
+//            F32            as with kF32.
+// Results do not depend on the thread count. With kInt8, F32 weights excepted, a row also gives the same bits whatever
+// other rows stand beside it; kF32 uses a GEMM for many rows and a dot product for few, which differ in the last bits.
 #pragma once
 
 #include <cstdint>
@@ -20,22 +22,23 @@
 
 namespace pelton {
 
-enum class ActivationType { kF32, kInt8 };
+// kBF16 is what BF16 weights make of kInt8; it cannot be asked for.
+enum class ActivationType { kF32, kBF16, kInt8 };
 
-// How a weight of this type is multiplied where `wanted` is asked for: kF32 where it has no int8 path.
+// How a weight of this type reads activations where `wanted` is asked for.
 ActivationType activations_for(ElementType weight, ActivationType wanted);
 
 // A matrix [N, K] made ready for multiplication. Immutable, cheap to copy (shares), any thread may read it.
 class LinearWeight {
  public:
   LinearWeight() = default;
-  // Keeps `weight` (any decodable type, [N, K]) alive and, for kInt8, a packed copy where the type has a fast path.
+  // Keeps `weight` (any decodable type, [N, K]) alive and, for kInt8, a packed copy unless it is in F32.
   LinearWeight(Executor& executor, Tensor weight, ActivationType activations);
 
   int64_t output_size() const { return weight_.shape()[0]; }  // N
   int64_t input_size() const { return weight_.shape()[1]; }   // K
   const Tensor& tensor() const { return weight_; }            // as it lies in the file
-  // What really happens: kF32 where the type has no int8 path.
+  // What really happens: activations_for() its type.
   ActivationType activations() const;
   // Bytes that one use at one row must read.
   int64_t traffic_bytes() const;
@@ -48,7 +51,7 @@ class LinearWeight {
   std::shared_ptr<const Packed> packed_;
 };
 
-// The rows [M, K] that several linear layers read, and their int8 form, made when the first one asks for it.
+// The rows [M, K] that several linear layers read, and their int8 or BF16 form, made when the first one asks for it.
 // Reused from step to step: grows once, then allocates nothing.
 class LinearInput {
  public:
@@ -61,6 +64,10 @@ class LinearInput {
   struct Quantised;  // defined in ops/linear.cc
   // Makes the int8 form if it is not there yet.
   const Quantised& quantised(Executor& executor);
+
+  struct Rounded;  // defined in ops/linear.cc
+  // Makes the BF16 form if it is not there yet.
+  const Rounded& rounded(Executor& executor);
 
   // For whoever makes the rows, and their int8 form part by part while they are in the cache: start_quantising() makes
   // room, before the region; from then on the form counts as made, so that quantise() must see every part before anyone
@@ -78,7 +85,9 @@ class LinearInput {
   int64_t row_count_ = 0;
   int64_t column_count_ = 0;
   bool is_quantised_ = false;
+  bool is_rounded_ = false;
   std::unique_ptr<Quantised> quantised_;
+  std::unique_ptr<Rounded> rounded_;
 };
 
 // y [M, N] = x [M, K] · Wᵀ. Assigns.

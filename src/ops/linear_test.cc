@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "ops/elementwise.h"
 #include "quant/blocks.h"
+#include "quant/half.h"
 
 namespace pelton {
 namespace {
@@ -142,21 +143,62 @@ TEST_P(LinearInt8, ErrorIsThatOfRoundingTheActivations) {
   }
 }
 
-TEST_P(LinearInt8, ARowHasTheSameBitsInEveryBatchAndForEveryThreadCount) {
-  const Weight weight = make_weight(GetParam(), kN, k());
+INSTANTIATE_TEST_SUITE_P(Types, LinearInt8, testing::ValuesIn(kInt8Types), kTypeName);
+
+class LinearHalf : public testing::TestWithParam<ElementType> {};
+
+TEST_P(LinearHalf, ErrorIsThatOfTheSumsAndOfRoundingTheActivationsToBF16) {
+  const int64_t n = 55;
+  for (int64_t k : {1, 97, 352}) {
+    const Weight weight = make_weight(GetParam(), n, k);
+    for (int64_t m : {1, 2, 5, 8, 17, 33}) {
+      std::vector<float> x = random_floats(m * k, 31);
+      const std::vector<float> y = run_linear(2, weight, ActivationType::kInt8, x.data(), m);
+      if (GetParam() == ElementType::kBF16) {
+        for (float& value : x) value = f32_from_bf16(bf16_from_f32(value));
+      }
+      for (int64_t i = 0; i < m; ++i) {
+        for (int64_t j = 0; j < n; ++j) {
+          double expected = 0;
+          double magnitude = 0;
+          for (int64_t l = 0; l < k; ++l) {
+            const double term =
+                static_cast<double>(weight.values[static_cast<size_t>(j * k + l)]) * x[static_cast<size_t>(i * k + l)];
+            expected += term;
+            magnitude += std::abs(term);
+          }
+          // Each addition of a sum, and that of the two sums, rounds by at most 2^-24 of no more than `magnitude`.
+          const double bound = static_cast<double>(k + 1) * 0x1p-24 * magnitude;
+          ASSERT_NEAR(y[static_cast<size_t>(i * n + j)], expected, bound) << m << " rows of " << k;
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, LinearHalf, testing::Values(ElementType::kBF16, ElementType::kF16), kTypeName);
+
+class LinearPacked : public testing::TestWithParam<ElementType> {};
+
+TEST_P(LinearPacked, ARowHasTheSameBitsInEveryBatchAndForEveryThreadCount) {
+  const int64_t n = 55;
+  const int64_t block_elements = info(GetParam()).block_elements;
+  const int64_t k = block_elements == 256 ? 512 : block_elements == 1 ? 351 : 352;
+  const Weight weight = make_weight(GetParam(), n, k);
   const int64_t m = 70;
-  const std::vector<float> x = random_floats(m * k(), 37);
+  const std::vector<float> x = random_floats(m * k, 37);
   const std::vector<float> all = run_linear(1, weight, ActivationType::kInt8, x.data(), m);
   EXPECT_EQ(run_linear(2, weight, ActivationType::kInt8, x.data(), m), all);
   EXPECT_EQ(run_linear(3, weight, ActivationType::kInt8, x.data(), m), all);
   for (int64_t rows : {1, 3, 8, 9, 31, 32, 65}) {
     const int64_t first = m - rows;
-    const std::vector<float> some = run_linear(2, weight, ActivationType::kInt8, x.data() + first * k(), rows);
-    EXPECT_EQ(std::memcmp(some.data(), all.data() + first * kN, some.size() * sizeof(float)), 0) << rows << " rows";
+    const std::vector<float> some = run_linear(2, weight, ActivationType::kInt8, x.data() + first * k, rows);
+    EXPECT_EQ(std::memcmp(some.data(), all.data() + first * n, some.size() * sizeof(float)), 0) << rows << " rows";
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, LinearInt8, testing::ValuesIn(kInt8Types), kTypeName);
+INSTANTIATE_TEST_SUITE_P(Int8Types, LinearPacked, testing::ValuesIn(kInt8Types), kTypeName);
+INSTANTIATE_TEST_SUITE_P(HalfTypes, LinearPacked, testing::Values(ElementType::kBF16, ElementType::kF16), kTypeName);
 
 TEST(Linear, SaysWhatReallyHappens) {
   Executor executor(1);
@@ -167,6 +209,13 @@ TEST(Linear, SaysWhatReallyHappens) {
   const Weight f32 = make_weight(ElementType::kF32, 48, 256);
   EXPECT_EQ(LinearWeight(executor, f32.tensor, ActivationType::kInt8).activations(), ActivationType::kF32);
   EXPECT_EQ(LinearWeight(executor, f32.tensor, ActivationType::kInt8).traffic_bytes(), f32.tensor.size_bytes());
+  const Weight bf16 = make_weight(ElementType::kBF16, 48, 50);
+  EXPECT_EQ(LinearWeight(executor, bf16.tensor, ActivationType::kInt8).activations(), ActivationType::kBF16);
+  EXPECT_EQ(LinearWeight(executor, bf16.tensor, ActivationType::kF32).activations(), ActivationType::kF32);
+  EXPECT_EQ(LinearWeight(executor, bf16.tensor, ActivationType::kInt8).traffic_bytes(), bf16.tensor.size_bytes());
+  const Weight f16 = make_weight(ElementType::kF16, 37, 50);
+  EXPECT_EQ(LinearWeight(executor, f16.tensor, ActivationType::kInt8).activations(), ActivationType::kF32);
+  EXPECT_EQ(LinearWeight(executor, f16.tensor, ActivationType::kInt8).traffic_bytes(), 48 * 50 * 2);
 }
 
 TEST(Linear, AnInputIsSharedAndReused) {
@@ -203,7 +252,7 @@ class SharedProducts : public testing::TestWithParam<ActivationType> {
 };
 
 TEST_P(SharedProducts, AGroupGivesTheBitsOfEachProductAlone) {
-  const Weight weights[] = {make_weight(ElementType::kQ4_1, 75, kK), make_weight(ElementType::kF16, 16, kK),
+  const Weight weights[] = {make_weight(ElementType::kQ4_1, 75, kK), make_weight(ElementType::kBF16, 16, kK),
                             make_weight(ElementType::kQ8_0, 5, kK), make_weight(ElementType::kF32, 33, kK)};
   for (const int thread_count : {1, 2, 3, 8}) {
     Executor executor(thread_count);
@@ -228,8 +277,8 @@ TEST_P(SharedProducts, AGroupGivesTheBitsOfEachProductAlone) {
 }
 
 TEST_P(SharedProducts, GatedLinearGivesTheBitsOfItsChain) {
-  const Weight weights[] = {make_weight(ElementType::kQ4_1, kF, kK), make_weight(ElementType::kF16, kF, kK),
-                            make_weight(ElementType::kQ8_0, kF, kK)};
+  const Weight weights[] = {make_weight(ElementType::kQ4_1, kF, kK), make_weight(ElementType::kF32, kF, kK),
+                            make_weight(ElementType::kBF16, kF, kK)};
   const Weight down = make_weight(ElementType::kQ8_0, 20, kF);
   for (const int thread_count : {1, 2, 3}) {
     Executor executor(thread_count);
