@@ -26,7 +26,8 @@ constexpr int64_t kL2BytesPerThread = 256 << 10;
 // What a call is, in words; one overload a kind.
 class CallDescriber {
  public:
-  CallDescriber(const Model& model, ActivationType activations) : model_(model), activations_(activations) {}
+  CallDescriber(const Model& model, ActivationType activations, ElementType kv_type)
+      : model_(model), activations_(activations), kv_type_(kv_type) {}
 
   std::string describe(const LayerCall& call) const {
     return fmt::format("{} {}", layer_kind_name(call.kind),
@@ -38,9 +39,10 @@ class CallDescriber {
     for (const LayerCall& part : call.parts) {
       if (multiplication(part) == "int8") return "int8";
     }
-    const bool is_int8 = std::holds_alternative<LinearCall>(call.kind) &&
-                         multiplies_int8(model_.weights.at(call.weight).type(), activations_);
-    return is_int8 ? "int8" : "f32";
+    const bool is_int8_linear = std::holds_alternative<LinearCall>(call.kind) &&
+                                multiplies_int8(model_.weights.at(call.weight).type(), activations_);
+    const bool is_int8_attention = std::holds_alternative<AttentionCall>(call.kind) && kv_type_ == ElementType::kI8;
+    return is_int8_linear || is_int8_attention ? "int8" : "f32";
   }
 
  private:
@@ -72,6 +74,7 @@ class CallDescriber {
 
   const Model& model_;
   ActivationType activations_;
+  ElementType kv_type_;
 };
 
 struct CallGroup {
@@ -120,7 +123,7 @@ class KernelBench {
   }
 
   void group_calls(const StepRows& rows) {
-    const CallDescriber describer(model_, options_.activations);
+    const CallDescriber describer(model_, options_.activations, options_.kv_type);
     const WorkModel work_model = {decoder_.graph(), options_.kv_type,
                                   [&](std::string_view weight) { return model_.weights.at(weight).size_bytes(); }};
     const std::vector<CallWork> work = step_work(work_model, rows);

@@ -30,8 +30,12 @@ class SharedInput {
  public:
   // Valid until the second call after this one that asks for another value.
   LinearInput& of(const Activation& activation);
-  // Forgets: the values of the step before are gone.
-  void start_step() { values_[0] = values_[1] = -1; }
+  // Forgets: the values of the step before are gone. Every step uses the two in the same order, so that neither grows
+  // in a step like an earlier one.
+  void start_step() {
+    values_[0] = values_[1] = -1;
+    latest_ = 0;
+  }
 
  private:
   LinearInput inputs_[2];

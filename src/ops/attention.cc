@@ -34,7 +34,8 @@ struct Job {
   const float* q;
   const KvLayerCache& cache;
   float* out;
-  float* log_sum_exp;  // null: not wanted
+  float* log_sum_exp;                        // null: not wanted
+  const AttentionInt8Query* int8_queries{};  // [T, H], for a cache in 8 bits
 
   int64_t group_size() const { return shape.query_head_count / shape.key_value_head_count; }
   int64_t padded_width() const { return padded_head_width(shape.head_width); }
@@ -107,34 +108,6 @@ auto attend_kernel(const AttentionKernels& kernels, ElementType type) {
   return kernels.attend_int8;
 }
 
-// The queries of a unit in 8 bits.
-class Int8Queries {
- public:
-  void quantise(const Job& job, const Unit& unit) {
-    const auto quantise_row = attention_kernels(active_isa()).quantise_row;
-    const int64_t width = job.shape.head_width;
-    const int64_t padded_width = (width + 3) / 4 * 4;
-    int8_t* values = values_.reserve(unit.state_count() * padded_width);
-    AttentionInt8Query* queries = queries_.reserve(unit.state_count());
-    for (int64_t i = 0; i < unit.state_count(); ++i) {
-      const int64_t index = query_index(job, unit, unit.head_begin + i / unit.query_count, i % unit.query_count);
-      int8_t* row = values + i * padded_width;
-      const AttentionInt8Row quantised = quantise_row(job.q + index * width, width, row);
-      std::fill(row + width, row + padded_width, int8_t{0});
-      queries[i] = {row, quantised.scale * job.shape.scale, quantised.sum};
-    }
-    first_ = queries;
-  }
-  const AttentionInt8Query* of_head(const Unit& unit, int64_t head_index) const {
-    return first_ + head_index * unit.query_count;
-  }
-
- private:
-  Scratch<int8_t> values_;
-  Scratch<AttentionInt8Query> queries_;
-  const AttentionInt8Query* first_ = nullptr;
-};
-
 using TileBlocks = std::array<const std::byte*, kAttentionTilePages>;
 
 // The blocks of one head for the pages from `position` on; beyond the last page of the context, that one again.
@@ -154,10 +127,8 @@ TileBlocks tile_blocks(const Job& job, const Unit& unit, int64_t head, int64_t p
 void attend_chunk(const Job& job, const Unit& unit, int64_t chunk, const SoftmaxState& state) {
   const auto& kernels = attention_kernels(active_isa());
   const auto attend = attend_kernel(kernels, job.cache.type());
-  const bool is_int8 = job.cache.type() == ElementType::kI8;
-  static thread_local Int8Queries int8_queries;
-  if (is_int8) int8_queries.quantise(job, unit);
   const float* queries[kAttentionQueriesMax];
+  AttentionInt8Query int8_queries[kAttentionQueriesMax];
   int64_t visible_counts[kAttentionQueriesMax];
   alignas(kCacheLineBytes) float weights[kAttentionQueriesMax * kTile];
 
@@ -176,7 +147,9 @@ void attend_chunk(const Job& job, const Unit& unit, int64_t chunk, const Softmax
       const TileBlocks next_blocks =
           has_next ? tile_blocks(job, unit, is_last_head ? unit.head_begin : head + 1, next_position) : blocks;
       for (int64_t i = 0; i < unit.query_count; ++i) {
-        queries[i] = job.q + query_index(job, unit, head, i) * job.shape.head_width;
+        const int64_t index = query_index(job, unit, head, i);
+        queries[i] = job.q + index * job.shape.head_width;
+        if (job.int8_queries != nullptr) int8_queries[i] = job.int8_queries[index];
       }
       const int64_t first_state = head_index * unit.query_count;
       attend({.blocks = blocks.data(),
@@ -186,7 +159,7 @@ void attend_chunk(const Job& job, const Unit& unit, int64_t chunk, const Softmax
               .scale = job.shape.scale,
               .query_count = unit.query_count,
               .queries = queries,
-              .int8_queries = is_int8 ? int8_queries.of_head(unit, head_index) : nullptr,
+              .int8_queries = int8_queries,
               .visible_counts = visible_counts,
               .weights = weights,
               .state = {state.maximum + first_state, state.sum + first_state,
@@ -196,11 +169,9 @@ void attend_chunk(const Job& job, const Unit& unit, int64_t chunk, const Softmax
   }
 }
 
-// The whole unit on one thread.
-void attend_unit(const Job& job, const Unit& unit) {
-  static thread_local Scratch<float> scratch;
+// The whole unit on one thread. memory: room for two states.
+void attend_unit(const Job& job, const Unit& unit, float* memory) {
   const int64_t floats = state_floats(job, unit);
-  float* memory = scratch.reserve(2 * floats);
   const SoftmaxState total = state_at(unit, memory);
   const SoftmaxState part = state_at(unit, memory + floats);
   clear(job, unit, total);
@@ -213,17 +184,17 @@ void attend_unit(const Job& job, const Unit& unit) {
   finish(job, unit, total, {0, unit.state_count()});
 }
 
-// Runs body(item) for each item, the last one first (it is the longest where contexts grow), each on the thread that
-// is free next. Without a region where `operations` are few.
+// Runs body(item, thread) for each item, the last one first (it is the longest where contexts grow), each on the thread
+// that is free next. Without a region where `operations` are few.
 template <typename Body>
 void for_each_item(Executor& executor, int64_t count, int64_t operations, const Body& body) {
   if (operations < kParallelOperationsMin || count <= 1) {
-    for (int64_t item = count - 1; item >= 0; --item) body(item);
+    for (int64_t item = count - 1; item >= 0; --item) body(item, 0);
     return;
   }
   std::atomic<int64_t> rest = count;
-  executor.parallel([&](int, int) {
-    for (int64_t item = --rest; item >= 0; item = --rest) body(item);
+  executor.parallel([&](int thread, int) {
+    for (int64_t item = --rest; item >= 0; item = --rest) body(item, thread);
   });
 }
 
@@ -290,8 +261,34 @@ void append_units(const Job& job, bool heads_together, std::vector<Unit>& units)
   }
 }
 
-void attend(Executor& executor, const Job& job) {
+// All queries of the rows in 8 bits, [T, H].
+const AttentionInt8Query* quantise_queries(Executor& executor, const Job& job) {
+  static thread_local Scratch<int8_t> values_scratch;
+  static thread_local Scratch<AttentionInt8Query> queries_scratch;
+  int64_t row_count = 0;
+  for (const AttentionSequence& sequence : job.sequences) {
+    row_count = std::max(row_count, sequence.row_begin + sequence.row_count);
+  }
+  const int64_t count = row_count * job.shape.query_head_count;
+  const int64_t width = job.shape.head_width;
+  const int64_t padded_width = (width + 3) / 4 * 4;
+  int8_t* values = values_scratch.reserve(count * padded_width);
+  AttentionInt8Query* queries = queries_scratch.reserve(count);
+  const auto quantise_row = attention_kernels(active_isa()).quantise_row;
+  executor.parallel_for(count, parallel_grain(count, width), [&](Range range) {
+    for (int64_t i = range.begin; i < range.end; ++i) {
+      int8_t* row = values + i * padded_width;
+      const AttentionInt8Row quantised = quantise_row(job.q + i * width, width, row);
+      std::fill(row + width, row + padded_width, int8_t{0});
+      queries[i] = {row, quantised.scale * job.shape.scale, quantised.sum};
+    }
+  });
+  return queries;
+}
+
+void attend(Executor& executor, Job job) {
   CHECK(job.shape.query_head_count % job.shape.key_value_head_count == 0);
+  if (job.cache.type() == ElementType::kI8) job.int8_queries = quantise_queries(executor, job);
   // Enough that a thread which started late or was interrupted can be made up for.
   const int64_t wanted_items = executor.thread_count() == 1 ? 1 : 4 * executor.thread_count();
   int64_t chunk_count = 0;
@@ -311,8 +308,16 @@ void attend(Executor& executor, const Job& job) {
   if (unit_count < wanted_items && chunk_count > unit_count && operations >= kParallelOperationsMin) {
     return attend_chunks_apart(executor, job, all_units);
   }
-  for_each_item(executor, unit_count, operations,
-                [&](int64_t index) { attend_unit(job, all_units[static_cast<size_t>(index)]); });
+  int64_t floats_max = 0;
+  for (const Unit& unit : units) floats_max = std::max(floats_max, state_floats(job, unit));
+  // Cut out for all threads here: memory that each got for itself would grow whenever one meets a larger unit than
+  // before.
+  static thread_local Scratch<float> scratch;
+  const int64_t thread_floats = (2 * floats_max + 15) / 16 * 16;
+  float* memory = scratch.reserve(thread_floats * executor.thread_count());
+  for_each_item(executor, unit_count, operations, [&](int64_t index, int thread) {
+    attend_unit(job, all_units[static_cast<size_t>(index)], memory + thread * thread_floats);
+  });
 }
 
 }  // namespace

@@ -1,0 +1,99 @@
+// A step of the decoder allocates nothing once the largest has been seen. Counts the C library's allocations of the
+// whole program, on every thread; not under sanitizers, which bring their own.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "io/hf_folder.h"
+#include "model/bundle.h"
+#include "model/decoder.h"
+#include "model/model.h"
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+namespace {
+std::atomic<int64_t> allocation_count = 0;
+}  // namespace
+
+// glibc's own, under the names that its headers do not declare.
+extern "C" {
+void* __libc_malloc(size_t bytes);
+void* __libc_memalign(size_t alignment, size_t bytes);
+void* __libc_realloc(void* memory, size_t bytes);
+
+void* malloc(size_t bytes) {
+  ++allocation_count;
+  return __libc_malloc(bytes);
+}
+void* aligned_alloc(size_t alignment, size_t bytes) {
+  ++allocation_count;
+  return __libc_memalign(alignment, bytes);
+}
+void* realloc(void* memory, size_t bytes) {
+  ++allocation_count;
+  return __libc_realloc(memory, bytes);
+}
+}
+
+namespace pelton {
+namespace {
+
+void expect_no_allocations(const std::shared_ptr<const Model>& model, ActivationType activations) {
+  Executor executor(2);
+  Decoder decoder(executor, model,
+                  {.activations = activations, .kv_type = default_kv_type(activations), .page_count = 8});
+  const std::vector<int32_t> first_pages = {0, 2, 4, 6};
+  const std::vector<int32_t> second_pages = {1, 3, 5, 7};
+  const StepBatch prompts = {.tokens = std::vector<int32_t>(60, 3),
+                             .sequences = {{0, 30, 0, first_pages}, {30, 30, 0, second_pages}},
+                             .logit_rows = {29, 59}};
+  decoder.step(prompts);
+  for (int32_t position = 30; position < 60; ++position) {
+    const StepBatch decode = {.tokens = {1, 2},
+                              .sequences = {{0, 1, position, first_pages}, {1, 1, position, second_pages}},
+                              .logit_rows = {0, 1}};
+    // The first of these may make room of its own: few rows take other paths than many.
+    const int64_t before = allocation_count;
+    decoder.step(decode);
+    const int64_t count = allocation_count - before;
+    EXPECT_TRUE(position <= 32 || count == 0) << count << " at position " << position;
+  }
+  const int64_t before = allocation_count;
+  decoder.step(prompts);
+  EXPECT_EQ(allocation_count - before, 0) << "the same prompts again";
+}
+
+class DecoderAllocations : public testing::TestWithParam<ActivationType> {};
+
+TEST_P(DecoderAllocations, AStepAllocatesNothingOnceTheLargestWasSeen) {
+  const std::filesystem::path folder = std::filesystem::path(PELTON_GOLDEN_DIR) / "arch" / "llama";
+  expect_no_allocations(load_hugging_face_model(folder, read_hf_folder(folder).config), GetParam());
+}
+
+TEST_P(DecoderAllocations, NeitherWithQuantisedWeights) {
+  const char* path = std::getenv("PELTON_DEMO_MODEL");
+  std::shared_ptr<const ModelBundle> bundle;
+  try {
+    bundle = load_bundle(path != nullptr ? path : "smollm2-135m-instruct-q4_1");
+  } catch (const Error& error) {
+    GTEST_SKIP() << "no demo model: " << error.what();
+  }
+  expect_no_allocations(bundle->model, GetParam());
+}
+
+TEST(AllocationCount, CountsWhatTheProgramAllocates) {
+  const int64_t before = allocation_count;
+  const std::vector<float> floats(1000);
+  const AlignedArray<float> aligned(1000);
+  EXPECT_EQ(allocation_count - before, 2) << floats.data() << aligned.data();
+}
+
+INSTANTIATE_TEST_SUITE_P(Activations, DecoderAllocations, testing::Values(ActivationType::kInt8, ActivationType::kF32));
+
+}  // namespace
+}  // namespace pelton
+
+#endif
