@@ -38,7 +38,7 @@ def test_each_command_has_help_with_examples(pelton, command):
 @pytest.mark.parametrize("command", RUNS_A_MODEL)
 def test_whatever_runs_a_model_lets_choose_threads_and_precision(pelton, command):
     text = pelton(command, "--help").stdout
-    for option in ("--model", "--threads", "--activations {int8,f32}", "--kv-type {f32,bf16}"):
+    for option in ("--model", "--threads", "--activations {int8,f32}", "--kv-type {f32,bf16,int8}"):
         assert option in text
 
 
