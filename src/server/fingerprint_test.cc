@@ -31,7 +31,7 @@ TEST(Fingerprint, ChangesWithWhatAltersAnswers) {
 
 TEST(Fingerprint, StaysWithWhatDoesNot) {
   const std::string plain = fingerprint_with([](auto&, auto&) {});
-  EXPECT_EQ(plain, fingerprint_with([](auto&, auto& options) { options.kv_type = ElementType::kBF16; })) << "default";
+  EXPECT_EQ(plain, fingerprint_with([](auto&, auto& options) { options.kv_type = ElementType::kI8; })) << "default";
   EXPECT_EQ(plain, fingerprint_with([](auto&, auto& options) { options.thread_count = 3; }));
   EXPECT_EQ(plain, fingerprint_with([](auto&, auto& options) { options.queue_length_max = 5; }));
 }

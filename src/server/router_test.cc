@@ -56,6 +56,16 @@ class RecordingReply final : public Reply {
     if (on_abandoned_) on_abandoned_();
   }
 
+  // As a connection that ends: what was posted and is never worked on holds the reply, as the callback does.
+  void close() {
+    std::deque<std::function<void()>> posted;
+    {
+      const std::lock_guard lock(mutex_);
+      posted.swap(posted_);
+    }
+    on_abandoned_ = nullptr;
+  }
+
   const HttpResponse& response() const { return response_.value(); }
   json::value body() const { return parse_json(response().body, "reply"); }
   const std::vector<std::string>& events() const { return events_; }
@@ -83,6 +93,7 @@ class RouterTest : public testing::Test {
   std::shared_ptr<RecordingReply> send(HttpRequest request) {
     if (!engine_) start({});
     auto reply = std::make_shared<RecordingReply>();
+    replies_.push_back(reply);
     dispatch(*context_, std::move(request), reply);
     return reply;
   }
@@ -102,6 +113,13 @@ class RouterTest : public testing::Test {
                                 .workers = *workers_});
   }
 
+  void TearDown() override {
+    workers_.reset();
+    engine_.reset();
+    for (const std::shared_ptr<RecordingReply>& reply : replies_) reply->close();
+  }
+
+  std::vector<std::shared_ptr<RecordingReply>> replies_;
   FakeRunner::Options runner_;
   std::shared_ptr<const Tokenizer> tokenizer_ = FakeTokenizer::with_size(64);
   std::shared_ptr<const ChatTemplate> chat_template_;
