@@ -1,20 +1,33 @@
 #include "bench/compute_path.h"
 
+#include <algorithm>
+#include <map>
+
 namespace pelton {
 
-bool multiplies_int8(ElementType weight, ActivationType activations) {
-  return activations_for(weight, activations) == ActivationType::kInt8;
+std::string_view multiplication_type(ElementType weight, ActivationType activations) {
+  switch (activations_for(weight, activations)) {
+    case ActivationType::kInt8:
+      return "int8";
+    case ActivationType::kBF16:
+      return "bf16";
+    case ActivationType::kF32:
+      return "f32";
+  }
+  return "f32";
 }
 
 std::string_view multiplication_type(const Model& model, ActivationType activations) {
-  int64_t int8_count = 0;
-  int64_t other_count = 0;
+  std::map<std::string_view, int64_t> counts;
   for (const LayerCall& call : model.graph.calls) {
     if (!std::holds_alternative<LinearCall>(call.kind)) continue;
     const Tensor& weight = model.weights.at(call.weight);
-    (multiplies_int8(weight.type(), activations) ? int8_count : other_count) += weight.shape().element_count();
+    counts[multiplication_type(weight.type(), activations)] += weight.shape().element_count();
   }
-  return int8_count > other_count ? "int8" : "f32";
+  if (counts.empty()) return "f32";
+  return std::max_element(counts.begin(), counts.end(),
+                          [](const auto& a, const auto& b) { return a.second < b.second; })
+      ->first;
 }
 
 }  // namespace pelton

@@ -10,10 +10,10 @@
 
 namespace pelton {
 
-// Activations of this kind meet weights of this type in INT8.
-bool multiplies_int8(ElementType weight, ActivationType activations);
+// In what these activations meet weights of this type: "int8", "bf16" or "f32".
+std::string_view multiplication_type(ElementType weight, ActivationType activations);
 
-// The type of most of a model's multiplications: "int8" or "f32".
+// That of most of a model's multiplications.
 std::string_view multiplication_type(const Model& model, ActivationType activations);
 
 }  // namespace pelton

@@ -37,12 +37,13 @@ class CallDescriber {
   // The type in which a call multiplies.
   std::string_view multiplication(const LayerCall& call) const {
     for (const LayerCall& part : call.parts) {
-      if (multiplication(part) == "int8") return "int8";
+      if (std::holds_alternative<LinearCall>(part.kind)) return multiplication(part);
     }
-    const bool is_int8_linear = std::holds_alternative<LinearCall>(call.kind) &&
-                                multiplies_int8(model_.weights.at(call.weight).type(), activations_);
+    if (std::holds_alternative<LinearCall>(call.kind)) {
+      return multiplication_type(model_.weights.at(call.weight).type(), activations_);
+    }
     const bool is_int8_attention = std::holds_alternative<AttentionCall>(call.kind) && kv_type_ == ElementType::kI8;
-    return is_int8_linear || is_int8_attention ? "int8" : "f32";
+    return is_int8_attention ? "int8" : "f32";
   }
 
  private:
