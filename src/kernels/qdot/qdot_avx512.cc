@@ -151,7 +151,8 @@ void multiply_tile(const std::byte* tile, int64_t block_count, const QdotActivat
 #pragma GCC unroll 8
     for (int row = 0; row < kRows; ++row) {
       const QdotActivation& activation = activations[row * block_count + block];
-      // Two chains, so that one row alone does not wait for eight latencies.
+      // Two chains, so that few rows do not wait for eight latencies each; many overlap, and save the addition.
+      constexpr bool kHasTwoChains = kRows <= 4 || Layout::kScaleCount == 2;
       __m512i dot = _mm512_setzero_si512();
       __m512i dot_high = _mm512_setzero_si512();
       if constexpr (Layout::kScaleCount == 2) {
@@ -163,7 +164,8 @@ void multiply_tile(const std::byte* tile, int64_t block_count, const QdotActivat
 #pragma GCC unroll 4
       for (int slice = 0; slice < kSlices / 2; ++slice) {
         dot = _mm512_dpbusd_epi32(dot, slices[slice], broadcast4(activation.values + 4 * slice));
-        dot_high = _mm512_dpbusd_epi32(dot_high, slices[slice + 4], broadcast4(activation.values + 4 * slice + 16));
+        __m512i& chain = kHasTwoChains ? dot_high : dot;
+        chain = _mm512_dpbusd_epi32(chain, slices[slice + 4], broadcast4(activation.values + 4 * slice + 16));
       }
       const __m512 scale = _mm512_set1_ps(activation.scale);
       if constexpr (Layout::kScaleCount == 2) {
@@ -171,7 +173,7 @@ void multiply_tile(const std::byte* tile, int64_t block_count, const QdotActivat
         const __m512 block_sum = _mm512_fmadd_ps(scales, _mm512_cvtepi32_ps(dot), scaled_high);
         sums[row] = _mm512_fmadd_ps(block_sum, scale, sums[row]);
       } else {
-        dot = _mm512_add_epi32(dot, dot_high);
+        if constexpr (kHasTwoChains) dot = _mm512_add_epi32(dot, dot_high);
         sums[row] = _mm512_fmadd_ps(_mm512_mul_ps(scales, scale), _mm512_cvtepi32_ps(dot), sums[row]);
       }
       if constexpr (Layout::kHasMinimum) {
