@@ -20,9 +20,11 @@ std::atomic<int64_t> allocation_count = 0;
 
 // glibc's own, under the names that its headers do not declare.
 extern "C" {
+// NOLINTBEGIN(readability-identifier-naming)
 void* __libc_malloc(size_t bytes);
 void* __libc_memalign(size_t alignment, size_t bytes);
 void* __libc_realloc(void* memory, size_t bytes);
+// NOLINTEND(readability-identifier-naming)
 
 void* malloc(size_t bytes) {
   ++allocation_count;
