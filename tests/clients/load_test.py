@@ -120,7 +120,7 @@ def test_sigterm_does_not_wait_for_half_a_request():
 
 
 def test_sigterm_lets_answers_finish_and_full_queue_is_429():
-    server = Server("--context", "512", "--max-sequences", "1", "--queue", "1")
+    server = Server("--context", "512", "--max-sequences", "1", "--queue", "1", "--drain-seconds", "120")
     client = server.client()
     running = begin_stream(server, max_tokens=450)
     server.wait_for(lambda health: health["requests_running"] == 1)
