@@ -137,13 +137,8 @@ inline void add_rows(const Weights& weights, const Rows<Element>& rows, int64_t 
   if (d < head_width) add_rows_at<N, 1, true>(weights, rows, d, head_width - d, outputs, output_stride);
 }
 
-// Turns a query's scores into weights e^(score - maximum), zero where not visible, and rescales what it had summed up.
-inline void soften(float* scores, int64_t padded_count, int64_t visible_count, int64_t padded_width, float& maximum,
-                   float& sum, float* output) {
-  if (visible_count <= 0) {
-    for (int64_t t = 0; t < padded_count; t += Vec::kWidth) store(scores + t, splat(0));
-    return;
-  }
+// Scores from visible_count on become -infinity. Gives the largest of the others and `maximum`.
+inline float hide_invisible(float* scores, int64_t padded_count, int64_t visible_count, float maximum) {
   const Vec lowest = splat(-__builtin_inff());
   Vec largest = splat(maximum);
   for (int64_t t = 0; t < padded_count; t += Vec::kWidth) {
@@ -151,7 +146,17 @@ inline void soften(float* scores, int64_t padded_count, int64_t visible_count, i
     store(scores + t, visible);
     largest = max(largest, visible);
   }
-  const float new_maximum = reduce_max(largest);
+  return reduce_max(largest);
+}
+
+// Turns a query's scores into weights e^(score - maximum), zero where not visible, and rescales what it had summed up.
+inline void soften(float* scores, int64_t padded_count, int64_t visible_count, int64_t padded_width, float& maximum,
+                   float& sum, float* output) {
+  if (visible_count <= 0) {
+    for (int64_t t = 0; t < padded_count; t += Vec::kWidth) store(scores + t, splat(0));
+    return;
+  }
+  const float new_maximum = hide_invisible(scores, padded_count, visible_count, maximum);
   Vec sums = splat(0);
   for (int64_t t = 0; t < padded_count; t += Vec::kWidth) {
     const Vec weight = exp(load(scores + t) - splat(new_maximum));

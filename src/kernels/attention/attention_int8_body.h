@@ -113,14 +113,7 @@ struct Int8Weights {
 inline Int8Weights soften_int8(float* scores, const std::byte* const* blocks, const KvInt8Layout& layout,
                                int64_t padded_count, int64_t visible_count, float& maximum, float& sum,
                                uint8_t* bytes) {
-  const Vec lowest = splat(-__builtin_inff());
-  Vec largest = splat(maximum);
-  for (int64_t t = 0; t < padded_count; t += Vec::kWidth) {
-    const Vec visible = keep_first(load(scores + t), visible_count - t, lowest);
-    store(scores + t, visible);
-    largest = max(largest, visible);
-  }
-  const float new_maximum = reduce_max(largest);
+  const float new_maximum = hide_invisible(scores, padded_count, visible_count, maximum);
   Vec sums = splat(0);
   Vec largest_weight = splat(0);
   for (int64_t t = 0; t < padded_count; t += Vec::kWidth) {
@@ -230,6 +223,13 @@ void attend_int8(const AttentionTile& tile) {
     }
   });
 }
+
+constexpr AttentionKernels kKernels = {.attend_f32 = attend<float>,
+                                       .attend_bf16 = attend<uint16_t>,
+                                       .attend_int8 = attend_int8,
+                                       .quantise_row = quantise_row,
+                                       .gradient_block = gradient_block,
+                                       .add_weighted_rows = add_weighted_rows};
 
 }  // namespace
 }  // namespace pelton
