@@ -147,6 +147,9 @@ inline Vec load_first(const uint16_t* source, int64_t count) {
 
 inline Vec operator-(Vec a) { return splat(0.0f) - a; }
 
+// Asks for the cache line at `address`, which need not be readable.
+inline void prefetch_line(const void* address) { __builtin_prefetch(address); }
+
 // e^x within 2 ulp over the whole range, subnormal results and infinities included; NaN stays NaN.
 // x = n ln 2 + r with |r| <= ln 2 / 2; the Taylor series of e^r to r^7 is off by at most 0.347^8 / 8! = 5e-9 of it.
 inline Vec exp(Vec x) {

@@ -55,9 +55,9 @@ inline void score_page(const float* const* queries, int64_t head_width, const El
   int64_t d = 0;
   for (; d + 2 <= head_width; d += 2) {
     if (prefetch != nullptr) {
-      _mm_prefetch(reinterpret_cast<const char*>(prefetch + d * kPage), _MM_HINT_T0);
+      prefetch_line(prefetch + d * kPage);
       if constexpr (sizeof(Element) == 4) {
-        _mm_prefetch(reinterpret_cast<const char*>(prefetch + (d + 1) * kPage), _MM_HINT_T0);
+        prefetch_line(prefetch + (d + 1) * kPage);
       }
     }
     add_dimension(0, d);
@@ -106,7 +106,7 @@ inline void add_rows_at(const Weights& weights, const Rows<Element>& rows, int64
       if (prefetch != nullptr) {
         constexpr int64_t kLine = 64 / sizeof(Element);
         for (int64_t line = 0; line < D * Vec::kWidth; line += kLine) {
-          _mm_prefetch(reinterpret_cast<const char*>(prefetch + r * rows.row_stride + line), _MM_HINT_T0);
+          prefetch_line(prefetch + r * rows.row_stride + line);
         }
       }
       Vec value[D];

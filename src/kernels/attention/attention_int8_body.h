@@ -85,7 +85,7 @@ inline void score_page_int8(const AttentionInt8Query* queries, const KvInt8Layou
   constexpr int64_t kVecBytes = 4 * Vec::kWidth;
   const int64_t width = layout.key_width();
   for (int64_t d = 0; d < width; d += 4) {
-    if (prefetch != nullptr) _mm_prefetch(reinterpret_cast<const char*>(prefetch + d * kPage), _MM_HINT_T0);
+    if (prefetch != nullptr) prefetch_line(prefetch + d * kPage);
     IntVec key[kPageVecs];
     for (int v = 0; v < kPageVecs; ++v) key[v] = load_bytes(block + d * kPage + v * kVecBytes);
 #pragma GCC unroll 8
@@ -159,7 +159,7 @@ inline void add_values_int8(const uint8_t (*bytes)[kTile], const Int8Weights* we
       for (int v = 0; v < D; ++v) value[v] = load_bytes(values[page] + at + v * kVecBytes);
       if (prefetch != nullptr) {
         for (int64_t line = 0; line < D * kVecBytes; line += 64) {
-          _mm_prefetch(reinterpret_cast<const char*>(prefetch[page] + at + line), _MM_HINT_T0);
+          prefetch_line(prefetch[page] + at + line);
         }
       }
 #pragma GCC unroll 8
@@ -187,9 +187,9 @@ void attend_int8(const AttentionTile& tile) {
     values[page] = tile.blocks[page] + layout.values_at();
     if (tile.next_blocks == nullptr) continue;
     next_values[page] = tile.next_blocks[page] + layout.values_at();
-    const char* scales = reinterpret_cast<const char*>(tile.next_blocks[page] + layout.key_scales_at());
-    _mm_prefetch(scales, _MM_HINT_T0);
-    _mm_prefetch(scales + 64, _MM_HINT_T0);
+    const std::byte* scales = tile.next_blocks[page] + layout.key_scales_at();
+    prefetch_line(scales);
+    prefetch_line(scales + 64);
   }
 
   for_query_blocks(tile.query_count, [&]<int N>(int64_t first) {
