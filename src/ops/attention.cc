@@ -320,6 +320,34 @@ void attend(Executor& executor, Job job) {
   });
 }
 
+// The rows of a step that one page takes.
+struct PageRows {
+  int64_t first_row;
+  int64_t row_count;
+  int64_t first_slot;
+  int32_t page;
+};
+
+template <typename Visit>
+void for_each_page(std::span<const AttentionSequence> sequences, const Visit& visit) {
+  for (const AttentionSequence& sequence : sequences) {
+    const int64_t end = sequence.first_position + sequence.row_count;
+    for (int64_t page = sequence.first_position / kPage; page * kPage < end; ++page) {
+      const int64_t first = std::max(sequence.first_position, page * kPage);
+      visit(PageRows{.first_row = sequence.row_begin + first - sequence.first_position,
+                     .row_count = std::min(end, (page + 1) * kPage) - first,
+                     .first_slot = first - page * kPage,
+                     .page = sequence.pages[static_cast<size_t>(page)]});
+    }
+  }
+}
+
+void write_page(ElementType type, const AttentionPageWrite& write) {
+  if (type == ElementType::kF32) return write_page_f32(write);
+  if (type == ElementType::kBF16) return write_page_bf16(write);
+  write_page_int8(write, attention_kernels(active_isa()));
+}
+
 }  // namespace
 
 KvLayerCache::KvLayerCache(ElementType type, int64_t page_count, int64_t key_value_head_count, int64_t head_width)
@@ -352,45 +380,48 @@ int64_t kv_block_bytes(ElementType type, int64_t head_width) {
 
 void kv_write(Executor& executor, const AttentionShape& shape, std::span<const AttentionSequence> sequences,
               const float* k, const float* v, KvLayerCache& cache) {
-  const auto write_page = [type = cache.type(),
-                           &kernels = attention_kernels(active_isa())](const AttentionPageWrite& write) {
-    if (type == ElementType::kF32) return write_page_f32(write);
-    if (type == ElementType::kBF16) return write_page_bf16(write);
-    write_page_int8(write, kernels);
-  };
   const int64_t row_width = shape.key_value_head_count * shape.head_width;
-  const auto first_page_of = [](const AttentionSequence& sequence) { return sequence.first_position / kPage; };
-  const auto end_page_of = [](const AttentionSequence& sequence) {
-    return ceil_divide(sequence.first_position + sequence.row_count, kPage);
-  };
   int64_t page_count = 0;
   int64_t row_count = 0;
-  for (const AttentionSequence& sequence : sequences) {
-    page_count += end_page_of(sequence) - first_page_of(sequence);
-    row_count += sequence.row_count;
-  }
+  for_each_page(sequences, [&](const PageRows& rows) {
+    ++page_count;
+    row_count += rows.row_count;
+  });
   if (page_count == 0) return;
 
   // Pages of all sequences in one count, of which each thread takes a range.
   const int64_t operations = 2 * row_count * row_width / page_count;
   executor.parallel_for(page_count, parallel_grain(page_count, operations), [&](Range range) {
     int64_t counted = 0;
-    for (const AttentionSequence& sequence : sequences) {
-      const int64_t sequence_end = sequence.first_position + sequence.row_count;
-      for (int64_t page = first_page_of(sequence); page < end_page_of(sequence); ++page, ++counted) {
-        if (counted < range.begin || counted >= range.end) continue;
-        const int64_t first = std::max(sequence.first_position, page * kPage);
-        const int64_t row = sequence.row_begin + first - sequence.first_position;
-        write_page({.keys = k + row * row_width,
-                    .values = v + row * row_width,
-                    .token_stride = row_width,
-                    .token_count = std::min(sequence_end, (page + 1) * kPage) - first,
-                    .first_slot = first - page * kPage,
-                    .head_count = shape.key_value_head_count,
-                    .head_width = shape.head_width,
-                    .page = cache.page(sequence.pages[static_cast<size_t>(page)])});
-      }
-    }
+    for_each_page(sequences, [&](const PageRows& rows) {
+      const int64_t index = counted++;
+      if (index < range.begin || index >= range.end) return;
+      write_page(cache.type(), {.keys = k + rows.first_row * row_width,
+                                .values = v + rows.first_row * row_width,
+                                .token_stride = row_width,
+                                .token_count = rows.row_count,
+                                .first_slot = rows.first_slot,
+                                .head_count = shape.key_value_head_count,
+                                .head_width = shape.head_width,
+                                .page = cache.page(rows.page)});
+    });
+  });
+}
+
+void kv_write_head(const AttentionShape& shape, std::span<const AttentionSequence> sequences, KvPart part, int64_t head,
+                   const float* x, KvLayerCache& cache) {
+  const int64_t row_width = shape.key_value_head_count * shape.head_width;
+  const int64_t block_bytes = cache.page_bytes() / shape.key_value_head_count;
+  for_each_page(sequences, [&](const PageRows& rows) {
+    const float* source = x + rows.first_row * row_width + head * shape.head_width;
+    write_page(cache.type(), {.keys = part == KvPart::kKeys ? source : nullptr,
+                              .values = part == KvPart::kValues ? source : nullptr,
+                              .token_stride = row_width,
+                              .token_count = rows.row_count,
+                              .first_slot = rows.first_slot,
+                              .head_count = 1,
+                              .head_width = shape.head_width,
+                              .page = cache.page(rows.page) + head * block_bytes});
   });
 }
 

@@ -66,6 +66,11 @@ struct AttentionSequence {
 // Stores k, v [T, G, K] of the step's rows in the sequences' pages.
 void kv_write(Executor& executor, const AttentionShape& shape, std::span<const AttentionSequence> sequences,
               const float* k, const float* v, KvLayerCache& cache);
+// The same for the keys, or the values, of one head, x [T, G, K], by the calling thread: for whoever has just made
+// them.
+enum class KvPart : uint8_t { kKeys, kValues };
+void kv_write_head(const AttentionShape& shape, std::span<const AttentionSequence> sequences, KvPart part, int64_t head,
+                   const float* x, KvLayerCache& cache);
 
 // out [T, H, K]: each row attends to all positions up to its own, which must have been written.
 // Results depend, to the bit, neither on the thread count, nor on how a sequence was cut into steps, nor on what else

@@ -180,6 +180,32 @@ TEST_P(PagedAttention, IsTheSameToTheBitHoweverItIsCutAndShared) {
   }
 }
 
+// Head by head, keys and values apart: the bytes of the whole step's write.
+TEST_P(PagedAttention, AHeadsKeysAndValuesCanBeWrittenApart) {
+  const TestBatch batch(shape, GetParam().type, {37});
+  Executor executor(2);
+  const TestSequence& sequence = batch.sequences[0];
+  const auto make_cache = [&] {
+    KvLayerCache cache(GetParam().type, batch.page_count, shape.key_value_head_count, shape.head_width);
+    std::memset(cache.page(0), 0xFF, static_cast<size_t>(cache.page_count() * cache.page_bytes()));
+    return cache;
+  };
+  KvLayerCache whole = make_cache();
+  KvLayerCache apart = make_cache();
+  for (const auto& [first, end] : {std::pair{0, 5}, std::pair{5, 36}, std::pair{36, 37}}) {
+    const AttentionSequence step = {0, end - first, first, sequence.pages};
+    const float* k = sequence.k.data() + first * shape.key_value_head_count * shape.head_width;
+    const float* v = sequence.v.data() + first * shape.key_value_head_count * shape.head_width;
+    kv_write(executor, shape, {&step, 1}, k, v, whole);
+    for (int64_t head = 0; head < shape.key_value_head_count; ++head) {
+      kv_write_head(shape, {&step, 1}, KvPart::kValues, head, v, apart);
+      kv_write_head(shape, {&step, 1}, KvPart::kKeys, head, k, apart);
+    }
+    EXPECT_EQ(std::memcmp(whole.page(0), apart.page(0), static_cast<size_t>(whole.page_count() * whole.page_bytes())),
+              0);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, PagedAttention,
                          testing::Values(Case{9, 3, 64, ElementType::kF32}, Case{9, 3, 64, ElementType::kBF16},
                                          Case{4, 4, 16, ElementType::kBF16}, Case{8, 1, 20, ElementType::kF32},

@@ -65,7 +65,7 @@ struct AttentionTile {
 
 // Consecutive tokens of one sequence to be stored in one page.
 struct AttentionPageWrite {
-  const float* keys;    // token t of head g at keys + t · token_stride + g · K
+  const float* keys;    // token t of head g at keys + t · token_stride + g · K; null: only the values are stored
   const float* values;  // likewise
   int64_t token_stride;
   int64_t token_count;
