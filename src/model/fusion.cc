@@ -167,19 +167,52 @@ std::optional<Replacement> query_key_value(const Links& links, size_t index) {
     if (!projection) return std::nullopt;
     linears.push_back(projection->linear);
     all.push_back(projection->linear);
-    if (projection->rope) all.push_back(*projection->rope);
+    if (!projection->rope) continue;
+    all.push_back(*projection->rope);
+    // Heads are rotated one by one as the attention cuts them.
+    const int64_t head_width = std::get<AttentionCall>(attention.kind).shape.head_width;
+    if (std::get<RopeCall>(links.call(*projection->rope).kind).shape.head_width != head_width) return std::nullopt;
   }
   const std::vector<ValueId>& x = links.call(linears[0]).inputs;
   const auto reads_another = [&](size_t linear) { return links.call(linear).inputs != x; };
   if (std::any_of(linears.begin(), linears.end(), reads_another)) return std::nullopt;
   std::sort(all.begin(), all.end());
   if (std::adjacent_find(all.begin(), all.end()) != all.end()) return std::nullopt;  // two of them are one
-  return Replacement{all, fused_call(QueryKeyValueCall{}, attention.name + ".query_key_value", x, attention.inputs[0],
-                                     {attention.inputs[1], attention.inputs[2]})};
+  const std::vector<ValueId>& made = attention.inputs;
+  const QueryKeyValueCall kind{{}, {made[0], made[1], made[2]}, std::get<AttentionCall>(attention.kind).shape};
+  return Replacement{all, fused_call(kind, attention.name + ".query_key_value", x, made[0], {made[1], made[2]})};
 }
 
 Graph fuse_query_key_value(const Graph& graph, const FusionContext&) {
   return rewrite_with(graph, [](const Links& links, size_t index) { return query_key_value(links, index); });
+}
+
+// --- query_key_value → attention
+
+// Two calls give way to two: what is between them stays where it is.
+Graph fuse_kv_write(const Graph& graph, const FusionContext&) {
+  const Links links(graph);
+  Graph rewritten = graph;
+  for (size_t i = 0; i < graph.calls.size(); ++i) {
+    const LayerCall& attention = graph.calls[i];
+    if (!is<AttentionCall>(attention)) continue;
+    const std::optional<size_t> maker = links.written_by<QueryKeyValueCall>(attention.inputs[0]);
+    if (!maker || graph.calls[*maker].outputs() != attention.inputs) continue;
+    const auto is_wanted_elsewhere = [&](ValueId value) {
+      return links.is_result(value) || links.readers(value) != std::vector<size_t>{i};
+    };
+    if (is_wanted_elsewhere(attention.inputs[1]) || is_wanted_elsewhere(attention.inputs[2])) continue;
+
+    LayerCall& writing = rewritten.calls[*maker];
+    const auto& kind = std::get<QueryKeyValueCall>(graph.calls[*maker].kind);
+    writing.kind = QueryKeyValueWriteCall{kind, std::get<AttentionCall>(attention.kind).cache_index};
+    writing.further_outputs.clear();
+    LayerCall& reading = rewritten.calls[i];
+    reading.kind = PagedAttentionCall{};
+    reading.inputs = {attention.inputs[0]};
+    reading.parts = {attention};
+  }
+  return rewritten;
 }
 
 // --- (rms_norm, add_rms_norm, gated_linear) → matrices that multiply in int8
@@ -215,7 +248,10 @@ constexpr Fusion kFusions[] = {
     {"gated_linear", "linear, linear → silu_gate", "gated_linear: one region; each thread gates its own columns",
      fuse_gated_linear},
     {"query_key_value", "linear, linear, linear (→ rope) → attention",
-     "query_key_value: one region, rotated where they lie", fuse_query_key_value},
+     "query_key_value: one region; who completes a head rotates it", fuse_query_key_value},
+    {"kv_write", "query_key_value → attention",
+     "query_key_value_write → paged_attention: who completes a head's keys or values puts them into the pages",
+     fuse_kv_write},
     {"quantise", "rms_norm, add_rms_norm or gated_linear → linear in int8",
      "the same with _quantise: the int8 form is made while the numbers are in the cache", fuse_quantise},
 };

@@ -153,29 +153,68 @@ TEST(Fusion, QueriesKeysAndValuesAreOneCallThatRotatesWhatIsRotated) {
   const ValueId a = chain.builder.attention(chain.q_rotated, chain.k, chain.v, "attention", chain.shape);
   const Graph fused = rewritten(chain.builder, a);
   ASSERT_EQ(fused.calls.size(), 3u);
-  EXPECT_EQ(layer_kind_name(fused.calls[1].kind), "query_key_value");
-  EXPECT_EQ(fused.calls[1].outputs(), (std::vector{chain.q_rotated, chain.k, chain.v}));
+  EXPECT_EQ(layer_kind_name(fused.calls[1].kind), "query_key_value_write");
+  EXPECT_EQ(fused.calls[1].outputs(), std::vector{chain.q_rotated});
   EXPECT_EQ(fused.calls[1].weights(), (std::vector<std::string>{"query", "key", "value"}));
+  EXPECT_EQ(layer_kind_name(fused.calls[2].kind), "paged_attention");
+  EXPECT_EQ(fused.calls[2].inputs, std::vector{chain.q_rotated});
+  EXPECT_EQ(fused.calls[2].outputs(), std::vector{a});
+}
+
+TEST(Fusion, KeysOrValuesThatSomebodyElseReadsAreGivenToo) {
+  for (const bool is_key : {true, false}) {
+    AttentionChain chain;
+    const ValueId a = chain.builder.attention(chain.q_rotated, chain.k, chain.v, "attention", chain.shape);
+    const ValueId b = chain.builder.linear(is_key ? chain.k : chain.v, "b", 32);
+    const Graph fused = rewritten(chain.builder, chain.builder.add(a, b, "result"));
+    EXPECT_EQ(fused.calls[1].outputs(), (std::vector{chain.q_rotated, chain.k, chain.v}));
+    EXPECT_EQ(kinds(fused)["query_key_value"], 1);
+    EXPECT_EQ(kinds(fused)["attention"], 1);
+  }
+}
+
+TEST(Fusion, KeysThatAreTheResultAreGivenToo) {
+  AttentionChain chain;
+  chain.builder.attention(chain.q_rotated, chain.k, chain.v, "attention", chain.shape);
+  EXPECT_EQ(kinds(rewritten(chain.builder, chain.k)).count("query_key_value_write"), 0u);
+}
+
+TEST(Fusion, AnAttentionThatReadsTheQueriesOfAnotherWritesItsOwnKeys) {
+  AttentionChain chain;
+  const ValueId a = chain.builder.attention(chain.q_rotated, chain.k, chain.v, "attention", chain.shape);
+  const ValueId k = chain.builder.linear(a, "other_key", 16);
+  const ValueId b = chain.builder.attention(chain.q_rotated, k, chain.v, "other", chain.shape);
+  const Graph fused = rewritten(chain.builder, b);
+  EXPECT_EQ(kinds(fused).count("query_key_value_write"), 0u);
+  EXPECT_EQ(kinds(fused)["attention"], 2);
+}
+
+TEST(Fusion, HeadsThatAreRotatedInOtherWidthsThanTheAttentionsStay) {
+  AttentionChain chain;
+  const ValueId q = chain.builder.rope(chain.q, "wide_rope", chain.angles, {1, 32});
+  const ValueId a = chain.builder.attention(q, chain.k, chain.v, "attention", chain.shape);
+  EXPECT_EQ(kinds(rewritten(chain.builder, a)).count("query_key_value_write"), 0u);
 }
 
 TEST(Fusion, QueriesThatAreReadBeforeTheirRotationStay) {
   AttentionChain chain;
   const ValueId a = chain.builder.attention(chain.q_rotated, chain.k, chain.v, "attention", chain.shape);
   const Graph fused = rewritten(chain.builder, chain.builder.add(a, chain.q, "result"));
-  EXPECT_EQ(kinds(fused).count("query_key_value"), 0u);
+  EXPECT_EQ(kinds(fused).count("query_key_value_write"), 0u);
+  EXPECT_EQ(kinds(fused)["linear"], 3);
 }
 
 TEST(Fusion, RotatedQueriesThatAreReadAfterwardsTooAreStillThere) {
   AttentionChain chain;
   const ValueId a = chain.builder.attention(chain.q_rotated, chain.k, chain.v, "attention", chain.shape);
   const Graph fused = rewritten(chain.builder, chain.builder.add(a, chain.q_rotated, "result"));
-  EXPECT_EQ(kinds(fused)["query_key_value"], 1);
+  EXPECT_EQ(kinds(fused)["query_key_value_write"], 1);
 }
 
 TEST(Fusion, KeysThatAreTheValuesStay) {
   AttentionChain chain;
   const ValueId a = chain.builder.attention(chain.q_rotated, chain.k, chain.k, "attention", chain.shape);
-  EXPECT_EQ(kinds(rewritten(chain.builder, a)).count("query_key_value"), 0u);
+  EXPECT_EQ(kinds(rewritten(chain.builder, a)).count("query_key_value_write"), 0u);
 }
 
 TEST(Fusion, ANormIsQuantisedWhereTheNextCallMultipliesItInInt8) {
@@ -299,14 +338,13 @@ std::vector<Step> make_steps() {
   return steps;
 }
 
-std::vector<float> all_logits(const std::shared_ptr<const Model>& model, ActivationType activations, int thread_count,
-                              bool fuses) {
+std::vector<float> all_logits(const std::shared_ptr<const Model>& model, const DecoderOptions& options,
+                              int thread_count, bool fuses) {
   Executor executor(thread_count);
-  Decoder decoder(executor, model,
-                  {.activations = activations,
-                   .kv_type = default_kv_type(activations),
-                   .page_count = 3 * kPagesOfASequence,
-                   .fuses = fuses});
+  DecoderOptions all_options = options;
+  all_options.page_count = 3 * kPagesOfASequence;
+  all_options.fuses = fuses;
+  Decoder decoder(executor, model, all_options);
   std::vector<float> all;
   for (const Step& step : make_steps()) {
     const std::span<const float> logits = decoder.step(step.batch);
@@ -332,11 +370,15 @@ TEST_P(FusedDecoder, GivesThePlainListsBits) {
   for (const RopePairing pairing : {RopePairing::kHalves, RopePairing::kInterleaved}) {
     const std::shared_ptr<const Model> model = drawn_model(GetParam().matrices, pairing);
     for (const ActivationType activations : {ActivationType::kF32, ActivationType::kInt8}) {
-      const std::vector<float> plain = all_logits(model, activations, 1, false);
-      EXPECT_TRUE(std::all_of(plain.begin(), plain.end(), [](float x) { return std::isfinite(x); }));
-      for (const int thread_count : {1, 2, 3}) {
-        SCOPED_TRACE(thread_count);
-        expect_same_bits(all_logits(model, activations, thread_count, true), plain);
+      for (const ElementType kv_type : kKvTypes) {
+        SCOPED_TRACE(kv_type_name(kv_type));
+        const DecoderOptions options = {.activations = activations, .kv_type = kv_type};
+        const std::vector<float> plain = all_logits(model, options, 1, false);
+        EXPECT_TRUE(std::all_of(plain.begin(), plain.end(), [](float x) { return std::isfinite(x); }));
+        for (const int thread_count : {1, 2, 3}) {
+          SCOPED_TRACE(thread_count);
+          expect_same_bits(all_logits(model, options, thread_count, true), plain);
+        }
       }
     }
   }
@@ -357,8 +399,8 @@ TEST(FusedGraph, OfALlamaHasTheCountsThatTheTableSays) {
   EXPECT_EQ(plain_names(fused), plain_names(model->graph));
   EXPECT_EQ(kinds(fused), (std::map<std::string, int>{{"embedding", 1},
                                                       {"rms_norm_quantise", 2},
-                                                      {"query_key_value", 2},
-                                                      {"attention", 2},
+                                                      {"query_key_value_write", 2},
+                                                      {"paged_attention", 2},
                                                       {"linear", 5},
                                                       {"add_rms_norm_quantise", 3},
                                                       {"gated_linear_quantise", 2},

@@ -22,7 +22,9 @@ constexpr std::string_view kKindNames[] = {"embedding",
                                            "add_rms_norm_quantise",
                                            "gated_linear",
                                            "gated_linear_quantise",
-                                           "query_key_value"};
+                                           "query_key_value",
+                                           "query_key_value_write",
+                                           "paged_attention"};
 static_assert(std::size(kKindNames) == std::variant_size_v<LayerKind>);
 
 std::string values_to_text(const Graph& graph, const std::vector<ValueId>& values) {

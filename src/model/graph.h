@@ -2,6 +2,7 @@
 // backwards, and `pelton inspect --plan` prints. Pure data: no weights, no memory, no threads.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -43,11 +44,20 @@ struct AddRmsNormCall : FusedCall {};           // add, rms_norm; outputs the su
 struct AddRmsNormQuantiseCall : FusedCall {};   // the same
 struct GatedLinearCall : FusedCall {};          // linear (gate), linear (up), silu_gate
 struct GatedLinearQuantiseCall : FusedCall {};  // the same
-struct QueryKeyValueCall : FusedCall {};        // linear of queries, keys, values; each with its rope, if it has one
+// linear of queries, keys, values; each with its rope, if it has one
+struct QueryKeyValueCall : FusedCall {
+  std::array<ValueId, 3> values;  // these three
+  AttentionShape shape;           // of the attention that reads them
+};
+struct QueryKeyValueWriteCall : QueryKeyValueCall {  // the same; keys and values go to the pages; outputs the queries
+  int64_t cache_index;
+};
+struct PagedAttentionCall : FusedCall {};  // attention, of which somebody else has written keys and values
 
-using LayerKind = std::variant<EmbeddingCall, LinearCall, RmsNormCall, RopeCall, AttentionCall, SiluGateCall, AddCall,
-                               SelectRowsCall, RmsNormQuantiseCall, AddRmsNormCall, AddRmsNormQuantiseCall,
-                               GatedLinearCall, GatedLinearQuantiseCall, QueryKeyValueCall>;
+using LayerKind =
+    std::variant<EmbeddingCall, LinearCall, RmsNormCall, RopeCall, AttentionCall, SiluGateCall, AddCall, SelectRowsCall,
+                 RmsNormQuantiseCall, AddRmsNormCall, AddRmsNormQuantiseCall, GatedLinearCall, GatedLinearQuantiseCall,
+                 QueryKeyValueCall, QueryKeyValueWriteCall, PagedAttentionCall>;
 std::string_view layer_kind_name(const LayerKind& kind);  // "rms_norm"
 
 struct LayerCall {

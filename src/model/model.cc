@@ -87,18 +87,28 @@ class LayerMaker {
   MadeFused operator()(const LayerCall& call, const GatedLinearQuantiseCall&) {
     return gated_linear(call, LeavesInt8::kYes);
   }
-  MadeFused operator()(const LayerCall& call, const QueryKeyValueCall&) {
-    std::array<QueryKeyValueLayer::Projection, QueryKeyValueLayer::kProjectionCount> projections;
-    const std::vector<ValueId> outputs = call.outputs();
-    for (size_t i = 0; i < projections.size(); ++i) {
-      const LayerCall* linear = &writer_of(call, outputs[i]);
+  MadeFused operator()(const LayerCall& call, const QueryKeyValueCall& kind) {
+    return std::make_unique<QueryKeyValueLayer>(head_projections(call, kind), kind.shape);
+  }
+  MadeFused operator()(const LayerCall& call, const QueryKeyValueWriteCall& kind) {
+    return std::make_unique<QueryKeyValueWriteLayer>(head_projections(call, kind), kind.shape, kind.cache_index);
+  }
+  MadeFused operator()(const LayerCall& call, const PagedAttentionCall&) {
+    const auto& attention = std::get<AttentionCall>(call.parts[0].kind);
+    return std::make_unique<PagedAttentionLayer>(attention.shape, attention.cache_index);
+  }
+
+  HeadProjections head_projections(const LayerCall& call, const QueryKeyValueCall& kind) {
+    std::array<HeadProjections::One, 3> all;
+    for (size_t i = 0; i < all.size(); ++i) {
+      const LayerCall* linear = &writer_of(call, kind.values[i]);
       if (const auto* rope = std::get_if<RopeCall>(&linear->kind)) {
-        projections[i].rotation = {rope->table_index, rope->shape};
+        all[i].rope_table_index = static_cast<size_t>(rope->table_index);
         linear = &writer_of(call, linear->inputs[0]);
       }
-      projections[i].weight = linear_weight(linear->weight);
+      all[i].weight = linear_weight(linear->weight);
     }
-    return std::make_unique<QueryKeyValueLayer>(std::move(projections));
+    return {std::move(all[0]), std::move(all[1]), std::move(all[2])};
   }
 
   MadeFused add_rms_norm(const LayerCall& call, LeavesInt8 leaves_int8) {

@@ -1,12 +1,24 @@
 #include "nn/fused_layers.h"
 
 #include "ops/norm.h"
+#include "ops/query_key_value.h"
 
 namespace pelton {
 namespace {
 
 LinearInput* int8_form(const StepContext& step, int64_t row_count, const Output& output) {
   return &step.shared_input->of({output.data, row_count, output.width, output.value});
+}
+
+QueryKeyValue projections_of_step(const HeadProjections& projections, const AttentionShape& shape,
+                                  const StepContext& step) {
+  const auto one = [&](const HeadProjections::One& projection, int64_t head_count) {
+    const std::optional<size_t>& table = projection.rope_table_index;
+    return HeadProjection{
+        &projection.weight, table ? &step.rope_tables[*table] : nullptr, {head_count, shape.head_width}};
+  };
+  return {one(projections.query, shape.query_head_count), one(projections.key, shape.key_value_head_count),
+          one(projections.value, shape.key_value_head_count)};
 }
 
 }  // namespace
@@ -49,15 +61,21 @@ void GatedLinearLayer::run(const StepContext& step, std::span<const Activation> 
 
 void QueryKeyValueLayer::run(const StepContext& step, std::span<const Activation> inputs,
                              std::span<const Output> outputs) const {
-  std::array<LinearProduct, kProjectionCount> products;
-  for (size_t i = 0; i < kProjectionCount; ++i) products[i] = {&projections_[i].weight, outputs[i].data};
-  linear_group(*step.executor, step.shared_input->of(inputs[0]), products);
-  for (size_t i = 0; i < kProjectionCount; ++i) {
-    const std::optional<Rotation>& rotation = projections_[i].rotation;
-    if (!rotation) continue;
-    rope(*step.executor, step.rope_tables[static_cast<size_t>(rotation->table_index)], RopeDirection::kForward,
-         rotation->shape, outputs[i].data);
-  }
+  query_key_value(*step.executor, step.shared_input->of(inputs[0]), projections_of_step(projections_, shape_, step),
+                  {outputs[0].data, outputs[1].data, outputs[2].data});
+}
+
+void QueryKeyValueWriteLayer::run(const StepContext& step, std::span<const Activation> inputs,
+                                  std::span<const Output> outputs) const {
+  query_key_value_write(*step.executor, step.shared_input->of(inputs[0]),
+                        projections_of_step(projections_, shape_, step), shape_,
+                        {step.paged_sequences, step.caches[static_cast<size_t>(cache_index_)]}, outputs[0].data);
+}
+
+void PagedAttentionLayer::run(const StepContext& step, std::span<const Activation> inputs,
+                              std::span<const Output> outputs) const {
+  paged_attention(*step.executor, shape_, step.paged_sequences, inputs[0].data,
+                  step.caches[static_cast<size_t>(cache_index_)], outputs[0].data);
 }
 
 }  // namespace pelton

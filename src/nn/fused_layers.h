@@ -2,7 +2,8 @@
 // chain of plain layers that it stands for (model/fusion.h says which), which is what it is tested against.
 #pragma once
 
-#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 
 #include "nn/layer.h"
@@ -56,25 +57,52 @@ class GatedLinearLayer final : public InferenceLayer {
   LeavesInt8 leaves_int8_;
 };
 
-// Queries, keys and values of the same rows, rotated where they are to be. Inputs: x; outputs: queries, keys, values.
+// The matrices that make queries, keys and values of the same rows, and how these are rotated.
+struct HeadProjections {
+  struct One {
+    LinearWeight weight;
+    std::optional<size_t> rope_table_index;  // absent: not rotated
+  };
+  One query, key, value;
+};
+
+// Inputs: x; outputs: queries, keys, values.
 class QueryKeyValueLayer final : public InferenceLayer {
  public:
-  struct Rotation {
-    int64_t table_index;
-    RopeShape shape;
-  };
-  struct Projection {
-    LinearWeight weight;
-    std::optional<Rotation> rotation;
-  };
-  static constexpr size_t kProjectionCount = 3;
-  explicit QueryKeyValueLayer(std::array<Projection, kProjectionCount> projections)
-      : projections_(std::move(projections)) {}
+  QueryKeyValueLayer(HeadProjections projections, const AttentionShape& shape)
+      : projections_(std::move(projections)), shape_(shape) {}
 
   void run(const StepContext& step, std::span<const Activation> inputs, std::span<const Output> outputs) const override;
 
  private:
-  std::array<Projection, kProjectionCount> projections_;
+  HeadProjections projections_;
+  AttentionShape shape_;
+};
+
+// The same, but keys and values go to the pages. Inputs: x; outputs: queries.
+class QueryKeyValueWriteLayer final : public InferenceLayer {
+ public:
+  QueryKeyValueWriteLayer(HeadProjections projections, const AttentionShape& shape, int64_t cache_index)
+      : projections_(std::move(projections)), shape_(shape), cache_index_(cache_index) {}
+
+  void run(const StepContext& step, std::span<const Activation> inputs, std::span<const Output> outputs) const override;
+
+ private:
+  HeadProjections projections_;
+  AttentionShape shape_;
+  int64_t cache_index_;
+};
+
+// The attention whose keys and values are in the pages already. Inputs: queries; outputs: what they gathered.
+class PagedAttentionLayer final : public InferenceLayer {
+ public:
+  PagedAttentionLayer(const AttentionShape& shape, int64_t cache_index) : shape_(shape), cache_index_(cache_index) {}
+
+  void run(const StepContext& step, std::span<const Activation> inputs, std::span<const Output> outputs) const override;
+
+ private:
+  AttentionShape shape_;
+  int64_t cache_index_;
 };
 
 }  // namespace pelton

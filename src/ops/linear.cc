@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 
 #include "base/check.h"
 #include "base/cpu.h"
@@ -250,6 +251,51 @@ class SharedCut {
   int64_t cost_ = 0;
 };
 
+int64_t unit_count(const LinearProduct& product) {
+  if (product.unit_width == 0) return 0;
+  CHECK(product.weight->output_size() % product.unit_width == 0);
+  return product.weight->output_size() / product.unit_width;
+}
+
+// How many columns of each unit have been made: whoever makes the last one knows by it.
+class UnitCounts {
+ public:
+  explicit UnitCounts(std::span<const LinearProduct> products) : products_(products) {
+    int64_t count = 0;
+    for (size_t i = 0; i < products.size(); ++i) {
+      first_units_[i] = count;
+      count += unit_count(products[i]);
+    }
+    static thread_local Scratch<int64_t> scratch;
+    made_ = scratch.reserve(count);
+    std::fill_n(made_, count, 0);
+  }
+
+  // By whoever has made these columns of the product, all rows of them.
+  void add(size_t product, Range columns, FinishUnit finish) const {
+    const int64_t width = products_[product].unit_width;
+    if (width == 0 || columns.begin == columns.end) return;
+    for (int64_t unit = columns.begin / width; unit * width < columns.end; ++unit) {
+      const int64_t count = std::min(columns.end, (unit + 1) * width) - std::max(columns.begin, unit * width);
+      // Released with what this thread has written, acquired with what the others have.
+      const std::atomic_ref<int64_t> made(made_[first_units_[product] + unit]);
+      if (made.fetch_add(count, std::memory_order_acq_rel) + count == width) finish(product, unit);
+    }
+  }
+
+ private:
+  std::span<const LinearProduct> products_;
+  std::array<int64_t, SharedCut::kPieceCountMax> first_units_{};
+  int64_t* made_;
+};
+
+// Of a product that is there as a whole.
+void finish_all_units(Executor& executor, std::span<const LinearProduct> products, size_t product, FinishUnit finish) {
+  executor.parallel_for(unit_count(products[product]), 1, [&](Range units) {
+    for (int64_t unit = units.begin; unit < units.end; ++unit) finish(product, unit);
+  });
+}
+
 }  // namespace
 
 LinearWeight::LinearWeight(Executor& executor, Tensor weight, ActivationType activations) : weight_(std::move(weight)) {
@@ -358,28 +404,39 @@ void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, floa
 }
 
 void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProduct> products) {
+  linear_group(executor, x, products, [](size_t, int64_t) {});
+}
+
+void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProduct> products, FinishUnit finish) {
   CHECK(products.size() <= SharedCut::kPieceCountMax);
   if (x.row_count() == 0) return;
   std::array<ColumnProduct, SharedCut::kPieceCountMax> parts;
+  std::array<size_t, SharedCut::kPieceCountMax> product_of_part;
   size_t part_count = 0;
   SharedCut cut;
   int64_t work = 0;
-  for (const LinearProduct& product : products) {
+  for (size_t i = 0; i < products.size(); ++i) {
+    const LinearProduct& product = products[i];
     const LinearWeight& weight = *product.weight;
     CHECK(x.column_count() == weight.input_size());
     if (!is_cut_into_columns(x, weight)) {
       linear_by_gemm(executor, x, weight.tensor(), product.y);
+      finish_all_units(executor, products, i, finish);
       continue;
     }
+    product_of_part[part_count] = i;
     parts[part_count++] = column_product(executor, x, weight, product.y);
     cut.add(weight);
     work += multiplications(x, weight);
   }
   if (part_count == 0) return;
   const DecodedRows decoded(executor, x.column_count());
+  const UnitCounts units(products);
   parallel_if_worth(executor, work, [&](int thread, int thread_count) {
     for (size_t i = 0; i < part_count; ++i) {
-      multiply_columns(parts[i], cut.columns(i, thread, thread_count), decoded.of(thread));
+      const Range columns = cut.columns(i, thread, thread_count);
+      multiply_columns(parts[i], columns, decoded.of(thread));
+      units.add(product_of_part[i], columns, finish);
     }
   });
 }

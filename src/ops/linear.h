@@ -96,9 +96,15 @@ void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, floa
 // Several products of the same rows in one region: the bits of linear() for each.
 struct LinearProduct {
   const LinearWeight* weight;
-  float* y;  // [M, N]
+  float* y;                // [M, N]
+  int64_t unit_width = 0;  // of the units below, divides N; 0: it has none
 };
 void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProduct> products);
+
+// The same. Calls finish(product, unit) once for each unit of unit_width columns of y when it is there, all rows of it:
+// the thread that makes the last of its columns does, in a region (ops/executor.h says what it may do there).
+using FinishUnit = FunctionRef<void(size_t product, int64_t unit)>;
+void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProduct> products, FinishUnit finish);
 
 // y [M, F] = silu(x · gateᵀ) · (x · upᵀ), in one region where both products can be cut into columns: the bits of
 // linear() twice and silu_gate(). `y_input`, where it isn't null, has been set to y, and may be left with its int8

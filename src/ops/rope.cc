@@ -31,22 +31,42 @@ void RopeTable::prepare(Executor& executor, const RopeParameters& parameters, st
   });
 }
 
+namespace {
+
+// Heads of some rows.
+struct RopeHeads {
+  Range rows;
+  int64_t first_head;
+  int64_t head_count;
+};
+
+void rotate(const RopeTable& table, RopeDirection direction, const RopeShape& shape, const RopeHeads& heads, float* x) {
+  const RopeKernels& kernels = rope_kernels(active_isa());
+  const auto kernel = table.pairing() == RopePairing::kHalves ? kernels.rotate_halves : kernels.rotate_interleaved;
+  for (int64_t row = heads.rows.begin; row < heads.rows.end; ++row) {
+    kernel({.x = x + (row * shape.head_count + heads.first_head) * shape.head_width,
+            .head_count = heads.head_count,
+            .head_width = shape.head_width,
+            .cosines = table.cosines(row),
+            .sines = table.sines(row),
+            .pair_count = table.pair_count(),
+            .is_inverse = direction == RopeDirection::kBackward});
+  }
+}
+
+}  // namespace
+
 void rope(Executor& executor, const RopeTable& table, RopeDirection direction, const RopeShape& shape, float* x) {
   CHECK(2 * table.pair_count() <= shape.head_width);
-  const RopeKernels& kernels = rope_kernels(active_isa());
-  const auto rotate = table.pairing() == RopePairing::kHalves ? kernels.rotate_halves : kernels.rotate_interleaved;
   const int64_t row_width = shape.head_count * shape.head_width;
   executor.parallel_for(table.row_count(), parallel_grain(table.row_count(), 2 * row_width), [&](Range rows) {
-    for (int64_t row = rows.begin; row < rows.end; ++row) {
-      rotate({.x = x + row * row_width,
-              .head_count = shape.head_count,
-              .head_width = shape.head_width,
-              .cosines = table.cosines(row),
-              .sines = table.sines(row),
-              .pair_count = table.pair_count(),
-              .is_inverse = direction == RopeDirection::kBackward});
-    }
+    rotate(table, direction, shape, {rows, 0, shape.head_count}, x);
   });
+}
+
+void rope_head(const RopeTable& table, const RopeShape& shape, int64_t head, float* x) {
+  CHECK(2 * table.pair_count() <= shape.head_width && head < shape.head_count);
+  rotate(table, RopeDirection::kForward, shape, {{0, table.row_count()}, head, 1}, x);
 }
 
 }  // namespace pelton

@@ -48,5 +48,7 @@ struct RopeShape {
   int64_t head_count, head_width;
 };
 void rope(Executor& executor, const RopeTable& table, RopeDirection direction, const RopeShape& shape, float* x);
+// One head of x forwards, by the calling thread: for whoever has just made it.
+void rope_head(const RopeTable& table, const RopeShape& shape, int64_t head, float* x);
 
 }  // namespace pelton

@@ -77,7 +77,7 @@ def test_kernels_list_every_call_of_the_model(pelton, rows):
     found = pelton.json("bench", "kernels", "-m", TINY, "--steps", 2, *rows)
     kinds = {kernel["call"].split()[0] for kernel in found["kernels"]}
     # What a step runs is the fused list.
-    assert {"linear", "add_rms_norm", "query_key_value", "attention", "gated_linear", "add", "embedding"} <= kinds
+    assert {"linear", "add_rms_norm", "query_key_value_write", "paged_attention", "gated_linear", "add", "embedding"} <= kinds
     assert not {"rope", "silu_gate"} & kinds
     assert all(kernel["bound"] in ("memory", "L2", "compute") for kernel in found["kernels"])
     assert sum(kernel["share"] for kernel in found["kernels"]) + found["between_calls_share"] < 1.5

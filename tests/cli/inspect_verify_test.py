@@ -87,12 +87,12 @@ def test_inspect_prints_the_plan_before_and_after_fusing(pelton):
     assert before["call_count"] == 15 * layer_count + 4
     assert after["call_count"] == 7 * layer_count + 5
     assert before["kinds"]["silu_gate"] == layer_count and "gated_linear" not in before["kinds"]
-    assert after["kinds"]["gated_linear"] == after["kinds"]["query_key_value"] == layer_count
+    assert after["kinds"]["gated_linear"] == after["kinds"]["query_key_value_write"] == layer_count
     assert after["kinds"]["add_rms_norm"] == 2 * layer_count - 1
     # Nothing is lost, nothing is done twice.
     done = [name for call in after["calls"] for name in parts_or_self(call)]
     assert sorted(done) == sorted(call["name"] for call in before["calls"])
-    assert {fusion["name"] for fusion in plan["fusions"]} >= {"residual_norm", "gated_linear", "query_key_value"}
+    assert {fusion["name"] for fusion in plan["fusions"]} >= {"residual_norm", "gated_linear", "query_key_value", "kv_write"}
 
     text = pelton("inspect", folder, "--plan").stdout
     assert f"before fusing (training): {before['call_count']} calls" in text
