@@ -1,7 +1,7 @@
 # The verbs of Pelton; scripts/ does the work. Each verb first installs what it lacks (scripts/setup).
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-long test-asan test-tsan check lint fmt fuzz bench docs clean
+.PHONY: help setup build demo test test-long test-asan test-tsan test-arm64 check lint fmt fuzz bench docs clean
 
 help: ## Show this list
 	@echo "make VERB, where VERB is one of"
@@ -32,6 +32,9 @@ test-asan: ## Test under AddressSanitizer and UBSan
 
 test-tsan: ## Test under ThreadSanitizer
 	@scripts/test tsan
+
+test-arm64: ## Test the kernels and what is below them for 64-bit ARM, under QEMU
+	@scripts/test-arm64
 
 test-long: ## Every test, and those labelled "long" too: soaks, learning runs, peers
 	@scripts/test release --timeout 7200

@@ -1,7 +1,7 @@
 # pelton_module(NAME [DEPENDS module...] [LINK target...])
 #
 # One folder of src/ is one static library `pelton_NAME`. `*_test.cc` beside the sources become the program
-# `test_NAME`; `*_avx2.cc` and `*_avx512.cc` are compiled for their instruction set and for nothing else.
+# `test_NAME`; `*_avx2.cc`, `*_avx512.cc` and `*_neon.cc` are compiled for their instruction set and for nothing else.
 
 set(PELTON_WARNINGS -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
@@ -14,6 +14,13 @@ endif()
 set(PELTON_AVX2_FLAGS -mavx2 -mfma -mf16c)
 # g++ 12 warns falsely inside its own AVX-512 headers.
 set(PELTON_AVX512_FLAGS -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mfma -mf16c -Wno-maybe-uninitialized)
+
+set(PELTON_NEON_FLAGS -march=armv8.2-a+dotprod)
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  # Its base has fused multiply-adds: the references would round once where they are to round twice.
+  add_compile_options(-ffp-contract=off)
+endif()
 
 function(pelton_target_defaults target)
   target_compile_options(${target} PRIVATE ${PELTON_WARNINGS})
@@ -50,6 +57,10 @@ function(pelton_module name)
           set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${PELTON_AVX512_FLAGS}")
         endif()
       endforeach()
+    elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+      set(neon_sources ${sources})
+      list(FILTER neon_sources INCLUDE REGEX "_neon\\.cc$")
+      set_source_files_properties(${neon_sources} PROPERTIES COMPILE_OPTIONS "${PELTON_NEON_FLAGS}")
     endif()
   else()
     add_library(${library} INTERFACE)

@@ -1,4 +1,4 @@
-# Sourced by the scripts beside it: where we are, and how a phase is shown with the time that it took.
+# Sourced by the scripts beside it: where we are, how a phase is shown with the time that it took, how tests are run.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PELTON_CACHE_DIR=${PELTON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/pelton}
@@ -26,4 +26,28 @@ phase() {
     exit "$status"
   fi
   say "${BOLD}==> $title: done in $((tenths / 10)).$((tenths % 10)) s${PLAIN}"
+}
+
+run_ctest() {
+  local preset=$1 results=$2
+  shift 2
+  rm -rf "$results"
+  mkdir -p "$results"
+  ctest --test-dir "build/$preset" --output-on-failure --timeout 900 --output-junit "$results/ctest.xml" "$@" ||
+    true # the summary below decides
+  python3 scripts/test_summary.py "$results"
+}
+
+# test_preset PRESET [CTEST-OPTION...]: runs the tests of a preset that is built, from $ROOT. Nothing may be skipped for
+# want of something that can be had: PELTON_REQUIRE_ALL_TESTS=0 allows it.
+test_preset() {
+  RESULTS=$ROOT/build/$1/test-results
+  export PELTON_REQUIRE_ALL_TESTS=${PELTON_REQUIRE_ALL_TESTS:-1}
+  export CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-2}
+  # Each test program writes its cases as XML here; ctest itself only knows whole programs.
+  export GTEST_OUTPUT=xml:$RESULTS/
+  export PELTON_TEST_RESULTS=$RESULTS
+  # The last line, for readers, people and machines: N passed, N failed.
+  trap 'cat "$RESULTS/summary.txt" 2>/dev/null' EXIT
+  phase "Testing preset $1" run_ctest "$1" "$RESULTS" "${@:2}"
 }
