@@ -6,12 +6,13 @@
 //
 // The order of every sum is fixed by a token's position alone: a score adds even and odd dimensions apart, both in
 // ascending order; an output adds tokens in ascending order and is rescaled at the same positions (multiples of
-// kTileTokens) whatever other queries stand beside it. So a row gives the same bits in a decode step, in a prefill
-// block, and however the work is shared out among threads.
+// kTileTokens) whatever other queries stand beside it. Tokens that a window hides add zeros, or are left out. So a row
+// gives the same bits in a decode step, in a prefill block, and however the work is shared out among threads.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "base/cpu.h"
@@ -23,6 +24,9 @@ inline constexpr int64_t kAttentionPageTokens = 16;
 inline constexpr int64_t kAttentionTilePages = 4;
 inline constexpr int64_t kAttentionTileTokens = kAttentionTilePages * kAttentionPageTokens;
 inline constexpr int64_t kAttentionQueriesMax = 32;  // keeps queries, weights and outputs of a tile in the L1 cache
+
+// A score cap that leaves scores as they are; any other c > 0 makes them c · tanh(score / c).
+inline constexpr float kNoScoreCap = std::numeric_limits<float>::infinity();
 
 // Outputs are accumulated in rows of whole vectors.
 constexpr int64_t padded_head_width(int64_t head_width) { return (head_width + 15) / 16 * 16; }
@@ -59,7 +63,11 @@ struct AttentionTile {
   const float* const* queries;          // [query_count] rows of K floats; attend_int8 reads the next instead
   const AttentionInt8Query* int8_queries;
   const int64_t* visible_counts;  // [query_count]: the query sees the first visible_counts[i] tokens; may be <= 0
-  float* weights;                 // scratch [query_count][kAttentionTileTokens]
+  // [query_count]: of those it does not see the first hidden_counts[i]; may be <= 0. A query that sees no token of the
+  // tile has visible_counts[i] <= 0. Null: none is hidden.
+  const int64_t* hidden_counts = nullptr;
+  float score_cap = kNoScoreCap;
+  float* weights;  // scratch [query_count][kAttentionTileTokens]
   SoftmaxState state;
 };
 
@@ -77,18 +85,20 @@ struct AttentionPageWrite {
 
 // Gradients of the scores of `query_count` queries with the 16 tokens of one block.
 struct AttentionGradientBlock {
-  const float* const* queries;    // [query_count] rows of K floats
-  const float* const* d_outputs;  // likewise
-  const float* log_sum_exp;       // [query_count] of the scaled scores
-  const float* d_output_dots;     // [query_count]: d_output · output
-  const int64_t* visible_counts;  // [query_count]
-  int64_t query_count;            // <= kAttentionQueriesMax
+  const float* const* queries;             // [query_count] rows of K floats
+  const float* const* d_outputs;           // likewise
+  const float* log_sum_exp;                // [query_count] of the scaled, capped scores
+  const float* d_output_dots;              // [query_count]: d_output · output
+  const int64_t* visible_counts;           // [query_count]
+  const int64_t* hidden_counts = nullptr;  // [query_count] likewise, but may hide all; null: none hidden
+  int64_t query_count;                     // <= kAttentionQueriesMax
   int64_t head_width;
   float scale;
+  float score_cap = kNoScoreCap;
   const float* keys;     // [K][16]
   const float* values;   // [K][16]: transposed like the keys
   float* probabilities;  // out [query_count][16]; zero where not visible
-  float* d_scores;       // out [query_count][16]: gradient of q · k, the scale included; zero where not visible
+  float* d_scores;       // out [query_count][16]: gradient of q · k, scale and cap included; zero where not visible
 };
 
 // output[i] += sum over t < count of weights[i · weight_stride + t · weight_step] · rows[t · row_stride …].

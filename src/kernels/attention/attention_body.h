@@ -137,6 +137,36 @@ inline void add_rows(const Weights& weights, const Rows<Element>& rows, int64_t 
   if (d < head_width) add_rows_at<N, 1, true>(weights, rows, d, head_width - d, outputs, output_stride);
 }
 
+// scores = cap · tanh(scores / cap); slopes (null: not wanted) = the derivatives of that.
+void cap_scores(float* scores, int64_t padded_count, float cap, float* slopes) {
+  const Vec inverse = splat(1.0f / cap);
+  for (int64_t t = 0; t < padded_count; t += Vec::kWidth) {
+    const Vec bounded = tanh(load(scores + t) * inverse);
+    store(scores + t, bounded * splat(cap));
+    if (slopes != nullptr) store(slopes + t, fma_negated(bounded, bounded, splat(1.0f)));
+  }
+}
+
+void replace_first(float* x, int64_t padded_count, int64_t count, float value) {
+  const int64_t end = smaller(count, padded_count);
+  for (int64_t t = 0; t < end; t += Vec::kWidth) store(x + t, keep_first(splat(value), end - t, load(x + t)));
+}
+
+// For a tile with a cap or a window: what happens to the scores of queries [first, first + count) before the softmax.
+// Not inlined: the loops of tiles without either stay as they were.
+[[gnu::noinline]] void cap_and_hide(const AttentionTile& tile, int64_t first, int64_t count, int64_t padded_count,
+                                    float* scores) {
+  for (int64_t n = 0; n < count; ++n, scores += kTile) {
+    if (tile.score_cap != kNoScoreCap) cap_scores(scores, padded_count, tile.score_cap, nullptr);
+    if (tile.hidden_counts != nullptr) {
+      replace_first(scores, padded_count, tile.hidden_counts[first + n], -__builtin_inff());
+    }
+  }
+}
+inline bool has_cap_or_window(const AttentionTile& tile) {
+  return tile.score_cap != kNoScoreCap || tile.hidden_counts != nullptr;
+}
+
 // Scores from visible_count on become -infinity. Gives the largest of the others and `maximum`.
 inline float hide_invisible(float* scores, int64_t padded_count, int64_t visible_count, float maximum) {
   const Vec lowest = splat(-__builtin_inff());
@@ -194,6 +224,7 @@ void attend(const AttentionTile& tile) {
                     is_prefetching ? reinterpret_cast<const Element*>(tile.next_blocks[page]) : nullptr, tile.scale,
                     weights + page * kPage, kTile);
     }
+    if (has_cap_or_window(tile)) cap_and_hide(tile, first, N, page_count * kPage, weights);
     float* output = tile.state.output + first * padded_width;
     for (int n = 0; n < N; ++n) {
       const int64_t i = first + n;
@@ -213,6 +244,9 @@ void gradient_block(const AttentionGradientBlock& block) {
     const float* const no_prefetch = nullptr;
     score_page<N>(block.queries + first, block.head_width, block.keys, no_prefetch, block.scale, probabilities, kPage);
     score_page<N>(block.d_outputs + first, block.head_width, block.values, no_prefetch, 1.0f, d_scores, kPage);
+    const bool is_capped = block.score_cap != kNoScoreCap;
+    alignas(64) float slopes[N * kPage];
+    if (is_capped) cap_scores(probabilities, N * kPage, block.score_cap, slopes);
     for (int n = 0; n < N; ++n) {
       const int64_t i = first + n;
       for (int64_t t = 0; t < kPage; t += Vec::kWidth) {
@@ -223,6 +257,13 @@ void gradient_block(const AttentionGradientBlock& block) {
         store(probabilities + at, keep_first(probability, visible_count, splat(0)));
         store(d_scores + at, keep_first(d_score, visible_count, splat(0)));
       }
+    }
+    if (is_capped) {
+      for (int64_t t = 0; t < N * kPage; t += Vec::kWidth) store(d_scores + t, load(d_scores + t) * load(slopes + t));
+    }
+    for (int64_t n = 0; block.hidden_counts != nullptr && n < N; ++n) {
+      replace_first(probabilities + n * kPage, kPage, block.hidden_counts[first + n], 0);
+      replace_first(d_scores + n * kPage, kPage, block.hidden_counts[first + n], 0);
     }
   });
 }

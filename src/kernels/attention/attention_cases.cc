@@ -29,6 +29,15 @@ struct CaseShape {
   int64_t token_count;
 };
 
+// What the cases with a cap or a window take: a cap that bends most scores, a window that begins amid a page.
+struct CaseOptions {
+  bool has_window = false;
+  bool has_cap = false;
+
+  float score_cap() const { return has_cap ? 0.75f : kNoScoreCap; }
+  std::string suffix() const { return std::string(has_window ? ",window" : "") + (has_cap ? ",cap" : ""); }
+};
+
 enum class PageType { kF32, kBf16, kInt8 };
 
 struct PageTypeName {
@@ -64,12 +73,13 @@ struct Int8Queries {
 };
 
 // Two tiles, so that the second rescales what the first one left.
-OpCase attend_case(const PageTypeName& page_type, const CaseShape& shape) {
+OpCase attend_case(const PageTypeName& page_type, const CaseShape& shape, const CaseOptions& options) {
   struct Inputs {
     std::vector<float> queries;
     AlignedArray<std::byte> pages;
     std::vector<const std::byte*> blocks;
-    std::vector<int64_t> visible_counts;
+    std::vector<int64_t> first_visible_counts, visible_counts;  // of the first tile, of the second
+    std::vector<int64_t> first_hidden_counts, hidden_counts;
   };
   // Copies, not a structured binding: clang 14 cannot capture one.
   const int64_t width = shape.head_width;
@@ -90,15 +100,28 @@ OpCase attend_case(const PageTypeName& page_type, const CaseShape& shape) {
     inputs->blocks.push_back(block);
   }
   // From "does not see this tile at all" to "sees all of it".
-  for (int64_t i = 0; i < query_count; ++i) inputs->visible_counts.push_back(token_count - query_count + 1 + i);
+  constexpr int64_t kWindow = 40;
+  for (int64_t i = 0; i < query_count; ++i) {
+    const int64_t count = token_count - query_count + 1 + i;
+    const int64_t hidden_count = count - kWindow;
+    const int64_t first_hidden_count = kAttentionTileTokens + hidden_count;
+    const bool sees_first = !options.has_window || first_hidden_count < kAttentionTileTokens;
+    inputs->first_visible_counts.push_back(sees_first ? kAttentionTileTokens : 0);
+    inputs->visible_counts.push_back(count);
+    inputs->first_hidden_counts.push_back(first_hidden_count);
+    inputs->hidden_counts.push_back(hidden_count);
+  }
 
   OpCase result;
-  result.name = fmt::format("attend_{}/queries={},tokens={},K={}", page_type.name, query_count, token_count, width);
+  result.name = fmt::format("attend_{}/queries={},tokens={},K={}{}", page_type.name, query_count, token_count, width,
+                            options.suffix());
   result.output_count = query_count * (2 + padded_head_width(width));
   // Scores are sums of `width` products of numbers in [-1, 1], of variance 1/9: two orders of one differ by about
   // width · 2^-24 / 3, and e^x passes that on. Outputs are sums of up to 128 such terms; the test divides by them.
   // In 8 bits two e^x that differ in their last bit may round to neighbours, 1/255 of the tile's largest weight apart.
+  // A cap makes scores of at most 0.75 within 4 ulp of 2^-24.
   result.tolerance = type == PageType::kInt8 ? 1.0 / 255 : static_cast<double>(width + 16) * 0x1p-24;
+  if (options.has_cap) result.tolerance += 4 * 0x1p-24;
   result.flops = 4.0 * static_cast<double>(query_count * (64 + token_count) * width);
   result.bytes = static_cast<double>(64 + token_count) / 16 * static_cast<double>(block_bytes);
   result.run = [=](Isa isa, std::span<float> output) {
@@ -107,7 +130,6 @@ OpCase attend_case(const PageTypeName& page_type, const CaseShape& shape) {
     std::fill(output.begin(), output.end(), 0.0f);
     std::fill_n(state.maximum, count, -std::numeric_limits<float>::infinity());
     std::vector<float> weights(static_cast<size_t>(count * kAttentionTileTokens));
-    const std::vector<int64_t> all_visible(static_cast<size_t>(count), kAttentionTileTokens);
     const std::vector<const float*> queries = rows_of(inputs->queries, width);
     const float scale = 0.5f;
     const Int8Queries int8_queries(isa, queries, width, scale);
@@ -119,7 +141,9 @@ OpCase attend_case(const PageTypeName& page_type, const CaseShape& shape) {
                           .query_count = count,
                           .queries = queries.data(),
                           .int8_queries = int8_queries.rows.data(),
-                          .visible_counts = all_visible.data(),
+                          .visible_counts = inputs->first_visible_counts.data(),
+                          .hidden_counts = options.has_window ? inputs->first_hidden_counts.data() : nullptr,
+                          .score_cap = options.score_cap(),
                           .weights = weights.data(),
                           .state = state};
     const AttentionKernels& kernels = attention_kernels(isa);
@@ -131,15 +155,16 @@ OpCase attend_case(const PageTypeName& page_type, const CaseShape& shape) {
     tile.next_blocks = nullptr;
     tile.token_count = token_count;
     tile.visible_counts = inputs->visible_counts.data();
+    if (options.has_window) tile.hidden_counts = inputs->hidden_counts.data();
     attend(tile);
   };
   return result;
 }
 
-OpCase gradient_case(const CaseShape& shape) {
+OpCase gradient_case(const CaseShape& shape, const CaseOptions& options) {
   struct Inputs {
     std::vector<float> queries, d_outputs, keys, values, log_sum_exp, dots;
-    std::vector<int64_t> visible_counts;
+    std::vector<int64_t> visible_counts, hidden_counts;
   };
   // Copies, not a structured binding: clang 14 cannot capture one.
   const int64_t width = shape.head_width;
@@ -153,10 +178,14 @@ OpCase gradient_case(const CaseShape& shape) {
   inputs->values = random_floats(rng, kAttentionPageTokens * width);
   inputs->log_sum_exp = random_floats(rng, query_count);
   inputs->dots = random_floats(rng, query_count);
-  for (int64_t i = 0; i < query_count; ++i) inputs->visible_counts.push_back(i + token_count - query_count);
+  for (int64_t i = 0; i < query_count; ++i) {
+    inputs->visible_counts.push_back(i + token_count - query_count);
+    inputs->hidden_counts.push_back(2 * i - query_count / 2);  // from "none" to "more than there are"
+  }
 
   OpCase result;
-  result.name = fmt::format("attention_gradient/queries={},tokens={},K={}", query_count, token_count, width);
+  result.name =
+      fmt::format("attention_gradient/queries={},tokens={},K={}{}", query_count, token_count, width, options.suffix());
   result.output_count = query_count * (2 * kAttentionPageTokens + padded_head_width(width));
   // As above, with one more product and a sum of up to 16 terms.
   result.tolerance = static_cast<double>(width + 32) * 0x1p-23;
@@ -174,9 +203,11 @@ OpCase gradient_case(const CaseShape& shape) {
                             .log_sum_exp = inputs->log_sum_exp.data(),
                             .d_output_dots = inputs->dots.data(),
                             .visible_counts = inputs->visible_counts.data(),
+                            .hidden_counts = options.has_window ? inputs->hidden_counts.data() : nullptr,
                             .query_count = query_count,
                             .head_width = width,
                             .scale = 0.1f,
+                            .score_cap = options.score_cap(),
                             .keys = inputs->keys.data(),
                             .values = inputs->values.data(),
                             .probabilities = probabilities,
@@ -201,10 +232,22 @@ void append_attention_cases(std::vector<OpCase>& cases) {
     for (int64_t query_count : {1, 3, 5, 11, 32}) {
       for (int64_t token_count : {1, 17, 64}) {
         for (const PageTypeName& type : kPageTypes) {
-          cases.push_back(attend_case(type, {head_width, query_count, token_count}));
+          cases.push_back(attend_case(type, {head_width, query_count, token_count}, {}));
         }
       }
-      cases.push_back(gradient_case({head_width, query_count, kAttentionPageTokens}));
+      cases.push_back(gradient_case({head_width, query_count, kAttentionPageTokens}, {}));
+    }
+  }
+  for (const CaseOptions& options : {CaseOptions{true, false}, CaseOptions{false, true}, CaseOptions{true, true}}) {
+    for (int64_t head_width : {20, 64}) {
+      for (int64_t query_count : {1, 3, 11, 32}) {
+        for (int64_t token_count : {1, 17, 64}) {
+          for (const PageTypeName& type : kPageTypes) {
+            cases.push_back(attend_case(type, {head_width, query_count, token_count}, options));
+          }
+        }
+        cases.push_back(gradient_case({head_width, query_count, kAttentionPageTokens}, options));
+      }
     }
   }
 }

@@ -199,6 +199,7 @@ void attend_int8(const AttentionTile& tile) {
       score_page_int8<N>(tile.int8_queries + first, layout, tile.blocks[page],
                          is_prefetching ? tile.next_blocks[page] : nullptr, scores + page * kPage);
     }
+    if (has_cap_or_window(tile)) cap_and_hide(tile, first, N, page_count * kPage, scores);
     alignas(64) uint8_t bytes[N][kTile];
     Int8Weights weights[N];
     for (int n = 0; n < N; ++n) {

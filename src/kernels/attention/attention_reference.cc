@@ -20,26 +20,48 @@ float dot(const float* query, const Element* keys, int64_t slot, int64_t head_wi
   return sums[0] + sums[1];
 }
 
+// A score under a cap, and the derivative of that.
+struct CappedScore {
+  float value;
+  float slope;
+};
+CappedScore capped(float score, float cap) {
+  if (cap == kNoScoreCap) return {score, 1};
+  const float bounded = std::tanh(score / cap);
+  return {cap * bounded, 1 - bounded * bounded};
+}
+
+// The tokens of a tile that query i sees.
+struct Visible {
+  int64_t begin;
+  int64_t end;
+};
+Visible visible(const AttentionTile& tile, int64_t i) {
+  const int64_t hidden_count = tile.hidden_counts == nullptr ? 0 : tile.hidden_counts[i];
+  return {std::max<int64_t>(hidden_count, 0), std::min(tile.visible_counts[i], tile.token_count)};
+}
+
 template <typename Element>
 void attend_query(const AttentionTile& tile, int64_t i) {
-  const int64_t visible_count = std::min(tile.visible_counts[i], tile.token_count);
-  if (visible_count <= 0) return;
+  const auto [begin, end] = visible(tile, i);
+  if (end <= 0) return;
   float* weights = tile.weights + i * kAttentionTileTokens;
   float maximum = tile.state.maximum[i];
-  for (int64_t t = 0; t < visible_count; ++t) {
+  for (int64_t t = begin; t < end; ++t) {
     const Element* keys = reinterpret_cast<const Element*>(tile.blocks[t / kAttentionPageTokens]);
-    weights[t] = dot(tile.queries[i], keys, t % kAttentionPageTokens, tile.head_width) * tile.scale;
+    const float score = dot(tile.queries[i], keys, t % kAttentionPageTokens, tile.head_width) * tile.scale;
+    weights[t] = capped(score, tile.score_cap).value;
     maximum = std::max(maximum, weights[t]);
   }
   const float correction = std::exp(tile.state.maximum[i] - maximum);
   float sum = 0;
-  for (int64_t t = 0; t < visible_count; ++t) sum += weights[t] = std::exp(weights[t] - maximum);
+  for (int64_t t = begin; t < end; ++t) sum += weights[t] = std::exp(weights[t] - maximum);
   tile.state.maximum[i] = maximum;
   tile.state.sum[i] = tile.state.sum[i] * correction + sum;
 
   float* output = tile.state.output + i * padded_head_width(tile.head_width);
   for (int64_t d = 0; d < tile.head_width; ++d) output[d] *= correction;
-  for (int64_t t = 0; t < visible_count; ++t) {
+  for (int64_t t = begin; t < end; ++t) {
     const Element* block = reinterpret_cast<const Element*>(tile.blocks[t / kAttentionPageTokens]);
     const Element* value = block + (kAttentionPageTokens + t % kAttentionPageTokens) * tile.head_width;
     for (int64_t d = 0; d < tile.head_width; ++d) output[d] += weights[t] * to_float(value[d]);
@@ -69,26 +91,27 @@ float at(const std::byte* block, int64_t floats_at, int64_t slot) {
 }
 
 void attend_int8_query(const AttentionTile& tile, int64_t i) {
-  const int64_t visible_count = std::min(tile.visible_counts[i], tile.token_count);
-  if (visible_count <= 0) return;
+  const auto [begin, end] = visible(tile, i);
+  if (end <= 0) return;
   const KvInt8Layout layout{tile.head_width};
   const AttentionInt8Query& query = tile.int8_queries[i];
   float* weights = tile.weights + i * kAttentionTileTokens;
   float maximum = tile.state.maximum[i];
-  for (int64_t t = 0; t < visible_count; ++t) {
+  for (int64_t t = begin; t < end; ++t) {
     const std::byte* block = tile.blocks[t / kAttentionPageTokens];
     const int64_t slot = t % kAttentionPageTokens;
     int32_t dot = 0;
     for (int64_t d = 0; d < tile.head_width; ++d) {
       dot += (static_cast<int32_t>(block[d / 4 * 64 + slot * 4 + d % 4]) - 128) * query.values[d];
     }
-    weights[t] = static_cast<float>(dot) * (at(block, layout.key_scales_at(), slot) * query.scale);
+    const float score = static_cast<float>(dot) * (at(block, layout.key_scales_at(), slot) * query.scale);
+    weights[t] = capped(score, tile.score_cap).value;
     maximum = std::max(maximum, weights[t]);
   }
   const float correction = std::exp(tile.state.maximum[i] - maximum);
   float sum = 0;
   float largest = 0;
-  for (int64_t t = 0; t < visible_count; ++t) {
+  for (int64_t t = begin; t < end; ++t) {
     sum += weights[t] = std::exp(weights[t] - maximum);
     weights[t] *= at(tile.blocks[t / kAttentionPageTokens], layout.value_scales_at(), t % kAttentionPageTokens);
     largest = std::max(largest, weights[t]);
@@ -100,7 +123,7 @@ void attend_int8_query(const AttentionTile& tile, int64_t i) {
   float* output = tile.state.output + i * layout.value_width();
   for (int64_t d = 0; d < tile.head_width; ++d) {
     int32_t dot = 0;
-    for (int64_t t = 0; t < visible_count; ++t) {
+    for (int64_t t = begin; t < end; ++t) {
       const int64_t slot = t % kAttentionPageTokens;
       const std::byte* four =
           tile.blocks[t / kAttentionPageTokens] + layout.values_at() + slot / 4 * layout.value_width() * 4 + 4 * d;
@@ -122,10 +145,12 @@ void gradient_block(const AttentionGradientBlock& block) {
       float& d_score = block.d_scores[i * kAttentionPageTokens + t];
       probability = d_score = 0;
       if (t >= block.visible_counts[i]) continue;
-      const float score = dot(block.queries[i], block.keys, t, block.head_width) * block.scale;
+      if (block.hidden_counts != nullptr && t < block.hidden_counts[i]) continue;
+      const CappedScore score =
+          capped(dot(block.queries[i], block.keys, t, block.head_width) * block.scale, block.score_cap);
       const float d_probability = dot(block.d_outputs[i], block.values, t, block.head_width);
-      probability = std::exp(score - block.log_sum_exp[i]);
-      d_score = probability * (d_probability - block.d_output_dots[i]) * block.scale;
+      probability = std::exp(score.value - block.log_sum_exp[i]);
+      d_score = probability * (d_probability - block.d_output_dots[i]) * score.slope * block.scale;
     }
   }
 }
