@@ -15,7 +15,7 @@ const QdotKernels* qdot_kernels_avx512();
 
 namespace {
 
-constexpr int kSlices = 8;
+constexpr int kSlicePairs = kQdotBlockValues / 8;
 
 inline __m512i broadcast4(const int8_t* values) {
   int32_t four;
@@ -55,57 +55,42 @@ inline __m512 load_scales(const std::byte* source, __m512 super) {
   return _mm512_mul_ps(super, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(integers)));
 }
 
-// Bits 4 and up of a value are the bits of `mask` in `bits` shifted by kShift, to the left where it is positive.
-template <int kShift>
-inline __m512i or_high_bits(__m512i nibbles, __m512i bits, __m512i mask) {
+// Bits kFrom and up of a byte, moved to bit 4 and up; `mask` takes what else there is away.
+template <int kFrom>
+inline __m512i high_bits(__m512i bits, __m512i mask) {
+  constexpr int kShift = 4 - kFrom;
   if constexpr (kShift > 0) bits = _mm512_slli_epi16(bits, kShift);
   if constexpr (kShift < 0) bits = _mm512_srli_epi16(bits, -kShift);
-  return _mm512_or_si512(nibbles, _mm512_and_si512(bits, mask));
+  return _mm512_and_si512(bits, mask);
 }
 
-template <typename Layout>
-inline void load_high_bits(const std::byte* source, __m512i (&slices)[kSlices]) {
+// Slices kSlice (values 4 kSlice and on of a block) and kSlice + 4 (16 values later).
+struct SlicePair {
+  __m512i low;
+  __m512i high;
+};
+
+template <typename Layout, int kSlice>
+inline SlicePair load_slices(const std::byte* source) {
+  if constexpr (Layout::kBits == 8) {
+    return {_mm512_loadu_si512(source + 64 * kSlice), _mm512_loadu_si512(source + 64 * (kSlice + kSlicePairs))};
+  }
+  const __m512i nibble = _mm512_set1_epi8(15);
+  const __m512i nibbles = _mm512_loadu_si512(source + 64 * kSlice);
+  SlicePair pair = {_mm512_and_si512(nibbles, nibble), _mm512_and_si512(_mm512_srli_epi16(nibbles, 4), nibble)};
   if constexpr (Layout::kBits == 5) {
     const __m512i mask = _mm512_set1_epi8(16);
-    const __m512i bits = _mm512_loadu_si512(source);
-    slices[0] = or_high_bits<4>(slices[0], bits, mask);
-    slices[1] = or_high_bits<3>(slices[1], bits, mask);
-    slices[2] = or_high_bits<2>(slices[2], bits, mask);
-    slices[3] = or_high_bits<1>(slices[3], bits, mask);
-    slices[4] = or_high_bits<0>(slices[4], bits, mask);
-    slices[5] = or_high_bits<-1>(slices[5], bits, mask);
-    slices[6] = or_high_bits<-2>(slices[6], bits, mask);
-    slices[7] = or_high_bits<-3>(slices[7], bits, mask);
-  } else {
-    static_assert(Layout::kBits == 6);
+    const __m512i bits = _mm512_loadu_si512(source + Layout::kHighBitsAt);
+    pair.low = _mm512_or_si512(pair.low, high_bits<kSlice>(bits, mask));
+    pair.high = _mm512_or_si512(pair.high, high_bits<kSlice + kSlicePairs>(bits, mask));
+  }
+  if constexpr (Layout::kBits == 6) {
     const __m512i mask = _mm512_set1_epi8(48);
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) {
-      const __m512i bits = _mm512_loadu_si512(source + 64 * half);
-      __m512i* four = slices + 4 * half;
-      four[0] = or_high_bits<4>(four[0], bits, mask);
-      four[1] = or_high_bits<2>(four[1], bits, mask);
-      four[2] = or_high_bits<0>(four[2], bits, mask);
-      four[3] = or_high_bits<-2>(four[3], bits, mask);
-    }
+    const std::byte* bits = source + Layout::kHighBitsAt;
+    pair.low = _mm512_or_si512(pair.low, high_bits<2 * kSlice>(_mm512_loadu_si512(bits), mask));
+    pair.high = _mm512_or_si512(pair.high, high_bits<2 * kSlice>(_mm512_loadu_si512(bits + 64), mask));
   }
-}
-
-template <typename Layout>
-inline void load_integers(const std::byte* source, __m512i (&slices)[kSlices]) {
-  if constexpr (Layout::kBits == 8) {
-#pragma GCC unroll 8
-    for (int slice = 0; slice < kSlices; ++slice) slices[slice] = _mm512_loadu_si512(source + 64 * slice);
-  } else {
-    const __m512i nibble = _mm512_set1_epi8(15);
-#pragma GCC unroll 4
-    for (int slice = 0; slice < kSlices / 2; ++slice) {
-      const __m512i pairs = _mm512_loadu_si512(source + 64 * slice);
-      slices[slice] = _mm512_and_si512(pairs, nibble);
-      slices[slice + kSlices / 2] = _mm512_and_si512(_mm512_srli_epi16(pairs, 4), nibble);
-    }
-    if constexpr (Layout::kBits > 4) load_high_bits<Layout>(source + Layout::kHighBitsAt, slices);
-  }
+  return pair;
 }
 
 // DRAM needs the request about 8 KiB ahead: the hardware's own prefetch falls behind as soon as a block takes time
@@ -121,86 +106,154 @@ inline void prefetch_ahead(const std::byte* tile, int64_t block) {
   for (int64_t line = begin; line < end; ++line) _mm_prefetch(unit + 64 * line, _MM_HINT_T0);
 }
 
-// kRows rows of activations times one tile.
-template <typename Layout, int kRows, bool kIsFirstPass>
-void multiply_tile(const std::byte* tile, int64_t block_count, const QdotActivation* activations, float* y,
-                   int64_t y_stride, __mmask16 columns) {
-  __m512 sums[kRows];
-#pragma GCC unroll 8
-  for (int row = 0; row < kRows; ++row) sums[row] = _mm512_setzero_ps();
+// Integer products of a block, for each tile and row; those of values 16 and up apart where they must be or where few
+// chains would each wait for their own latency.
+template <typename Layout, int kTiles, int kRows>
+struct BlockDots {
+  static constexpr bool kHasTwo = Layout::kScaleCount == 2 || kTiles * kRows <= 4;
+  __m512i low[kTiles][kRows];
+  __m512i high[kHasTwo ? kTiles : 1][kRows];
+};
 
-  __m512 super_scales = _mm512_setzero_ps();
-  __m512 super_minima = _mm512_setzero_ps();
-  for (int64_t block = 0; block < block_count; ++block) {
-    if constexpr (kIsFirstPass) prefetch_ahead<Layout>(tile, block);
-    __m512i slices[kSlices];
-    load_integers<Layout>(tile + Layout::integers_at(block), slices);
-    if (Layout::kIsSuper && block % Layout::kUnitBlocks == 0) {
-      super_scales = load_f16(tile + Layout::super_scales_at(block));
-      super_minima = load_f16(tile + Layout::super_minima_at(block));
-    }
-    const std::byte* scales_source = tile + Layout::scales_at(block);
-    const __m512 scales = load_scales<Layout>(scales_source, super_scales);
-    __m512 scales_high = _mm512_setzero_ps();
-    if constexpr (Layout::kScaleCount == 2) {
-      scales_high = load_scales<Layout>(scales_source + kQdotTileRows, super_scales);
-    }
-    __m512 minima = _mm512_setzero_ps();
-    if constexpr (Layout::kHasMinimum) minima = load_scales<Layout>(tile + Layout::minima_at(block), super_minima);
-
+template <typename Layout, int kTiles, int kRows>
+inline void start_dots(const QdotActivation* activations, int64_t block_count, BlockDots<Layout, kTiles, kRows>& dots) {
 #pragma GCC unroll 8
-    for (int row = 0; row < kRows; ++row) {
-      const QdotActivation& activation = activations[row * block_count + block];
-      // Two chains, so that few rows do not wait for eight latencies each; many overlap, and save the addition.
-      constexpr bool kHasTwoChains = kRows <= 4 || Layout::kScaleCount == 2;
-      __m512i dot = _mm512_setzero_si512();
-      __m512i dot_high = _mm512_setzero_si512();
-      if constexpr (Layout::kScaleCount == 2) {
-        dot = _mm512_set1_epi32(-Layout::kOffset * activation.half_sum);
-        dot_high = _mm512_set1_epi32(-Layout::kOffset * (activation.sum - activation.half_sum));
-      } else if constexpr (Layout::kOffset != 0) {
-        dot = _mm512_set1_epi32(-Layout::kOffset * activation.sum);
-      }
-#pragma GCC unroll 4
-      for (int slice = 0; slice < kSlices / 2; ++slice) {
-        dot = _mm512_dpbusd_epi32(dot, slices[slice], broadcast4(activation.values + 4 * slice));
-        __m512i& chain = kHasTwoChains ? dot_high : dot;
-        chain = _mm512_dpbusd_epi32(chain, slices[slice + 4], broadcast4(activation.values + 4 * slice + 16));
-      }
-      const __m512 scale = _mm512_set1_ps(activation.scale);
-      if constexpr (Layout::kScaleCount == 2) {
-        const __m512 scaled_high = _mm512_mul_ps(scales_high, _mm512_cvtepi32_ps(dot_high));
-        const __m512 block_sum = _mm512_fmadd_ps(scales, _mm512_cvtepi32_ps(dot), scaled_high);
-        sums[row] = _mm512_fmadd_ps(block_sum, scale, sums[row]);
-      } else {
-        if constexpr (kHasTwoChains) dot = _mm512_add_epi32(dot, dot_high);
-        sums[row] = _mm512_fmadd_ps(_mm512_mul_ps(scales, scale), _mm512_cvtepi32_ps(dot), sums[row]);
-      }
-      if constexpr (Layout::kHasMinimum) {
-        sums[row] = _mm512_fmadd_ps(minima, _mm512_set1_ps(activation.scaled_sum), sums[row]);
-      }
+  for (int row = 0; row < kRows; ++row) {
+    const QdotActivation& activation = activations[row * block_count];
+    const int32_t low_sum = Layout::kScaleCount == 2 ? activation.half_sum : activation.sum;
+#pragma GCC unroll 2
+    for (int tile = 0; tile < kTiles; ++tile) {
+      dots.low[tile][row] = _mm512_set1_epi32(-Layout::kOffset * low_sum);
+      if constexpr (dots.kHasTwo)
+        dots.high[tile][row] = _mm512_set1_epi32(-Layout::kOffset * (activation.sum - low_sum));
     }
   }
-#pragma GCC unroll 8
-  for (int row = 0; row < kRows; ++row) _mm512_mask_storeu_ps(y + row * y_stride, columns, sums[row]);
 }
 
-template <typename Layout, bool kIsFirstPass>
-void multiply_tile(int64_t row_count, const std::byte* tile, int64_t block_count, const QdotActivation* activations,
-                   float* y, int64_t y_stride, __mmask16 columns) {
+template <int kSlice, typename Layout, int kTiles, int kRows>
+inline void add_slices(const std::byte* const (&integers)[kTiles], const QdotActivation* activations,
+                       int64_t block_count, BlockDots<Layout, kTiles, kRows>& dots) {
+  SlicePair slices[kTiles];
+#pragma GCC unroll 2
+  for (int tile = 0; tile < kTiles; ++tile) slices[tile] = load_slices<Layout, kSlice>(integers[tile]);
+#pragma GCC unroll 8
+  for (int row = 0; row < kRows; ++row) {
+    const int8_t* values = activations[row * block_count].values + 4 * kSlice;
+    const __m512i low = broadcast4(values);
+    const __m512i high = broadcast4(values + kQdotBlockValues / 2);
+#pragma GCC unroll 2
+    for (int tile = 0; tile < kTiles; ++tile) {
+      __m512i& low_dot = dots.low[tile][row];
+      __m512i& high_dot = dots.kHasTwo ? dots.high[tile][row] : low_dot;
+      low_dot = _mm512_dpbusd_epi32(low_dot, slices[tile].low, low);
+      high_dot = _mm512_dpbusd_epi32(high_dot, slices[tile].high, high);
+    }
+  }
+}
+
+// sums += scales · dots + minima, for one tile.
+template <typename Layout, int kRows>
+inline void add_scaled(const std::byte* tile, int64_t block, const QdotActivation* activations, int64_t block_count,
+                       const __m512i (&low)[kRows], const __m512i* high, __m512 (&sums)[kRows]) {
+  __m512 super_scales = _mm512_setzero_ps();
+  __m512 super_minima = _mm512_setzero_ps();
+  if constexpr (Layout::kIsSuper) {
+    super_scales = load_f16(tile + Layout::super_scales_at(block));
+    super_minima = load_f16(tile + Layout::super_minima_at(block));
+  }
+  const std::byte* scales_source = tile + Layout::scales_at(block);
+  const __m512 scales = load_scales<Layout>(scales_source, super_scales);
+  __m512 scales_high = _mm512_setzero_ps();
+  if constexpr (Layout::kScaleCount == 2) {
+    scales_high = load_scales<Layout>(scales_source + kQdotTileRows, super_scales);
+  }
+  __m512 minima = _mm512_setzero_ps();
+  if constexpr (Layout::kHasMinimum) minima = load_scales<Layout>(tile + Layout::minima_at(block), super_minima);
+
+#pragma GCC unroll 8
+  for (int row = 0; row < kRows; ++row) {
+    const QdotActivation& activation = activations[row * block_count];
+    const __m512 scale = _mm512_set1_ps(activation.scale);
+    if constexpr (Layout::kScaleCount == 2) {
+      const __m512 scaled_high = _mm512_mul_ps(scales_high, _mm512_cvtepi32_ps(high[row]));
+      const __m512 block_sum = _mm512_fmadd_ps(scales, _mm512_cvtepi32_ps(low[row]), scaled_high);
+      sums[row] = _mm512_fmadd_ps(block_sum, scale, sums[row]);
+    } else {
+      const __m512i dot = high == nullptr ? low[row] : _mm512_add_epi32(low[row], high[row]);
+      sums[row] = _mm512_fmadd_ps(_mm512_mul_ps(scales, scale), _mm512_cvtepi32_ps(dot), sums[row]);
+    }
+    if constexpr (Layout::kHasMinimum) {
+      sums[row] = _mm512_fmadd_ps(minima, _mm512_set1_ps(activation.scaled_sum), sums[row]);
+    }
+  }
+}
+
+// kRows rows of activations times kTiles neighbouring tiles, which share each broadcast of activations.
+template <typename Layout, int kTiles, int kRows, bool kIsFirstPass>
+void multiply_tiles(const QdotProduct& product, int64_t first_tile, int64_t first_row) {
+  const int64_t block_count = product.block_count;
+  const std::byte* tiles[kTiles];
+  __m512 sums[kTiles][kRows];
+#pragma GCC unroll 2
+  for (int tile = 0; tile < kTiles; ++tile) {
+    tiles[tile] = product.tiles + (first_tile + tile) * Layout::tile_bytes(block_count);
+#pragma GCC unroll 8
+    for (int row = 0; row < kRows; ++row) sums[tile][row] = _mm512_setzero_ps();
+  }
+
+  const QdotActivation* activations = product.activations + first_row * block_count;
+  for (int64_t block = 0; block < block_count; ++block, ++activations) {
+    const std::byte* integers[kTiles];
+#pragma GCC unroll 2
+    for (int tile = 0; tile < kTiles; ++tile) {
+      if constexpr (kIsFirstPass) prefetch_ahead<Layout>(tiles[tile], block);
+      integers[tile] = tiles[tile] + Layout::integers_at(block);
+    }
+    BlockDots<Layout, kTiles, kRows> dots;
+    start_dots(activations, block_count, dots);
+    add_slices<0>(integers, activations, block_count, dots);
+    add_slices<1>(integers, activations, block_count, dots);
+    add_slices<2>(integers, activations, block_count, dots);
+    add_slices<3>(integers, activations, block_count, dots);
+#pragma GCC unroll 2
+    for (int tile = 0; tile < kTiles; ++tile) {
+      const __m512i* high = dots.kHasTwo ? dots.high[tile] : nullptr;
+      add_scaled<Layout>(tiles[tile], block, activations, block_count, dots.low[tile], high, sums[tile]);
+    }
+  }
+
+#pragma GCC unroll 2
+  for (int tile = 0; tile < kTiles; ++tile) {
+    const int64_t column = (first_tile + tile) * kQdotTileRows;
+    const int64_t width = product.column_count - column;
+    const __mmask16 columns = width >= kQdotTileRows ? 0xFFFF : static_cast<__mmask16>((1u << width) - 1);
+    float* y = product.y + first_row * product.column_count + column;
+#pragma GCC unroll 8
+    for (int row = 0; row < kRows; ++row) {
+      _mm512_mask_storeu_ps(y + row * product.column_count, columns, sums[tile][row]);
+    }
+  }
+}
+
+template <typename Layout, int kTiles, bool kIsFirstPass>
+void multiply_tiles(const QdotProduct& product, int64_t first_tile, int64_t first_row, int64_t row_count) {
   switch (row_count) {
 #define PELTON_ROWS(rows) \
   case rows:              \
-    return multiply_tile<Layout, rows, kIsFirstPass>(tile, block_count, activations, y, y_stride, columns);
-    PELTON_ROWS(1)
-    PELTON_ROWS(2)
-    PELTON_ROWS(3)
-    PELTON_ROWS(4)
+    return multiply_tiles<Layout, kTiles, rows, kIsFirstPass>(product, first_tile, first_row);
     PELTON_ROWS(5)
     PELTON_ROWS(6)
-    PELTON_ROWS(7)
-    PELTON_ROWS(8)
+  }
+  if constexpr (kTiles == 1) {
+    switch (row_count) {
+      PELTON_ROWS(1)
+      PELTON_ROWS(2)
+      PELTON_ROWS(3)
+      PELTON_ROWS(4)
+      PELTON_ROWS(7)
+      PELTON_ROWS(8)
 #undef PELTON_ROWS
+    }
   }
 }
 
@@ -210,32 +263,36 @@ inline int64_t next_group(int64_t rows_left, int64_t group_max) {
   return (rows_left + groups - 1) / groups;
 }
 
-inline __mmask16 column_mask(const QdotProduct& product, int64_t tile) {
-  const int64_t width = product.column_count - tile * kQdotTileRows;
-  return width >= kQdotTileRows ? 0xFFFF : static_cast<__mmask16>((1u << width) - 1);
+// All rows, in groups that keep their sums in registers. The first group fetches the tiles from DRAM, the others find
+// them in L1 or L2.
+template <typename Layout, int kTiles>
+void multiply_rows(const QdotProduct& product, int64_t first_tile, int64_t group_max) {
+  for (int64_t first = 0; first < product.row_count;) {
+    const int64_t rows = next_group(product.row_count - first, group_max);
+    if (first == 0) {
+      multiply_tiles<Layout, kTiles, true>(product, first_tile, first, rows);
+    } else {
+      multiply_tiles<Layout, kTiles, false>(product, first_tile, first, rows);
+    }
+    first += rows;
+  }
 }
 
-// 16 columns, 8 rows at a time: the slices of a block stay in 8 registers and are used for 8 rows. The first rows fetch
-// the tile from DRAM, the others find it in L1 or L2. Expanding tiles to bytes first, in panels of 32 columns, was
-// measured: up to 5 % faster for Q4_1 from 128 rows on, slower nearly everywhere else.
+// Many rows may take two tiles together, 6 rows at a time: broadcasts then no longer limit them, only the ports that
+// multiply do (Zen 4, of its peak in products: Q4_0 70 to 77 %, Q4_1 67 to 70 %). With fewer rows one stream of weights
+// is faster, and so it is with formats whose unpacking, now shared by 6 rows and not by 8, costs more.
 template <typename Layout>
 void multiply(const QdotProduct& product) {
-  constexpr int64_t kGroupRows = 8;
-  for (int64_t tile = product.tile_begin; tile < product.tile_end; ++tile) {
-    const std::byte* source = product.tiles + tile * Layout::tile_bytes(product.block_count);
-    const __mmask16 columns = column_mask(product, tile);
-    for (int64_t first = 0; first < product.row_count;) {
-      const int64_t rows = next_group(product.row_count - first, kGroupRows);
-      const QdotActivation* activations = product.activations + first * product.block_count;
-      float* y = product.y + first * product.column_count + tile * kQdotTileRows;
-      if (first == 0) {
-        multiply_tile<Layout, true>(rows, source, product.block_count, activations, y, product.column_count, columns);
-      } else {
-        multiply_tile<Layout, false>(rows, source, product.block_count, activations, y, product.column_count, columns);
-      }
-      first += rows;
+  constexpr int64_t kRowsOfOne = 8;
+  constexpr int64_t kRowsOfTwo = 6;
+  constexpr int64_t kManyRows = 48;
+  int64_t tile = product.tile_begin;
+  if constexpr (!Layout::kIsSuper && (Layout::kBits == 4 || Layout::kBits == 8)) {
+    if (product.row_count >= kManyRows) {
+      for (; tile + 2 <= product.tile_end; tile += 2) multiply_rows<Layout, 2>(product, tile, kRowsOfTwo);
     }
   }
+  for (; tile < product.tile_end; ++tile) multiply_rows<Layout, 1>(product, tile, kRowsOfOne);
 }
 
 constexpr QdotKernels kKernels = {
