@@ -34,9 +34,14 @@ struct Job {
   const float* q;
   const KvLayerCache& cache;
   float* out;
-  float* log_sum_exp;                        // null: not wanted
+  float* log_sum_exp;  // null: not wanted
+  AttentionSinks sinks;
   const AttentionInt8Query* int8_queries{};  // [T, H], for a cache in 8 bits
 
+  // The first position that the row at `position` sees.
+  int64_t first_visible(int64_t position) const {
+    return shape.window ? std::max<int64_t>(0, position + 1 - *shape.window) : 0;
+  }
   int64_t group_size() const { return shape.query_head_count / shape.key_value_head_count; }
   int64_t padded_width() const { return padded_head_width(shape.head_width); }
 };
@@ -49,9 +54,11 @@ struct Unit {
   int64_t query_count;  // <= kAttentionQueriesMax
   int64_t head_begin;   // of key/value heads
   int64_t head_count;
-  int64_t context;  // positions that the last query sees
+  int64_t context_begin;  // of the page with the first position that the first query sees
+  int64_t context_end;    // after the last position that the last query sees
 
-  int64_t chunk_count() const { return ceil_divide(context, kChunk); }
+  int64_t first_chunk() const { return context_begin / kChunk; }
+  int64_t chunk_count() const { return ceil_divide(context_end, kChunk) - first_chunk(); }
   int64_t state_count() const { return head_count * query_count; }
 };
 
@@ -70,14 +77,20 @@ void clear(const Job& job, const Unit& unit, const SoftmaxState& state) {
 void merge(const Job& job, const SoftmaxState& part, const SoftmaxState& total, Range range) {
   const int64_t width = job.padded_width();
   for (int64_t i = range.begin; i < range.end; ++i) {
-    if (part.sum[i] == 0) continue;  // a query that stands before this chunk
+    if (part.sum[i] == 0) continue;  // a query that stands before this chunk, or whose window begins after it
+    float* output = total.output + i * width;
+    const float* part_output = part.output + i * width;
+    if (total.sum[i] == 0) {  // its window begins in this chunk; the same bits as where the unit begins here too
+      total.maximum[i] = part.maximum[i];
+      total.sum[i] = part.sum[i];
+      std::copy_n(part_output, width, output);
+      continue;
+    }
     const float maximum = std::max(total.maximum[i], part.maximum[i]);
     const float total_factor = std::exp(total.maximum[i] - maximum);
     const float part_factor = std::exp(part.maximum[i] - maximum);
     total.maximum[i] = maximum;
     total.sum[i] = total.sum[i] * total_factor + part.sum[i] * part_factor;
-    float* output = total.output + i * width;
-    const float* part_output = part.output + i * width;
     for (int64_t d = 0; d < width; ++d) output[d] = output[d] * total_factor + part_output[d] * part_factor;
   }
 }
@@ -95,9 +108,18 @@ void finish(const Job& job, const Unit& unit, const SoftmaxState& state, Range r
   for (int64_t i = range.begin; i < range.end; ++i) {
     const int64_t index = query_index(job, unit, unit.head_begin + i / unit.query_count, i % unit.query_count);
     const float* sums = state.output + i * job.padded_width();
-    const float factor = 1.0f / state.sum[i];
+    float maximum = state.maximum[i];
+    float sum = state.sum[i];
+    float factor = 1.0f / sum;
+    if (!job.sinks.empty()) {
+      const float sink = job.sinks[static_cast<size_t>(index % job.shape.query_head_count)];
+      maximum = std::max(maximum, sink);
+      const float rescale = std::exp(state.maximum[i] - maximum);
+      sum = sum * rescale + std::exp(sink - maximum);
+      factor = rescale / sum;
+    }
     for (int64_t d = 0; d < width; ++d) job.out[index * width + d] = sums[d] * factor;
-    if (job.log_sum_exp != nullptr) job.log_sum_exp[index] = state.maximum[i] + std::log(state.sum[i]);
+    if (job.log_sum_exp != nullptr) job.log_sum_exp[index] = maximum + std::log(sum);
   }
 }
 
@@ -110,40 +132,61 @@ auto attend_kernel(const AttentionKernels& kernels, ElementType type) {
 
 using TileBlocks = std::array<const std::byte*, kAttentionTilePages>;
 
-// The blocks of one head for the pages from `position` on; beyond the last page of the context, that one again.
+// The blocks of one head for the pages from `position`'s on; beyond the last page of the context, that one again.
 TileBlocks tile_blocks(const Job& job, const Unit& unit, int64_t head, int64_t position) {
   const int64_t block_bytes = job.cache.page_bytes() / job.shape.key_value_head_count;
-  const int64_t last_page = (unit.context - 1) / kPage;
+  const int64_t last_page = (unit.context_end - 1) / kPage;
   TileBlocks blocks;
   for (int64_t i = 0; i < kAttentionTilePages; ++i) {
     const int64_t page = std::min(position / kPage + i, last_page);
-    blocks[static_cast<size_t>(i)] =
-        job.cache.page(unit.sequence->pages[static_cast<size_t>(page)]) + head * block_bytes;
+    const int32_t page_id = unit.sequence->pages[static_cast<size_t>(page)];
+    DCHECK(page_id >= 0 && page_id < job.cache.page_count());
+    blocks[static_cast<size_t>(i)] = job.cache.page(page_id) + head * block_bytes;
   }
   return blocks;
 }
 
+// How many of a tile's tokens each query of the unit sees, and how many of those its window hides.
+struct TileVisibility {
+  int64_t visible_counts[kAttentionQueriesMax];
+  int64_t hidden_counts[kAttentionQueriesMax];
+  bool hides;  // any
+};
+void find_visible(const Job& job, const Unit& unit, int64_t position, int64_t token_count, TileVisibility& tile) {
+  tile.hides = false;
+  for (int64_t i = 0; i < unit.query_count; ++i) {
+    const int64_t row_position = unit.sequence->first_position + (unit.query_begin + i) / job.group_size();
+    tile.visible_counts[i] = row_position + 1 - position;
+    if (!job.shape.window) continue;
+    tile.hidden_counts[i] = job.first_visible(row_position) - position;
+    tile.hides |= tile.hidden_counts[i] > 0;
+    if (tile.hidden_counts[i] >= token_count) tile.visible_counts[i] = 0;
+  }
+}
+
 // Adds the unit's positions in one chunk to `state`. Heads are innermost: a page's heads lie together in memory.
+// A window may begin amid a tile, whose pages before it are left out; tiles end at the same positions all the same.
 void attend_chunk(const Job& job, const Unit& unit, int64_t chunk, const SoftmaxState& state) {
   const auto& kernels = attention_kernels(active_isa());
   const auto attend = attend_kernel(kernels, job.cache.type());
   const float* queries[kAttentionQueriesMax];
   AttentionInt8Query int8_queries[kAttentionQueriesMax];
-  int64_t visible_counts[kAttentionQueriesMax];
+  TileVisibility visibility;
   alignas(kCacheLineBytes) float weights[kAttentionQueriesMax * kTile];
 
-  const int64_t end = std::min((chunk + 1) * kChunk, unit.context);
-  TileBlocks blocks = tile_blocks(job, unit, unit.head_begin, chunk * kChunk);
-  for (int64_t position = chunk * kChunk; position < end; position += kTile) {
-    for (int64_t i = 0; i < unit.query_count; ++i) {
-      const int64_t row = (unit.query_begin + i) / job.group_size();
-      visible_counts[i] = unit.sequence->first_position + row + 1 - position;
-    }
+  const int64_t begin = std::max(chunk * kChunk, unit.context_begin);
+  const int64_t end = std::min((chunk + 1) * kChunk, unit.context_end);
+  TileBlocks blocks = tile_blocks(job, unit, unit.head_begin, begin);
+  int64_t tile_end = 0;
+  for (int64_t position = begin; position < end; position = tile_end) {
+    tile_end = (position / kTile + 1) * kTile;
+    const int64_t token_count = std::min(tile_end, end) - position;
+    find_visible(job, unit, position, token_count, visibility);
     for (int64_t head_index = 0; head_index < unit.head_count; ++head_index) {
       const int64_t head = unit.head_begin + head_index;
       const bool is_last_head = head_index + 1 == unit.head_count;
-      const int64_t next_position = is_last_head ? position + kTile : position;
-      const bool has_next = next_position < unit.context;
+      const int64_t next_position = is_last_head ? tile_end : position;
+      const bool has_next = next_position < unit.context_end;
       const TileBlocks next_blocks =
           has_next ? tile_blocks(job, unit, is_last_head ? unit.head_begin : head + 1, next_position) : blocks;
       for (int64_t i = 0; i < unit.query_count; ++i) {
@@ -154,13 +197,15 @@ void attend_chunk(const Job& job, const Unit& unit, int64_t chunk, const Softmax
       const int64_t first_state = head_index * unit.query_count;
       attend({.blocks = blocks.data(),
               .next_blocks = has_next ? next_blocks.data() : nullptr,
-              .token_count = std::min(kTile, end - position),
+              .token_count = token_count,
               .head_width = job.shape.head_width,
               .scale = job.shape.scale,
               .query_count = unit.query_count,
               .queries = queries,
               .int8_queries = int8_queries,
-              .visible_counts = visible_counts,
+              .visible_counts = visibility.visible_counts,
+              .hidden_counts = visibility.hides ? visibility.hidden_counts : nullptr,
+              .score_cap = job.shape.score_cap.value_or(kNoScoreCap),
               .weights = weights,
               .state = {state.maximum + first_state, state.sum + first_state,
                         state.output + first_state * job.padded_width()}});
@@ -175,10 +220,10 @@ void attend_unit(const Job& job, const Unit& unit, float* memory) {
   const SoftmaxState total = state_at(unit, memory);
   const SoftmaxState part = state_at(unit, memory + floats);
   clear(job, unit, total);
-  attend_chunk(job, unit, 0, total);
+  attend_chunk(job, unit, unit.first_chunk(), total);
   for (int64_t chunk = 1; chunk < unit.chunk_count(); ++chunk) {
     clear(job, unit, part);
-    attend_chunk(job, unit, chunk, part);
+    attend_chunk(job, unit, unit.first_chunk() + chunk, part);
     merge(job, part, total, {0, unit.state_count()});
   }
   finish(job, unit, total, {0, unit.state_count()});
@@ -211,7 +256,7 @@ void attend_chunks_apart(Executor& executor, const Job& job, std::span<const Uni
   int64_t floats = 0;
   for (const Unit& unit : units) {
     for (int64_t chunk = 0; chunk < unit.chunk_count(); ++chunk) {
-      items.push_back({&unit, chunk, floats});
+      items.push_back({&unit, unit.first_chunk() + chunk, floats});
       floats += state_floats(job, unit);
     }
   }
@@ -252,10 +297,12 @@ void append_units(const Job& job, bool heads_together, std::vector<Unit>& units)
     const int64_t heads_per_unit = is_together ? job.shape.key_value_head_count : 1;
     for (int64_t begin = 0; begin < query_count; begin += kAttentionQueriesMax) {
       const int64_t end = std::min(begin + kAttentionQueriesMax, query_count);
-      const int64_t context = sequence.first_position + (end - 1) / job.group_size() + 1;
-      CHECK(ceil_divide(context, kPage) <= static_cast<int64_t>(sequence.pages.size()));
+      const int64_t first_visible = job.first_visible(sequence.first_position + begin / job.group_size());
+      const int64_t context_end = sequence.first_position + (end - 1) / job.group_size() + 1;
+      CHECK(ceil_divide(context_end, kPage) <= static_cast<int64_t>(sequence.pages.size()));
       for (int64_t head = 0; head < job.shape.key_value_head_count; head += heads_per_unit) {
-        units.push_back({&sequence, begin, end - begin, head, heads_per_unit, context});
+        units.push_back(
+            {&sequence, begin, end - begin, head, heads_per_unit, first_visible / kPage * kPage, context_end});
       }
     }
   }
@@ -288,12 +335,15 @@ const AttentionInt8Query* quantise_queries(Executor& executor, const Job& job) {
 
 void attend(Executor& executor, Job job) {
   CHECK(job.shape.query_head_count % job.shape.key_value_head_count == 0);
+  CHECK(job.shape.window.value_or(1) >= 1 && job.shape.score_cap.value_or(1) > 0);
+  CHECK(job.sinks.empty() || static_cast<int64_t>(job.sinks.size()) == job.shape.query_head_count);
   if (job.cache.type() == ElementType::kI8) job.int8_queries = quantise_queries(executor, job);
   // Enough that a thread which started late or was interrupted can be made up for.
   const int64_t wanted_items = executor.thread_count() == 1 ? 1 : 4 * executor.thread_count();
   int64_t chunk_count = 0;
   for (const AttentionSequence& sequence : job.sequences) {
-    chunk_count += ceil_divide(sequence.first_position + sequence.row_count, kChunk);
+    chunk_count += ceil_divide(sequence.first_position + sequence.row_count, kChunk) -
+                   job.first_visible(sequence.first_position) / kChunk;
   }
   static thread_local std::vector<Unit> units;
   units.clear();
@@ -301,7 +351,8 @@ void attend(Executor& executor, Job job) {
 
   int64_t operations = 0;
   for (const Unit& unit : units) {
-    operations += unit.state_count() * unit.context * job.shape.head_width / 2;  // vectors do several at once
+    const int64_t position_count = unit.context_end - unit.context_begin;
+    operations += unit.state_count() * position_count * job.shape.head_width / 2;  // vectors do several at once
   }
   const std::span<const Unit> all_units = units;
   const int64_t unit_count = static_cast<int64_t>(units.size());
@@ -426,12 +477,12 @@ void kv_write_head(const AttentionShape& shape, std::span<const AttentionSequenc
 }
 
 void paged_attention(Executor& executor, const AttentionShape& shape, std::span<const AttentionSequence> sequences,
-                     const float* q, const KvLayerCache& cache, float* out) {
-  attend(executor, {shape, sequences, q, cache, out, nullptr});
+                     const float* q, const KvLayerCache& cache, float* out, AttentionSinks sinks) {
+  attend(executor, {shape, sequences, q, cache, out, nullptr, sinks});
 }
 
 void attention(Executor& executor, const AttentionShape& shape, SequenceOffsets sequences, const float* q,
-               const float* k, const float* v, float* out, float* log_sum_exp) {
+               const float* k, const float* v, float* out, float* log_sum_exp, AttentionSinks sinks) {
   // Copied into pages of their own, so that training and inference run the same kernels.
   std::vector<int32_t> pages;
   std::vector<AttentionSequence> paged;
@@ -454,7 +505,7 @@ void attention(Executor& executor, const AttentionShape& shape, SequenceOffsets 
   KvLayerCache cache(ElementType::kF32, static_cast<int64_t>(pages.size()), shape.key_value_head_count,
                      shape.head_width);
   kv_write(executor, shape, paged, k, v, cache);
-  attend(executor, {shape, paged, q, cache, out, log_sum_exp});
+  attend(executor, {shape, paged, q, cache, out, log_sum_exp, sinks});
 }
 
 }  // namespace pelton

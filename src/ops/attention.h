@@ -19,7 +19,17 @@ struct AttentionShape {
   int64_t key_value_head_count;  // G, divides H
   int64_t head_width;            // K
   float scale;                   // on the scores; usually 1 / sqrt(K)
+
+  // >= 1: a row sees the `window` positions that end with its own (Mistral, arXiv 2310.06825; Gemma 2, arXiv
+  // 2408.00118), and what comes before them is not read. None: it sees all.
+  std::optional<int64_t> window = std::nullopt;
+  // c > 0: scaled scores become c · tanh(score / c) (Gemma 2).
+  std::optional<float> score_cap = std::nullopt;
 };
+
+// Learned logits [H], one for each query head, that join a row's softmax as if a position stood there whose value is
+// zero (gpt-oss, arXiv 2508.10925): neither scaled nor capped. Empty: none.
+using AttentionSinks = std::span<const float>;
 
 // How keys and values may be kept. kI8: in 8 bits with a float scale for each token and head; queries and the softmax's
 // weights are rounded to 8 bits too (kernels/attention/attention.h).
@@ -60,7 +70,9 @@ struct AttentionSequence {
   int64_t row_begin;
   int64_t row_count;
   int64_t first_position;
-  std::span<const int32_t> pages;  // page i holds positions [16 i, 16 i + 16); covers all positions above
+  // Page i holds positions [16 i, 16 i + 16); covers all positions above. Where all layers have a window, entries of
+  // pages that no row's window reaches may be anything.
+  std::span<const int32_t> pages;
 };
 
 // Stores k, v [T, G, K] of the step's rows in the sequences' pages.
@@ -72,19 +84,20 @@ enum class KvPart : uint8_t { kKeys, kValues };
 void kv_write_head(const AttentionShape& shape, std::span<const AttentionSequence> sequences, KvPart part, int64_t head,
                    const float* x, KvLayerCache& cache);
 
-// out [T, H, K]: each row attends to all positions up to its own, which must have been written.
+// out [T, H, K]: each row attends to all positions up to its own, or those in its window, which must have been written.
 // Results depend, to the bit, neither on the thread count, nor on how a sequence was cut into steps, nor on what else
 // is in the step. Allocates nothing once its scratch memory has grown to the largest step.
 void paged_attention(Executor& executor, const AttentionShape& shape, std::span<const AttentionSequence> sequences,
-                     const float* q, const KvLayerCache& cache, float* out);
+                     const float* q, const KvLayerCache& cache, float* out, AttentionSinks sinks = {});
 
 // Whole sequences, back to back: sequence s has rows [offsets[s], offsets[s + 1]).
 struct SequenceOffsets {
   std::span<const int64_t> offsets;  // ascending, first 0, last T
 };
-// out [T, H, K]; log_sum_exp [T, H] (of the scaled scores) is kept for the backward. Memory linear in T.
+// out [T, H, K]; log_sum_exp [T, H] (of the scaled, capped scores and the sink) is kept for the backward. Memory linear
+// in T.
 void attention(Executor& executor, const AttentionShape& shape, SequenceOffsets sequences, const float* q,
-               const float* k, const float* v, float* out, float* log_sum_exp);
+               const float* k, const float* v, float* out, float* log_sum_exp, AttentionSinks sinks = {});
 
 struct AttentionForward {  // what the forward saw and gave
   const float* q;
@@ -92,13 +105,16 @@ struct AttentionForward {  // what the forward saw and gave
   const float* v;
   const float* out;
   const float* log_sum_exp;
+  AttentionSinks sinks = {};
 };
-struct AttentionGradients {  // all assigned
-  float* d_q;                // [T, H, K]
-  float* d_k;                // [T, G, K]
-  float* d_v;                // [T, G, K]
+struct AttentionGradients {
+  float* d_q;                // [T, H, K], assigned
+  float* d_k;                // [T, G, K], assigned
+  float* d_v;                // [T, G, K], assigned
+  float* d_sinks = nullptr;  // [H], added to, as a weight's; null: not wanted
 };
-// Time quadratic in a sequence's length, memory linear. Results do not depend on the thread count.
+// Time quadratic in a sequence's length (with a window: linear), memory linear. Results do not depend on the thread
+// count.
 void attention_backward(Executor& executor, const AttentionShape& shape, SequenceOffsets sequences,
                         const AttentionForward& forward, const float* d_out, const AttentionGradients& gradients);
 

@@ -3,6 +3,8 @@
 // and d_v: no two threads add to the same number, so nothing depends on their count.
 #include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <limits>
 #include <vector>
 
 #include "base/check.h"
@@ -24,6 +26,7 @@ struct Job {
   const float* d_output_dots;  // [T, H]
   const float* transposed;     // [blocks of all sequences][G][keys, values][K][16]
 
+  int64_t window() const { return shape.window.value_or(std::numeric_limits<int64_t>::max()); }
   int64_t group_size() const { return shape.query_head_count / shape.key_value_head_count; }
   int64_t query_stride() const { return shape.query_head_count * shape.head_width; }
   int64_t key_stride() const { return shape.key_value_head_count * shape.head_width; }
@@ -54,6 +57,7 @@ void score_gradients(const Job& job, const Block& tokens, int64_t head, int64_t 
   float log_sum_exp[kRows];
   float dots[kRows];
   int64_t visible_counts[kRows];
+  int64_t hidden_counts[kRows];
   for (int64_t i = 0; i < row_count; ++i) {
     const int64_t index = (row_begin + i) * job.shape.query_head_count + head;
     queries[i] = job.forward.q + index * job.shape.head_width;
@@ -61,6 +65,7 @@ void score_gradients(const Job& job, const Block& tokens, int64_t head, int64_t 
     log_sum_exp[i] = job.forward.log_sum_exp[index];
     dots[i] = job.d_output_dots[index];
     visible_counts[i] = row_begin + i + 1 - tokens.begin;
+    if (job.shape.window) hidden_counts[i] = visible_counts[i] - *job.shape.window;
   }
   const float* keys = transposed_keys(job, tokens, head / job.group_size());
   job.kernels.gradient_block({.queries = queries,
@@ -68,9 +73,11 @@ void score_gradients(const Job& job, const Block& tokens, int64_t head, int64_t 
                               .log_sum_exp = log_sum_exp,
                               .d_output_dots = dots,
                               .visible_counts = visible_counts,
+                              .hidden_counts = job.shape.window ? hidden_counts : nullptr,
                               .query_count = row_count,
                               .head_width = job.shape.head_width,
                               .scale = job.shape.scale,
+                              .score_cap = job.shape.score_cap.value_or(kNoScoreCap),
                               .keys = keys,
                               .values = keys + kBlock * job.shape.head_width,
                               .probabilities = result.probabilities,
@@ -90,7 +97,9 @@ void backward_rows(const Job& job, std::span<const Block> blocks, const Block& r
   const int64_t row_count = rows.end() - rows.begin;
   memory.assign(static_cast<size_t>(row_count * padded_head_width(width)), 0.0f);
   ScoreGradients gradients;
-  const int64_t first_block = rows.index - (rows.begin - rows.sequence_begin) / kBlock;
+  const int64_t begin = rows.begin - rows.sequence_begin;
+  const int64_t first_visible = std::max<int64_t>(0, begin + 1 - job.window());
+  const int64_t first_block = rows.index - begin / kBlock + first_visible / kBlock;
   for (int64_t index = first_block; index <= rows.index; ++index) {
     const Block& tokens = blocks[static_cast<size_t>(index)];
     score_gradients(job, tokens, head, rows.begin, row_count, gradients);
@@ -119,9 +128,12 @@ void backward_tokens(const Job& job, const Block& tokens, int64_t key_head, std:
   float* d_keys = memory.data();
   float* d_values = d_keys + floats;
   ScoreGradients gradients;
+  const int64_t last = tokens.end() - 1;
+  const int64_t row_end =
+      last + std::min(job.window(), tokens.sequence_end - last);  // of those that see the last token
   for (int64_t head = key_head * job.group_size(); head < (key_head + 1) * job.group_size(); ++head) {
-    for (int64_t row = tokens.begin; row < tokens.sequence_end; row += kRows) {
-      const int64_t row_count = std::min(kRows, tokens.sequence_end - row);
+    for (int64_t row = tokens.begin; row < row_end; row += kRows) {
+      const int64_t row_count = std::min(kRows, row_end - row);
       score_gradients(job, tokens, head, row, row_count, gradients);
       WeightedRows product = {.weights = gradients.d_scores,
                               .weight_stride = 1,
@@ -192,16 +204,35 @@ std::vector<float> output_dots(Executor& executor, const AttentionShape& shape, 
   return dots;
 }
 
+// A sink has the probability e^(sink - log_sum_exp) in each row, and no value: its score's gradient is that times
+// 0 - d_out · out.
+void backward_sinks(const Job& job, int64_t row_count, Executor& executor) {
+  const int64_t heads = job.shape.query_head_count;
+  executor.parallel_for(heads, 1, [&](Range range) {
+    for (int64_t head = range.begin; head < range.end; ++head) {
+      double d_sink = 0;
+      for (int64_t index = head; index < row_count * heads; index += heads) {
+        const float probability =
+            std::exp(job.forward.sinks[static_cast<size_t>(head)] - job.forward.log_sum_exp[index]);
+        d_sink -= static_cast<double>(probability) * static_cast<double>(job.d_output_dots[index]);
+      }
+      job.gradients.d_sinks[head] += static_cast<float>(d_sink);
+    }
+  });
+}
+
 }  // namespace
 
 void attention_backward(Executor& executor, const AttentionShape& shape, SequenceOffsets sequences,
                         const AttentionForward& forward, const float* d_out, const AttentionGradients& gradients) {
   CHECK(shape.query_head_count % shape.key_value_head_count == 0);
+  CHECK(gradients.d_sinks == nullptr || static_cast<int64_t>(forward.sinks.size()) == shape.query_head_count);
   if (sequences.offsets.empty()) return;
   const std::vector<Block> blocks = make_blocks(sequences);
   const std::vector<float> dots = output_dots(executor, shape, sequences.offsets.back(), forward.out, d_out);
   const std::vector<float> transposed = transpose(executor, shape, blocks, forward);
   const Job job = {shape, forward, d_out, gradients, attention_kernels(active_isa()), dots.data(), transposed.data()};
+  if (gradients.d_sinks != nullptr) backward_sinks(job, sequences.offsets.back(), executor);
 
   // Items in an order that ends with short ones: late rows see many tokens, early tokens are seen by many rows.
   const int64_t block_count = static_cast<int64_t>(blocks.size());
