@@ -112,7 +112,7 @@ template <typename Layout, int kTiles, int kRows>
 struct BlockDots {
   static constexpr bool kHasTwo = Layout::kScaleCount == 2 || kTiles * kRows <= 4;
   __m512i low[kTiles][kRows];
-  __m512i high[kHasTwo ? kTiles : 1][kRows];
+  __m512i high[kTiles][kRows];  // only where kHasTwo
 };
 
 template <typename Layout, int kTiles, int kRows>
@@ -124,7 +124,7 @@ inline void start_dots(const QdotActivation* activations, int64_t block_count, B
 #pragma GCC unroll 2
     for (int tile = 0; tile < kTiles; ++tile) {
       dots.low[tile][row] = _mm512_set1_epi32(-Layout::kOffset * low_sum);
-      if constexpr (dots.kHasTwo)
+      if constexpr (BlockDots<Layout, kTiles, kRows>::kHasTwo)
         dots.high[tile][row] = _mm512_set1_epi32(-Layout::kOffset * (activation.sum - low_sum));
     }
   }
@@ -144,7 +144,7 @@ inline void add_slices(const std::byte* const (&integers)[kTiles], const QdotAct
 #pragma GCC unroll 2
     for (int tile = 0; tile < kTiles; ++tile) {
       __m512i& low_dot = dots.low[tile][row];
-      __m512i& high_dot = dots.kHasTwo ? dots.high[tile][row] : low_dot;
+      __m512i& high_dot = BlockDots<Layout, kTiles, kRows>::kHasTwo ? dots.high[tile][row] : low_dot;
       low_dot = _mm512_dpbusd_epi32(low_dot, slices[tile].low, low);
       high_dot = _mm512_dpbusd_epi32(high_dot, slices[tile].high, high);
     }
@@ -217,7 +217,7 @@ void multiply_tiles(const QdotProduct& product, int64_t first_tile, int64_t firs
     add_slices<3>(integers, activations, block_count, dots);
 #pragma GCC unroll 2
     for (int tile = 0; tile < kTiles; ++tile) {
-      const __m512i* high = dots.kHasTwo ? dots.high[tile] : nullptr;
+      const __m512i* high = BlockDots<Layout, kTiles, kRows>::kHasTwo ? dots.high[tile] : nullptr;
       add_scaled<Layout>(tiles[tile], block, activations, block_count, dots.low[tile], high, sums[tile]);
     }
   }
