@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/logits_row.h"
+#include "ops/logits_row.h"
 
 namespace pelton {
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/logits_row.h"
+#include "ops/logits_row.h"
 #include "eval/next_token_distribution.h"
 
 namespace pelton {

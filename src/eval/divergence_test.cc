@@ -79,7 +79,7 @@ TEST(Divergence, IsThatOfTheDefinition) {
     const double p = std::exp(static_cast<double>(reference[i])) / reference_sum;
     expected += p * std::log(p / (std::exp(static_cast<double>(model[i])) / model_sum));
   }
-  // Both sums of exponentials carry a relative error below 1e-6 (engine/logits_row.h), so their logarithms 1e-6 each.
+  // Both sums of exponentials carry a relative error below 1e-6 (ops/logits_row.h), so their logarithms 1e-6 each.
   EXPECT_NEAR(divergence(reference, model).mean, expected, 2e-6) << "seed " << kSeed;
   EXPECT_GT(expected, 1e-4);
 }

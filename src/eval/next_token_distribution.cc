@@ -1,6 +1,6 @@
 #include "eval/next_token_distribution.h"
 
-#include "engine/logits_row.h"
+#include "ops/logits_row.h"
 
 namespace pelton {
 

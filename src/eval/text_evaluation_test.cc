@@ -70,7 +70,7 @@ void expect_plain(const TextChunks& chunks, const TextEvaluation& evaluation) {
   const std::vector<double> nlls = plain_nlls(chunks);
   EXPECT_EQ(evaluation.perplexity.token_count, static_cast<int64_t>(nlls.size()));
   const double mean = std::accumulate(nlls.begin(), nlls.end(), 0.0) / static_cast<double>(nlls.size());
-  // The logarithm of a sum of exponentials with a relative error below 1e-6 (engine/logits_row.h).
+  // The logarithm of a sum of exponentials with a relative error below 1e-6 (ops/logits_row.h).
   EXPECT_NEAR(evaluation.perplexity.mean_nll, mean, 1e-6);
   EXPECT_NEAR(evaluation.bits_per_byte, mean / std::log(2.0), 1e-5);  // a token is a byte
 }

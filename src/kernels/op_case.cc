@@ -5,6 +5,7 @@
 #include "kernels/dot/dot.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/halfdot/halfdot.h"
+#include "kernels/logits/logits.h"
 #include "kernels/norm/norm.h"
 #include "kernels/qdot/qdot.h"
 #include "kernels/rope/rope.h"
@@ -22,6 +23,7 @@ std::vector<OpCase> all_op_cases() {
   append_rope_cases(cases);
   append_elementwise_cases(cases);
   append_softmax_cases(cases);
+  append_logits_cases(cases);
   append_attention_cases(cases);
   return cases;
 }

@@ -1,7 +1,8 @@
-// Loops over one row of logits [V]: straight, branch-light, so that the compiler vectorises them. V is 49,000 to
-// 256,000 and there is one row for each answer in each step, so a pass counts.
+// Passes over one row of logits [V], by the calling thread. V is 49,000 to 256,000 and there is one row for each answer
+// in each step, so a pass counts (kernels/logits).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -19,31 +20,25 @@ std::optional<LogitsPeak> find_peak(std::span<const float> logits);
 
 namespace logits_row_detail {
 
-// Independent partial results: the compiler may not reorder float operations, so the lanes are spelt out.
-inline constexpr size_t kLanes = 16;
+inline constexpr size_t kBlock = 1024;  // of kernels/logits
 
-inline bool has_any_at_least(const float* values, float threshold) {
-  int32_t any = 0;
-  for (size_t lane = 0; lane < kLanes; ++lane) any |= values[lane] >= threshold ? 1 : 0;
-  return any != 0;
-}
+// The indices of those of at most kBlock values that are at least `threshold`, ascending; how many.
+size_t find_at_least(std::span<const float> values, float threshold, int32_t* indices);
 
 }  // namespace logits_row_detail
 
-// Calls visit(i) for values[i] >= threshold, ascending; skips groups of values without one. `visit` may raise the
-// threshold.
+// Calls visit(i) for values[i] >= threshold, ascending; fast where these are few. `visit` may raise the threshold.
 template <typename Visit>
 void for_each_at_least(std::span<const float> values, const float& threshold, const Visit& visit) {
-  using logits_row_detail::kLanes;
-  size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes) {
-    if (!logits_row_detail::has_any_at_least(values.data() + i, threshold)) continue;
-    for (size_t lane = i; lane < i + kLanes; ++lane) {
-      if (values[lane] >= threshold) visit(lane);
+  using logits_row_detail::kBlock;
+  int32_t indices[kBlock];
+  for (size_t begin = 0; begin < values.size(); begin += kBlock) {
+    const std::span<const float> block = values.subspan(begin, std::min(kBlock, values.size() - begin));
+    const size_t count = logits_row_detail::find_at_least(block, threshold, indices);
+    for (size_t i = 0; i < count; ++i) {
+      const size_t index = begin + static_cast<size_t>(indices[i]);
+      if (values[index] >= threshold) visit(index);
     }
-  }
-  for (; i < values.size(); ++i) {
-    if (values[i] >= threshold) visit(i);
   }
 }
 

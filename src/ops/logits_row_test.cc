@@ -1,4 +1,4 @@
-#include "engine/logits_row.h"
+#include "ops/logits_row.h"
 
 #include <gtest/gtest.h>
 
