@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 #include <algorithm>
 #include <cstdlib>
@@ -13,21 +16,23 @@ namespace pelton {
 namespace {
 
 bool is_supported(Isa isa) {
-#if defined(__x86_64__)
   switch (isa) {
     case Isa::kScalar:
       return true;
+#if defined(__x86_64__)
     case Isa::kAvx2:
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case Isa::kAvx512:
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
              __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
-  }
-  PELTON_UNREACHABLE();
-#else
-  return isa == Isa::kScalar;
+#elif defined(__aarch64__)
+    case Isa::kNeon:
+      return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #endif
+    default:
+      return false;
+  }
 }
 
 Isa choose_isa() {
@@ -52,13 +57,15 @@ std::string_view isa_name(Isa isa) {
       return "avx2";
     case Isa::kAvx512:
       return "avx512";
+    case Isa::kNeon:
+      return "neon";
   }
   PELTON_UNREACHABLE();
 }
 
 std::vector<Isa> supported_isas() {
   std::vector<Isa> isas;
-  for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+  for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kNeon}) {
     if (is_supported(isa)) isas.push_back(isa);
   }
   return isas;

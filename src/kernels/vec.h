@@ -1,14 +1,19 @@
-// The vector that SIMD bodies are written against: 16 floats with AVX-512, 8 with AVX2. Included only by *_avx2.cc and
-// *_avx512.cc (through a family's body), once each. Everything is in an anonymous namespace: an ISA object must export
-// one symbol only, or the linker may keep the AVX-512 copy of a shared function for every machine.
+// The vector that SIMD bodies are written against: 16 floats with AVX-512, 8 with AVX2, 4 with NEON. Included only by
+// *_avx2.cc, *_avx512.cc and *_neon.cc (through a family's body), once each. Everything is in an anonymous namespace:
+// an ISA object must export one symbol only, or the linker may keep the AVX-512 copy of a shared function for every
+// machine.
 #pragma once
 
+#if defined(__x86_64__)
 // GCC 12 takes its own _mm512_undefined_ps() for an uninitialised read (GCC bug 105593).
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
 #pragma GCC diagnostic pop
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 #include <cstdint>
 
@@ -74,7 +79,7 @@ inline Vec load_first(const uint16_t* source, int64_t count) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
 }
 
-#else
+#elif defined(__AVX2__)
 
 struct Vec {
   static constexpr int64_t kWidth = 8;
@@ -141,6 +146,78 @@ inline Vec load_first(const uint16_t* source, int64_t count) {
   uint16_t bits[Vec::kWidth] = {};
   for (int64_t i = 0; i < count; ++i) bits[i] = source[i];
   return load(bits);
+}
+
+#elif defined(__aarch64__)
+
+struct Vec {
+  static constexpr int64_t kWidth = 4;
+  float32x4_t raw;
+};
+
+inline uint32x4_t first_lanes(int64_t count) {
+  constexpr int32_t kLanes[] = {0, 1, 2, 3};
+  return vcgtq_s32(vdupq_n_s32(static_cast<int32_t>(count < 0 ? 0 : count > 4 ? 4 : count)), vld1q_s32(kLanes));
+}
+
+inline Vec splat(float value) { return {vdupq_n_f32(value)}; }
+inline Vec load(const float* source) { return {vld1q_f32(source)}; }
+inline void store(float* target, Vec v) { vst1q_f32(target, v.raw); }
+// There is no masked access: lane by lane.
+inline Vec load_first(const float* source, int64_t count) {
+  float32x4_t v = vdupq_n_f32(0);
+  if (count > 0) v = vld1q_lane_f32(source, v, 0);
+  if (count > 1) v = vld1q_lane_f32(source + 1, v, 1);
+  if (count > 2) v = vld1q_lane_f32(source + 2, v, 2);
+  return {v};
+}
+inline void store_first(float* target, Vec v, int64_t count) {
+  if (count > 0) vst1q_lane_f32(target, v.raw, 0);
+  if (count > 1) vst1q_lane_f32(target + 1, v.raw, 1);
+  if (count > 2) vst1q_lane_f32(target + 2, v.raw, 2);
+}
+
+inline Vec operator+(Vec a, Vec b) { return {vaddq_f32(a.raw, b.raw)}; }
+inline Vec operator-(Vec a, Vec b) { return {vsubq_f32(a.raw, b.raw)}; }
+inline Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.raw, b.raw)}; }
+inline Vec operator/(Vec a, Vec b) { return {vdivq_f32(a.raw, b.raw)}; }
+inline Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.raw, a.raw, b.raw)}; }
+inline Vec fma_negated(Vec a, Vec b, Vec c) { return {vfmsq_f32(c.raw, a.raw, b.raw)}; }
+// Not vmaxq_f32: that gives NaN where only a is one.
+inline Vec max(Vec a, Vec b) { return {vbslq_f32(vcgtq_f32(a.raw, b.raw), a.raw, b.raw)}; }
+inline Vec min(Vec a, Vec b) { return {vbslq_f32(vcltq_f32(a.raw, b.raw), a.raw, b.raw)}; }
+inline Vec round(Vec a) { return {vrndnq_f32(a.raw)}; }
+inline Vec scale_by_power(Vec a, Vec n) {
+  // In two steps, as with AVX2.
+  const int32x4_t power = vcvtnq_s32_f32(n.raw);
+  const int32x4_t half = vshrq_n_s32(power, 1);
+  const int32x4_t bias = vdupq_n_s32(127);
+  const float32x4_t low = vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(half, bias), 23));
+  const float32x4_t high = vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vsubq_s32(power, half), bias), 23));
+  return {vmulq_f32(vmulq_f32(a.raw, low), high)};
+}
+inline float reduce_sum(Vec a) { return vaddvq_f32(a.raw); }
+inline float reduce_max(Vec a) { return vmaxvq_f32(a.raw); }
+inline Vec keep_first(Vec a, int64_t count, Vec other) { return {vbslq_f32(first_lanes(count), a.raw, other.raw)}; }
+inline Vec swap_neighbours(Vec a) { return {vrev64q_f32(a.raw)}; }
+inline Vec load_doubled(const float* source) {
+  const float32x2_t two = vld1_f32(source);
+  return {vcombine_f32(vdup_lane_f32(two, 0), vdup_lane_f32(two, 1))};
+}
+// Other signs for lane 0 and 2, or 1 and 3.
+inline Vec negate_lanes(Vec a, uint64_t signs) {
+  return {vreinterpretq_f32_u64(veorq_u64(vreinterpretq_u64_f32(a.raw), vdupq_n_u64(signs)))};
+}
+inline Vec fma_alternating(Vec a, Vec b, Vec c) { return fma(a, b, negate_lanes(c, 0x0000000080000000)); }
+inline Vec fma_alternating_negated(Vec a, Vec b, Vec c) { return fma(a, b, negate_lanes(c, 0x8000000000000000)); }
+
+inline Vec load(const uint16_t* source) { return {vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(source), 16))}; }
+inline Vec load_first(const uint16_t* source, int64_t count) {
+  uint16x4_t v = vdup_n_u16(0);
+  if (count > 0) v = vld1_lane_u16(source, v, 0);
+  if (count > 1) v = vld1_lane_u16(source + 1, v, 1);
+  if (count > 2) v = vld1_lane_u16(source + 2, v, 2);
+  return {vreinterpretq_f32_u32(vshll_n_u16(v, 16))};
 }
 
 #endif

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Checks that each object made from *_avx2.cc or *_avx512.cc exports exactly one strong symbol and no weak one.
+"""Checks that each object made from *_avx2.cc, *_avx512.cc or *_neon.cc exports exactly one strong symbol and no weak one.
 
 The linker keeps one copy of a weak symbol (an inline function, a template's instance) for the whole program. Were that the
-AVX-512 copy, the program would die on every machine without AVX-512, far from any kernel.
+AVX-512 copy, the program would die on every machine without AVX-512, far from any kernel. An object without any symbol,
+which is what a source for another processor gives, is passed over.
 
 usage: isa_symbols.py BUILD_FOLDER      exit code 77 where the build has no such object
 """
@@ -15,7 +16,7 @@ import sys
 
 from sources import report
 
-ISA_SOURCE = re.compile(r"_(avx2|avx512)\.cc$")
+ISA_SOURCE = re.compile(r"_(avx2|avx512|neon)\.cc$")
 SKIPPED = 77
 
 
@@ -26,10 +27,13 @@ def isa_objects(build: pathlib.Path) -> list[pathlib.Path]:
     return [build / output for output in outputs if (build / output).exists()]
 
 
+def symbols_of(object_file: pathlib.Path) -> str:
+    return subprocess.run(["nm", "-C", str(object_file)], capture_output=True, text=True, check=True).stdout
+
+
 def problems_of(object_file: pathlib.Path) -> list[str]:
-    listing = subprocess.run(["nm", "-C", str(object_file)], capture_output=True, text=True, check=True).stdout
     strong, weak = [], []
-    for line in listing.splitlines():
+    for line in symbols_of(object_file).splitlines():
         kind, name = line[17:18], line[19:]
         if kind in "WwVvu":
             weak.append(name)
@@ -45,9 +49,9 @@ def main() -> int:
     if len(sys.argv) != 2:
         print(__doc__)
         return 2
-    objects = isa_objects(pathlib.Path(sys.argv[1]))
+    objects = [object_file for object_file in isa_objects(pathlib.Path(sys.argv[1])) if symbols_of(object_file)]
     if not objects:
-        print("skipped: no *_avx2.cc or *_avx512.cc object in this build")
+        print("skipped: no *_avx2.cc, *_avx512.cc or *_neon.cc object in this build")
         return SKIPPED
     problems = [problem for object_file in objects for problem in problems_of(object_file)]
     return report(problems, f"{len(objects)} ISA objects export one strong symbol each")

@@ -117,6 +117,10 @@ class IsaSymbolsTest(LintTest):
         self.compile("static int a() { return 1; }\nstatic int b = a();\n")
         self.assert_finds("isa_symbols.py", "0 strong symbols")
 
+    def test_source_of_another_processor(self):
+        self.compile("#if defined(__another__)\nint dot(int x) { return x; }\n#endif\n")
+        self.assertEqual(self.run_lint("isa_symbols.py", self.root)[0], 77)
+
     def test_nothing_to_check(self):
         self.write("compile_commands.json", "[]")
         self.assertEqual(self.run_lint("isa_symbols.py", self.root)[0], 77)

@@ -142,5 +142,6 @@ void append_attention_cases(std::vector<OpCase>& cases);
 const AttentionKernels* attention_kernels_reference();
 const AttentionKernels* attention_kernels_avx2();
 const AttentionKernels* attention_kernels_avx512();
+const AttentionKernels* attention_kernels_neon();
 
 }  // namespace pelton

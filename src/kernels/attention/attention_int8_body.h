@@ -26,7 +26,7 @@ inline void store_bytes(int8_t* target, Vec v, int64_t count) {
   const Mask mask = count >= 16 ? 0xFFFF : static_cast<Mask>((1u << count) - 1);
   _mm512_mask_cvtepi32_storeu_epi8(target, mask, _mm512_cvtps_epi32(v.raw));
 }
-#else
+#elif defined(__AVX2__)
 struct IntVec {
   __m256i raw;
 };
@@ -44,6 +44,28 @@ inline IntVec dot4(IntVec sums, IntVec unsigned_bytes, IntVec signed_bytes) {
 inline void store_bytes(int8_t* target, Vec v, int64_t count) {
   alignas(32) int32_t lanes[Vec::kWidth];
   _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), _mm256_cvtps_epi32(v.raw));
+  for (int64_t i = 0; i < smaller(count, Vec::kWidth); ++i) target[i] = static_cast<int8_t>(lanes[i]);
+}
+#elif defined(__aarch64__)
+struct IntVec {
+  int32x4_t raw;
+};
+inline IntVec splat_int(int32_t value) { return {vdupq_n_s32(value)}; }
+inline IntVec load_bytes(const void* source) {
+  return {vreinterpretq_s32_s8(vld1q_s8(static_cast<const int8_t*>(source)))};
+}
+inline Vec to_float(IntVec v) { return {vcvtq_f32_s32(v.raw)}; }
+// Both factors of a dot product have one signedness (another is an extension), so u = (u - 128) + 128. What 128 gives
+// depends on the signed bytes alone: the compiler computes it once for all that are multiplied with them.
+inline IntVec dot4(IntVec sums, IntVec unsigned_bytes, IntVec signed_bytes) {
+  const int8x16_t factor = vreinterpretq_s8_s32(signed_bytes.raw);
+  const int8x16_t less_128 = veorq_s8(vreinterpretq_s8_s32(unsigned_bytes.raw), vdupq_n_s8(-128));
+  const int32x4_t of_128 = vshlq_n_s32(vdotq_s32(vdupq_n_s32(0), vdupq_n_s8(1), factor), 7);
+  return {vaddq_s32(vdotq_s32(sums.raw, less_128, factor), of_128)};
+}
+inline void store_bytes(int8_t* target, Vec v, int64_t count) {
+  int32_t lanes[Vec::kWidth];
+  vst1q_s32(lanes, vcvtnq_s32_f32(v.raw));
   for (int64_t i = 0; i < smaller(count, Vec::kWidth); ++i) target[i] = static_cast<int8_t>(lanes[i]);
 }
 #endif

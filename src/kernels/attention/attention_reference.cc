@@ -181,6 +181,8 @@ const AttentionKernels& attention_kernels([[maybe_unused]] Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return *attention_kernels_avx512();
   if (isa == Isa::kAvx2) return *attention_kernels_avx2();
+#elif defined(__aarch64__)
+  if (isa == Isa::kNeon) return *attention_kernels_neon();
 #endif
   return *attention_kernels_reference();
 }

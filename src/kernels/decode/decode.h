@@ -22,5 +22,6 @@ void append_decode_cases(std::vector<OpCase>& cases);
 // What decode_kernel chooses from; null where there is no fast path.
 DecodeFunction decode_kernel_avx2(ElementType type);
 DecodeFunction decode_kernel_avx512(ElementType type);
+DecodeFunction decode_kernel_neon(ElementType type);
 
 }  // namespace pelton

@@ -1,55 +1,22 @@
 // Decoding on Vec; compiled once per ISA. Block layouts: the structs in quant/NAME.cc.
 //
-// Codes are cut out of 16 bytes at a time on both ISAs and widened to floats from there: what costs is the widening and
+// Codes are cut out of 16 bytes at a time on every ISA and widened to floats from there: what costs is the widening and
 // the stores, not the bits.
 #pragma once
 
 #include "kernels/decode/decode.h"
-#include "kernels/vec.h"
+#include "kernels/decode/decode_codes.h"
 
 namespace pelton {
 namespace {
 
-// --- 16 codes
-
-inline __m128i load16(const std::byte* source) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(source)); }
-inline __m128i low_nibbles(__m128i bytes) { return _mm_and_si128(bytes, _mm_set1_epi8(15)); }
-inline __m128i high_nibbles(__m128i bytes) { return low_nibbles(_mm_srli_epi16(bytes, 4)); }
-
-// Bit i of the two bytes as bit 4 of byte i.
-inline __m128i load_fifth_bits(const std::byte* source) {
-  uint16_t bits;
-  __builtin_memcpy(&bits, source, sizeof(bits));
-  const __m128i of_byte = _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128);
-  const __m128i index = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
-  const __m128i spread = _mm_shuffle_epi8(_mm_cvtsi32_si128(bits), index);
-  return _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(spread, of_byte), of_byte), _mm_set1_epi8(16));
-}
-
-inline float load_f16(const std::byte* source) {
-  uint16_t bits;
-  __builtin_memcpy(&bits, source, sizeof(bits));
-  return _cvtsh_ss(bits);
-}
-
-// Writes finish(v) for the 16 signed integers in vectors v of floats.
-template <typename Finish>
-inline void store16(float* values, __m128i integers, Finish finish) {
-#if defined(__AVX512F__)
-  store(values, finish(Vec{_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(integers))}));
-#else
-  store(values, finish(Vec{_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(integers))}));
-  store(values + 8, finish(Vec{_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(integers, 8)))}));
-#endif
-}
-
 // step · integer. Not the sum below with offset 0: that would lose the sign of −0.
-inline void store_products(float* values, __m128i integers, float step) {
+inline void store_products(float* values, Codes integers, float step) {
   store16(values, integers, [step](Vec v) { return splat(step) * v; });
 }
 
 // step · integer + offset
-inline void store_sums(float* values, __m128i integers, float step, float offset) {
+inline void store_sums(float* values, Codes integers, float step, float offset) {
   store16(values, integers, [step, offset](Vec v) { return fma(splat(step), v, splat(offset)); });
 }
 
@@ -65,10 +32,9 @@ inline void for_each_block(const std::byte* blocks, float* values, int64_t count
 void decode_q4_0(const std::byte* blocks, float* values, int64_t count) {
   for_each_block<18>(blocks, values, count, [](const std::byte* block, float* target) {
     const float scale = load_f16(block);
-    const __m128i codes = load16(block + 2);
-    const __m128i zero_code = _mm_set1_epi8(8);
-    store_products(target, _mm_sub_epi8(low_nibbles(codes), zero_code), scale);
-    store_products(target + 16, _mm_sub_epi8(high_nibbles(codes), zero_code), scale);
+    const Codes codes = load16(block + 2);
+    store_products(target, less(low_nibbles(codes), 8), scale);
+    store_products(target + 16, less(high_nibbles(codes), 8), scale);
   });
 }
 
@@ -76,7 +42,7 @@ void decode_q4_1(const std::byte* blocks, float* values, int64_t count) {
   for_each_block<20>(blocks, values, count, [](const std::byte* block, float* target) {
     const float scale = load_f16(block);
     const float minimum = load_f16(block + 2);
-    const __m128i codes = load16(block + 4);
+    const Codes codes = load16(block + 4);
     store_sums(target, low_nibbles(codes), scale, minimum);
     store_sums(target + 16, high_nibbles(codes), scale, minimum);
   });
@@ -85,12 +51,11 @@ void decode_q4_1(const std::byte* blocks, float* values, int64_t count) {
 void decode_q5_0(const std::byte* blocks, float* values, int64_t count) {
   for_each_block<22>(blocks, values, count, [](const std::byte* block, float* target) {
     const float scale = load_f16(block);
-    const __m128i nibbles = load16(block + 6);
-    const __m128i zero_code = _mm_set1_epi8(16);
-    const __m128i low = _mm_or_si128(low_nibbles(nibbles), load_fifth_bits(block + 2));
-    const __m128i high = _mm_or_si128(high_nibbles(nibbles), load_fifth_bits(block + 4));
-    store_products(target, _mm_sub_epi8(low, zero_code), scale);
-    store_products(target + 16, _mm_sub_epi8(high, zero_code), scale);
+    const Codes nibbles = load16(block + 6);
+    const Codes low = both(low_nibbles(nibbles), load_fifth_bits(block + 2));
+    const Codes high = both(high_nibbles(nibbles), load_fifth_bits(block + 4));
+    store_products(target, less(low, 16), scale);
+    store_products(target + 16, less(high, 16), scale);
   });
 }
 
@@ -98,9 +63,9 @@ void decode_q5_1(const std::byte* blocks, float* values, int64_t count) {
   for_each_block<24>(blocks, values, count, [](const std::byte* block, float* target) {
     const float scale = load_f16(block);
     const float minimum = load_f16(block + 2);
-    const __m128i nibbles = load16(block + 8);
-    store_sums(target, _mm_or_si128(low_nibbles(nibbles), load_fifth_bits(block + 4)), scale, minimum);
-    store_sums(target + 16, _mm_or_si128(high_nibbles(nibbles), load_fifth_bits(block + 6)), scale, minimum);
+    const Codes nibbles = load16(block + 8);
+    store_sums(target, both(low_nibbles(nibbles), load_fifth_bits(block + 4)), scale, minimum);
+    store_sums(target + 16, both(high_nibbles(nibbles), load_fifth_bits(block + 6)), scale, minimum);
   });
 }
 
@@ -124,14 +89,9 @@ struct SubScales {
     uint32_t packed[3];  // quant/affine_super_block.h; four 6-bit numbers are worked on at once, one a byte
     __builtin_memcpy(packed, block + 4, sizeof(packed));
     constexpr uint32_t kSixBits = 0x3F3F3F3F, kFourBits = 0x0F0F0F0F, kTopBits = 0x30303030;
-    store_products(steps,
-                   _mm_setr_epi32(static_cast<int>(packed[0] & kSixBits),
-                                  static_cast<int>((packed[2] & kFourBits) | (packed[0] >> 2 & kTopBits)), 0, 0),
-                   scale);
+    store_products(steps, codes_of(packed[0] & kSixBits, (packed[2] & kFourBits) | (packed[0] >> 2 & kTopBits)), scale);
     store_products(negated_offsets,
-                   _mm_setr_epi32(static_cast<int>(packed[1] & kSixBits),
-                                  static_cast<int>((packed[2] >> 4 & kFourBits) | (packed[1] >> 2 & kTopBits)), 0, 0),
-                   -offset);
+                   codes_of(packed[1] & kSixBits, (packed[2] >> 4 & kFourBits) | (packed[1] >> 2 & kTopBits)), -offset);
   }
 
   // The first 8 count: 16 integers are the least that is widened.
@@ -144,7 +104,7 @@ void decode_q4_k(const std::byte* blocks, float* values, int64_t count) {
     const SubScales scales(blocks);
     for (int pair = 0; pair < 4; ++pair) {
       for (int half = 0; half < 2; ++half) {
-        const __m128i codes = load16(blocks + 16 + pair * 32 + half * 16);
+        const Codes codes = load16(blocks + 16 + pair * 32 + half * 16);
         float* target = values + start + pair * 64 + half * 16;
         store_sums(target, low_nibbles(codes), scales.steps[2 * pair], scales.negated_offsets[2 * pair]);
         store_sums(target + 32, high_nibbles(codes), scales.steps[2 * pair + 1], scales.negated_offsets[2 * pair + 1]);
@@ -159,11 +119,10 @@ void decode_q5_k(const std::byte* blocks, float* values, int64_t count) {
 #pragma GCC unroll 8  // shifts by constants: 1.15 times as fast with AVX-512
     for (int sub = 0; sub < 8; ++sub) {
       for (int half = 0; half < 2; ++half) {
-        const __m128i nibbles = load16(blocks + 48 + sub / 2 * 32 + half * 16);
-        const __m128i fifth_bits = _mm_srli_epi16(load16(blocks + 16 + half * 16), sub);
-        const __m128i low = sub % 2 == 0 ? low_nibbles(nibbles) : high_nibbles(nibbles);
-        const __m128i high = _mm_slli_epi16(_mm_and_si128(fifth_bits, _mm_set1_epi8(1)), 4);
-        store_sums(values + start + sub * 32 + half * 16, _mm_or_si128(low, high), scales.steps[sub],
+        const Codes nibbles = load16(blocks + 48 + sub / 2 * 32 + half * 16);
+        const Codes low = sub % 2 == 0 ? low_nibbles(nibbles) : high_nibbles(nibbles);
+        const Codes high = high_bits(load16(blocks + 16 + half * 16), sub, 1);
+        store_sums(values + start + sub * 32 + half * 16, both(low, high), scales.steps[sub],
                    scales.negated_offsets[sub]);
       }
     }
@@ -180,11 +139,10 @@ void decode_q6_k(const std::byte* blocks, float* values, int64_t count) {
       const int half = sub / 8;
       const int run = sub / 2 % 4;  // of 32 values, two sub-blocks
       const int at = sub % 2 * 16;
-      const __m128i nibbles = load16(blocks + half * 64 + run % 2 * 32 + at);
-      const __m128i pairs = _mm_srli_epi16(load16(high_pairs + half * 32 + at), run * 2);
-      const __m128i low = run < 2 ? low_nibbles(nibbles) : high_nibbles(nibbles);
-      const __m128i high = _mm_slli_epi16(_mm_and_si128(pairs, _mm_set1_epi8(3)), 4);
-      store_products(values + start + sub * 16, _mm_sub_epi8(_mm_or_si128(low, high), _mm_set1_epi8(32)), steps[sub]);
+      const Codes nibbles = load16(blocks + half * 64 + run % 2 * 32 + at);
+      const Codes low = run < 2 ? low_nibbles(nibbles) : high_nibbles(nibbles);
+      const Codes high = high_bits(load16(high_pairs + half * 32 + at), run * 2, 3);
+      store_products(values + start + sub * 16, less(both(low, high), 32), steps[sub]);
     }
   }
 }
@@ -203,13 +161,7 @@ inline void decode_halves(const std::byte* halves, float* values, int64_t count,
 }
 
 void decode_f16(const std::byte* halves, float* values, int64_t count) {
-  decode_halves(halves, values, count, [](const std::byte* source) {
-#if defined(__AVX512F__)
-    return Vec{_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(source)))};
-#else
-    return Vec{_mm256_cvtph_ps(load16(source))};
-#endif
-  });
+  decode_halves(halves, values, count, [](const std::byte* source) { return load_f16_vec(source); });
 }
 
 void decode_bf16(const std::byte* halves, float* values, int64_t count) {

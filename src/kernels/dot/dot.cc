@@ -5,22 +5,22 @@ namespace pelton {
 const DotKernels* dot_kernels_reference();
 const DotKernels* dot_kernels_avx2();
 const DotKernels* dot_kernels_avx512();
+const DotKernels* dot_kernels_neon();
 
 const DotKernels& dot_kernels(Isa isa) {
   switch (isa) {
-    case Isa::kScalar:
-      break;
 #if defined(__x86_64__)
     case Isa::kAvx2:
       return *dot_kernels_avx2();
     case Isa::kAvx512:
       return *dot_kernels_avx512();
-#else
-    default:
-      break;
+#elif defined(__aarch64__)
+    case Isa::kNeon:
+      return *dot_kernels_neon();
 #endif
+    default:
+      return *dot_kernels_reference();
   }
-  return *dot_kernels_reference();
 }
 
 }  // namespace pelton

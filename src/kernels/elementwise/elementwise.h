@@ -26,5 +26,6 @@ void append_elementwise_cases(std::vector<OpCase>& cases);
 const ElementwiseKernels* elementwise_kernels_reference();
 const ElementwiseKernels* elementwise_kernels_avx2();
 const ElementwiseKernels* elementwise_kernels_avx512();
+const ElementwiseKernels* elementwise_kernels_neon();
 
 }  // namespace pelton

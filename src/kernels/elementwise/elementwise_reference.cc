@@ -36,6 +36,8 @@ const ElementwiseKernels& elementwise_kernels([[maybe_unused]] Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return *elementwise_kernels_avx512();
   if (isa == Isa::kAvx2) return *elementwise_kernels_avx2();
+#elif defined(__aarch64__)
+  if (isa == Isa::kNeon) return *elementwise_kernels_neon();
 #endif
   return *elementwise_kernels_reference();
 }

@@ -9,22 +9,22 @@ namespace pelton {
 const HalfKernels* half_kernels_reference();
 const HalfKernels* half_kernels_avx2();
 const HalfKernels* half_kernels_avx512();
+const HalfKernels* half_kernels_neon();
 
 const HalfKernels& half_kernels(Isa isa) {
   switch (isa) {
-    case Isa::kScalar:
-      break;
 #if defined(__x86_64__)
     case Isa::kAvx2:
       return *half_kernels_avx2();
     case Isa::kAvx512:
       return *half_kernels_avx512();
-#else
-    default:
-      break;
+#elif defined(__aarch64__)
+    case Isa::kNeon:
+      return *half_kernels_neon();
 #endif
+    default:
+      return *half_kernels_reference();
   }
-  return *half_kernels_reference();
 }
 
 bool has_half_tiles(ElementType type) { return type == ElementType::kBF16 || type == ElementType::kF16; }

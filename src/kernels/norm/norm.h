@@ -27,5 +27,6 @@ void append_norm_cases(std::vector<OpCase>& cases);
 const NormKernels* norm_kernels_reference();
 const NormKernels* norm_kernels_avx2();
 const NormKernels* norm_kernels_avx512();
+const NormKernels* norm_kernels_neon();
 
 }  // namespace pelton

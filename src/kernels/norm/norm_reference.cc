@@ -37,6 +37,8 @@ const NormKernels& norm_kernels([[maybe_unused]] Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return *norm_kernels_avx512();
   if (isa == Isa::kAvx2) return *norm_kernels_avx2();
+#elif defined(__aarch64__)
+  if (isa == Isa::kNeon) return *norm_kernels_neon();
 #endif
   return *norm_kernels_reference();
 }

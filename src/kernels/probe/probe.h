@@ -35,5 +35,6 @@ const ProbeKernels& probe_kernels(Isa isa);
 const ProbeKernels* probe_kernels_reference();
 const ProbeKernels* probe_kernels_avx2();
 const ProbeKernels* probe_kernels_avx512();
+const ProbeKernels* probe_kernels_neon();
 
 }  // namespace pelton

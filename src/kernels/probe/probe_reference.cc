@@ -34,6 +34,8 @@ const ProbeKernels& probe_kernels([[maybe_unused]] Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return *probe_kernels_avx512();
   if (isa == Isa::kAvx2) return *probe_kernels_avx2();
+#elif defined(__aarch64__)
+  if (isa == Isa::kNeon) return *probe_kernels_neon();
 #endif
   return *probe_kernels_reference();
 }

@@ -8,22 +8,22 @@ namespace pelton {
 const QdotKernels* qdot_kernels_reference();
 const QdotKernels* qdot_kernels_avx2();
 const QdotKernels* qdot_kernels_avx512();
+const QdotKernels* qdot_kernels_neon();
 
 const QdotKernels& qdot_kernels(Isa isa) {
   switch (isa) {
-    case Isa::kScalar:
-      break;
 #if defined(__x86_64__)
     case Isa::kAvx2:
       return *qdot_kernels_avx2();
     case Isa::kAvx512:
       return *qdot_kernels_avx512();
-#else
-    default:
-      break;
+#elif defined(__aarch64__)
+    case Isa::kNeon:
+      return *qdot_kernels_neon();
 #endif
+    default:
+      return *qdot_kernels_reference();
   }
-  return *qdot_kernels_reference();
 }
 
 int64_t qdot_tile_bytes(QdotFormat format, int64_t block_count) {

@@ -33,5 +33,6 @@ void append_rope_cases(std::vector<OpCase>& cases);
 const RopeKernels* rope_kernels_reference();
 const RopeKernels* rope_kernels_avx2();
 const RopeKernels* rope_kernels_avx512();
+const RopeKernels* rope_kernels_neon();
 
 }  // namespace pelton

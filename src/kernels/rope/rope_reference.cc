@@ -37,6 +37,8 @@ const RopeKernels& rope_kernels([[maybe_unused]] Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return *rope_kernels_avx512();
   if (isa == Isa::kAvx2) return *rope_kernels_avx2();
+#elif defined(__aarch64__)
+  if (isa == Isa::kNeon) return *rope_kernels_neon();
 #endif
   return *rope_kernels_reference();
 }

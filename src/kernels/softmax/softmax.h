@@ -29,5 +29,6 @@ void append_softmax_cases(std::vector<OpCase>& cases);
 const SoftmaxKernels* softmax_kernels_reference();
 const SoftmaxKernels* softmax_kernels_avx2();
 const SoftmaxKernels* softmax_kernels_avx512();
+const SoftmaxKernels* softmax_kernels_neon();
 
 }  // namespace pelton

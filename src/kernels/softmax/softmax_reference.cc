@@ -36,6 +36,8 @@ const SoftmaxKernels& softmax_kernels([[maybe_unused]] Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return *softmax_kernels_avx512();
   if (isa == Isa::kAvx2) return *softmax_kernels_avx2();
+#elif defined(__aarch64__)
+  if (isa == Isa::kNeon) return *softmax_kernels_neon();
 #endif
   return *softmax_kernels_reference();
 }
