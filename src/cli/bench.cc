@@ -229,6 +229,7 @@ std::function<int()> add_bench_model(CLI::App& app) {
   app.add_option("--kv-type", options->kv_type,
                  "How keys and values are kept (default: int8 with int8 activations, f32 with f32)")
       ->check(CLI::IsMember(kv_type_names()));
+  app.add_flag("--deterministic", bench.is_deterministic, kDeterministicHelp);
   CLI::Option* plot = app.add_option("--plot", options->plot_path, "Draw the roofline with the phases on it, as SVG");
   plot->type_name("FILE");
   app.add_option("--peer", options->peer, "Run another engine on the same file, in turns")
@@ -285,6 +286,7 @@ int bench_kernels(KernelsCommandOptions& options) {
   const EngineOptions compute = options.model.engine_options();
   options.bench.activations = compute.activations;
   options.bench.kv_type = compute.kv_type.value_or(default_kv_type(options.bench.activations));
+  options.bench.is_deterministic = compute.is_deterministic;
   options.bench.thread_count = compute.thread_count > 0 ? compute.thread_count : usable_core_count();
 
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(options.model.model());

@@ -31,8 +31,8 @@ std::shared_ptr<const Model> make_model(const Architecture& architecture, Weight
 // Makes one layer for a call; one overload a kind.
 class LayerMaker {
  public:
-  LayerMaker(Executor& executor, const Model& model, ActivationType activations)
-      : executor_(executor), model_(model), activations_(activations) {}
+  LayerMaker(Executor& executor, const Model& model, const MultiplicationOptions& options)
+      : executor_(executor), model_(model), options_(options) {}
 
   std::unique_ptr<InferenceLayer> make(const LayerCall& call) {
     return std::visit([&](const auto& kind) -> std::unique_ptr<InferenceLayer> { return (*this)(call, kind); },
@@ -134,14 +134,16 @@ class LayerMaker {
   const LinearWeight& linear_weight(const std::string& name) {
     auto found = linear_weights_.find(name);
     if (found == linear_weights_.end()) {
-      found = linear_weights_.emplace(name, LinearWeight(executor_, model_.weights.at(name), activations_)).first;
+      const Tensor& weight = model_.weights.at(name);
+      found = linear_weights_.emplace(name, LinearWeight(executor_, weight, options_.activations, options_.sum_order))
+                  .first;
     }
     return found->second;
   }
 
   Executor& executor_;
   const Model& model_;
-  ActivationType activations_;
+  MultiplicationOptions options_;
   std::map<std::string, LinearWeight> linear_weights_;
 };
 
@@ -163,7 +165,7 @@ std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path
 }
 
 std::vector<std::unique_ptr<Layer>> make_training_layers(Executor& executor, const Model& model) {
-  LayerMaker maker(executor, model, ActivationType::kF32);
+  LayerMaker maker(executor, model, {.activations = ActivationType::kF32});
   std::vector<std::unique_ptr<Layer>> layers;
   for (const LayerCall& call : model.graph.calls) layers.push_back(maker.make_plain(call));
   return layers;
@@ -177,8 +179,9 @@ Graph fused_graph(const Model& model, ActivationType activations) {
 }
 
 std::vector<std::unique_ptr<InferenceLayer>> make_inference_layers(Executor& executor, const Model& model,
-                                                                   const Graph& graph, ActivationType activations) {
-  LayerMaker maker(executor, model, activations);
+                                                                   const Graph& graph,
+                                                                   const MultiplicationOptions& options) {
+  LayerMaker maker(executor, model, options);
   std::vector<std::unique_ptr<InferenceLayer>> layers;
   for (const LayerCall& call : graph.calls) layers.push_back(maker.make(call));
   return layers;

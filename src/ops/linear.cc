@@ -96,7 +96,7 @@ constexpr int64_t kColumnGrain = kQdotTileRows;
 constexpr int64_t kGemmRowCountMin = 8;
 
 bool is_cut_into_columns(const LinearInput& x, const LinearWeight& weight) {
-  return weight.packed() != nullptr || x.row_count() < kGemmRowCountMin;
+  return weight.packed() != nullptr || weight.sum_order() == SumOrder::kFixed || x.row_count() < kGemmRowCountMin;
 }
 
 // What a product needs before its region opens.
@@ -116,17 +116,26 @@ ColumnProduct column_product(Executor& executor, LinearInput& x, const LinearWei
   return product;
 }
 
-// Room for one decoded row of K floats a thread.
+// With SumOrder::kFixed a thread decodes so many rows of the weight at once, for a block of products.
+constexpr int64_t kBlockColumns = 16;
+
+// What a thread needs to decode what it multiplies next.
+int64_t decoded_floats(const LinearWeight& weight) {
+  if (weight.packed() != nullptr) return 0;
+  return weight.input_size() * (weight.sum_order() == SumOrder::kFixed ? kBlockColumns : 1);
+}
+
+// Room for so many floats a thread.
 class DecodedRows {
  public:
-  DecodedRows(const Executor& executor, int64_t input_size) : row_floats_(padded_to_cache_line(input_size)) {
+  DecodedRows(const Executor& executor, int64_t floats_each) : floats_each_(padded_to_cache_line(floats_each)) {
     static thread_local Scratch<float> scratch;
-    rows_ = scratch.reserve(row_floats_ * executor.thread_count());
+    rows_ = scratch.reserve(floats_each_ * executor.thread_count());
   }
-  float* of(int thread) const { return rows_ + thread * row_floats_; }
+  float* of(int thread) const { return rows_ + thread * floats_each_; }
 
  private:
-  int64_t row_floats_;
+  int64_t floats_each_;
   float* rows_;
 };
 
@@ -187,11 +196,35 @@ void multiply_decoded(const ColumnProduct& product, Range columns, float* decode
   }
 }
 
+// Rows of the weight are decoded some at a time and multiplied with all rows of x, every sum in one order.
+void multiply_decoded_blocks(const ColumnProduct& product, Range columns, float* decoded) {
+  const LinearInput& x = *product.x;
+  const Tensor& weight = product.weight->tensor();
+  const int64_t output_size = product.weight->output_size();
+  const int64_t input_size = product.weight->input_size();
+  const float* in_place = floats_in_place(weight);
+  const DecodeFunction decode = decode_kernel(active_isa(), weight.type());
+  for (int64_t n = columns.begin; n < columns.end; n += kBlockColumns) {
+    const int64_t count = std::min(kBlockColumns, columns.end - n);
+    if (in_place == nullptr) decode(weight.row(n), decoded, count * input_size);
+    dot_kernels(active_isa())
+        .dot_block({.weight = in_place == nullptr ? decoded : in_place + n * input_size,
+                    .weight_count = count,
+                    .x = x.rows(),
+                    .row_count = x.row_count(),
+                    .count = input_size,
+                    .y = product.y + n,
+                    .y_stride = output_size});
+  }
+}
+
 // Columns [begin, end) of y by the calling thread; `begin` is a multiple of kColumnGrain, `end` too or N.
 void multiply_columns(const ColumnProduct& product, Range columns, float* decoded) {
   if (columns.begin == columns.end) return;
   if (const LinearWeight::Packed* packed = product.weight->packed()) {
     multiply_packed(product, *packed, columns);
+  } else if (product.weight->sum_order() == SumOrder::kFixed) {
+    multiply_decoded_blocks(product, columns, decoded);
   } else {
     multiply_decoded(product, columns, decoded);
   }
@@ -298,7 +331,8 @@ void finish_all_units(Executor& executor, std::span<const LinearProduct> product
 
 }  // namespace
 
-LinearWeight::LinearWeight(Executor& executor, Tensor weight, ActivationType activations) : weight_(std::move(weight)) {
+LinearWeight::LinearWeight(Executor& executor, Tensor weight, ActivationType activations, SumOrder order)
+    : weight_(std::move(weight)), sum_order_(order) {
   CHECK(weight_.shape().rank() == 2 && input_size() > 0 && can_decode(weight_.type()));
   CHECK(activations != ActivationType::kBF16);
   const ElementType type = weight_.type();
@@ -415,6 +449,7 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
   size_t part_count = 0;
   SharedCut cut;
   int64_t work = 0;
+  int64_t floats_each = 0;
   for (size_t i = 0; i < products.size(); ++i) {
     const LinearProduct& product = products[i];
     const LinearWeight& weight = *product.weight;
@@ -428,9 +463,10 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
     parts[part_count++] = column_product(executor, x, weight, product.y);
     cut.add(weight);
     work += multiplications(x, weight);
+    floats_each = std::max(floats_each, decoded_floats(weight));
   }
   if (part_count == 0) return;
-  const DecodedRows decoded(executor, x.column_count());
+  const DecodedRows decoded(executor, floats_each);
   const UnitCounts units(products);
   parallel_if_worth(executor, work, [&](int thread, int thread_count) {
     for (size_t i = 0; i < part_count; ++i) {
@@ -458,7 +494,7 @@ void gated_linear(Executor& executor, LinearInput& x, const LinearWeight& gate, 
   const ColumnProduct gate_product = column_product(executor, x, gate, gates);
   const ColumnProduct up_product = column_product(executor, x, up, y);
   const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
-  const DecodedRows decoded(executor, x.column_count());
+  const DecodedRows decoded(executor, std::max(decoded_floats(gate), decoded_floats(up)));
   if (y_input != nullptr) y_input->start_quantising();
   parallel_if_worth(executor, multiplications(x, gate) + multiplications(x, up), [&](int thread, int thread_count) {
     // A block of y must not fall to two threads.

@@ -9,7 +9,8 @@
 //            F16            x stays in float32 (kernels/halfdot);
 //            F32            as with kF32.
 // Results do not depend on the thread count. With kInt8, F32 weights excepted, a row also gives the same bits whatever
-// other rows stand beside it; kF32 uses a GEMM for many rows and a dot product for few, which differ in the last bits.
+// other rows stand beside it; kF32 uses a GEMM for many rows and a dot product for few, which differ in the last bits,
+// unless SumOrder::kFixed is asked for.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,9 @@ namespace pelton {
 // kBF16 is what BF16 weights make of kInt8; it cannot be asked for.
 enum class ActivationType { kF32, kBF16, kInt8 };
 
+// Of products in F32. kFixed: a sum's order depends on K (and the ISA) only, whatever the number of rows.
+enum class SumOrder { kFastest, kFixed };
+
 // How a weight of this type reads activations where `wanted` is asked for.
 ActivationType activations_for(ElementType weight, ActivationType wanted);
 
@@ -33,13 +37,14 @@ class LinearWeight {
  public:
   LinearWeight() = default;
   // Keeps `weight` (any decodable type, [N, K]) alive and, for kInt8, a packed copy unless it is in F32.
-  LinearWeight(Executor& executor, Tensor weight, ActivationType activations);
+  LinearWeight(Executor& executor, Tensor weight, ActivationType activations, SumOrder order = SumOrder::kFastest);
 
   int64_t output_size() const { return weight_.shape()[0]; }  // N
   int64_t input_size() const { return weight_.shape()[1]; }   // K
   const Tensor& tensor() const { return weight_; }            // as it lies in the file
   // What really happens: activations_for() its type.
   ActivationType activations() const;
+  SumOrder sum_order() const { return sum_order_; }
   // Bytes that one use at one row must read.
   int64_t traffic_bytes() const;
 
@@ -49,6 +54,7 @@ class LinearWeight {
  private:
   Tensor weight_;
   std::shared_ptr<const Packed> packed_;
+  SumOrder sum_order_ = SumOrder::kFastest;
 };
 
 // The rows [M, K] that several linear layers read, and their int8 or BF16 form, made when the first one asks for it.

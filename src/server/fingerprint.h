@@ -26,8 +26,8 @@ class Fingerprint {
 };
 
 // Of Pelton's version and instruction set; the model: name, weights, template, end tokens, its makers' defaults; and
-// those of `options` that alter results: the form of activations, keys and values. Not of the number of threads, the
-// queue or the context.
+// those of `options` that alter results: the form of activations, keys and values, the order of sums. Not of the number
+// of threads, the queue or the context.
 std::string fingerprint_of(const ModelBundle& bundle, const EngineOptions& options);
 
 }  // namespace pelton

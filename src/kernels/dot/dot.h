@@ -19,9 +19,23 @@ struct DotRows {
   int64_t y_stride;
 };
 
+// Some columns of y = x · Wᵀ.
+struct DotBlock {
+  const float* weight;  // [weight_count, count]
+  int64_t weight_count;
+  const float* x;  // [row_count, count]
+  int64_t row_count;
+  int64_t count;
+  float* y;  // y[row · y_stride + weight] is assigned
+  int64_t y_stride;
+};
+
 struct DotKernels {
   // y[row] = sum over i of weight[i] · x[row, i], in several F32 accumulators.
   void (*dot_rows)(const float* weight, int64_t count, const DotRows& rows);
+  // All products of a block, tile by tile. The bits of each do not depend on the others in the block, but may differ
+  // from dot_rows'.
+  void (*dot_block)(const DotBlock& block);
 };
 
 const DotKernels& dot_kernels(Isa isa);

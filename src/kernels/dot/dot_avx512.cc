@@ -6,6 +6,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
 #include "kernels/dot/dot.h"
+#include "kernels/dot/dot_block_body.h"
 
 namespace pelton {
 
@@ -41,7 +42,7 @@ void dot_rows(const float* weight, int64_t count, const DotRows& rows) {
   }
 }
 
-constexpr DotKernels kKernels = {.dot_rows = dot_rows};
+constexpr DotKernels kKernels = {.dot_rows = dot_rows, .dot_block = dot_block};
 
 }  // namespace
 

@@ -7,29 +7,62 @@
 
 namespace pelton {
 
+namespace {
+
+struct Inputs {
+  std::vector<float> weight;  // [N, K]
+  std::vector<float> x;       // [M, K]
+};
+
+std::shared_ptr<const Inputs> make_inputs(int64_t weights, int64_t rows, int64_t count) {
+  Rng rng(static_cast<uint64_t>(count * 10 + rows));
+  auto inputs = std::make_shared<Inputs>();
+  for (int64_t i = 0; i < count * weights; ++i) inputs->weight.push_back(rng.next_symmetric());
+  for (int64_t i = 0; i < count * rows; ++i) inputs->x.push_back(rng.next_symmetric());
+  return inputs;
+}
+
+OpCase make_case(std::string name, int64_t weights, int64_t rows, int64_t count) {
+  OpCase result;
+  result.name = std::move(name);
+  result.output_count = weights * rows;
+  // Two orders of the same sum differ by at most 2 · count · 2^-24 times the sum of magnitudes (about count / 4).
+  // Random signs make it far less: count · 2^-24 / 4 still leaves a factor of 30.
+  result.tolerance = static_cast<double>(count) * 0x1p-26;
+  result.flops = 2.0 * static_cast<double>(count * weights * rows);
+  result.bytes = 4.0 * static_cast<double>(count * (rows + weights) + rows * weights);
+  return result;
+}
+
+}  // namespace
+
 void append_dot_cases(std::vector<OpCase>& cases) {
   for (int64_t count : {1, 7, 16, 33, 64, 577, 1536, 4096}) {
     for (int64_t rows : {1, 3, 8}) {
-      struct Inputs {
-        std::vector<float> weight, x;
-      };
-      Rng rng(static_cast<uint64_t>(count * 10 + rows));
-      auto inputs = std::make_shared<Inputs>();
-      for (int64_t i = 0; i < count; ++i) inputs->weight.push_back(rng.next_symmetric());
-      for (int64_t i = 0; i < count * rows; ++i) inputs->x.push_back(rng.next_symmetric());
-      OpCase result;
-      result.name = fmt::format("dot_rows/M={},K={}", rows, count);
-      result.output_count = rows;
-      // Two orders of the same sum differ by at most 2 · count · 2^-24 times the sum of magnitudes (about count / 4).
-      // Random signs make it far less: count · 2^-24 / 4 still leaves a factor of 30.
-      result.tolerance = static_cast<double>(count) * 0x1p-26;
-      result.flops = 2.0 * static_cast<double>(count * rows);
-      result.bytes = 4.0 * static_cast<double>(count * (rows + 1) + rows);
-      result.run = [inputs, count, rows](Isa isa, std::span<float> output) {
+      OpCase result = make_case(fmt::format("dot_rows/M={},K={}", rows, count), 1, rows, count);
+      result.run = [inputs = make_inputs(1, rows, count), count, rows](Isa isa, std::span<float> output) {
         dot_kernels(isa).dot_rows(inputs->weight.data(), count, {inputs->x.data(), count, rows, output.data(), 1});
       };
       cases.push_back(std::move(result));
     }
+  }
+  struct Shape {
+    int64_t rows, weights, count;
+  };
+  for (const Shape& shape :
+       {Shape{1, 1, 1}, {2, 3, 7}, {5, 4, 16}, {3, 7, 33}, {1, 16, 576}, {33, 16, 577}, {128, 16, 576}}) {
+    const auto [rows, weights, count] = shape;
+    OpCase result = make_case(fmt::format("dot_block/M={},N={},K={}", rows, weights, count), weights, rows, count);
+    result.run = [inputs = make_inputs(weights, rows, count), shape](Isa isa, std::span<float> output) {
+      dot_kernels(isa).dot_block({.weight = inputs->weight.data(),
+                                  .weight_count = shape.weights,
+                                  .x = inputs->x.data(),
+                                  .row_count = shape.rows,
+                                  .count = shape.count,
+                                  .y = output.data(),
+                                  .y_stride = shape.weights});
+    };
+    cases.push_back(std::move(result));
   }
 }
 

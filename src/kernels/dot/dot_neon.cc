@@ -1,5 +1,6 @@
 #if defined(__aarch64__)
 #include "kernels/dot/dot.h"
+#include "kernels/dot/dot_block_body.h"
 #include "kernels/vec.h"
 
 namespace pelton {
@@ -35,7 +36,7 @@ void dot_rows(const float* weight, int64_t count, const DotRows& rows) {
   }
 }
 
-constexpr DotKernels kKernels = {.dot_rows = dot_rows};
+constexpr DotKernels kKernels = {.dot_rows = dot_rows, .dot_block = dot_block};
 
 }  // namespace
 
