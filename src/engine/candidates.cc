@@ -26,6 +26,22 @@ void Candidates::assign(std::span<const float> logits, LogitsPeak peak, float in
   is_weighed_ = false;
 }
 
+void Candidates::assign_largest(std::span<const RankedLogit> largest, float inverse_temperature) {
+  row_ = {};
+  peak_ = {largest.front().id, largest.front().value};
+  inverse_temperature_ = inverse_temperature;
+  ranked_.assign(largest.begin(), largest.end());
+  std::sort(ranked_.begin(), ranked_.end(), [](const RankedLogit& a, const RankedLogit& b) { return a.id < b.id; });
+  ids_.clear();
+  logits_.clear();
+  for (const RankedLogit& logit : ranked_) {
+    ids_.push_back(logit.id);
+    logits_.push_back(logit.value);
+  }
+  is_whole_ = false;
+  is_weighed_ = false;
+}
+
 void Candidates::weigh() {
   if (is_weighed_) return;
   weights_.assign(is_whole_ ? row_ : std::span<const float>(logits_), peak_.value, inverse_temperature_);
@@ -43,7 +59,8 @@ void Candidates::keep_top_k(int64_t k) {
 }
 
 void Candidates::keep_to(Entry last) {
-  if (is_whole_) {
+  const bool was_whole = is_whole_;
+  if (was_whole) {
     ids_.resize(row_.size());
     logits_.resize(row_.size());
   }
@@ -52,7 +69,7 @@ void Candidates::keep_to(Entry last) {
     const Entry entry = entry_at(i);
     if (is_before(last, entry)) return;
     ids_[kept_count] = entry.id;  // at or before i: in place
-    logits_[kept_count] = row_[static_cast<size_t>(entry.id)];
+    logits_[kept_count] = was_whole ? row_[i] : logits_[i];
     ++kept_count;
   });
   ids_.resize(kept_count);

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "ops/largest_rows.h"
 #include "ops/logits_row.h"
 
 namespace pelton {
@@ -17,6 +18,8 @@ class Candidates {
  public:
   // All of `logits` [V], finite, with the temperature's inverse; must outlive the use of this object.
   void assign(std::span<const float> logits, LogitsPeak peak, float inverse_temperature);
+  // The same as assign() and keep_top_k(largest.size()), of which these are the result in rank order.
+  void assign_largest(std::span<const RankedLogit> largest, float inverse_temperature);
 
   // The k most likely (Fan et al. 2018). k >= 1.
   void keep_top_k(int64_t k);
@@ -50,6 +53,7 @@ class Candidates {
   bool is_weighed_ = false;  // weights_ belong to the present candidates
   std::vector<int32_t> ids_;
   std::vector<float> logits_;
+  std::vector<RankedLogit> ranked_;  // scratch
   Weights weights_;
   std::vector<float> rank_buffer_;
   std::vector<double> bucket_masses_;

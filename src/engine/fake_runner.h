@@ -20,9 +20,11 @@ class FakeRunner final : public StepRunner {
     RunnerLimits limits{.vocabulary_size = 64, .context_length = 128, .page_count = 32};
     std::function<void(const StepBatch&)> before_step;  // may throw, as a failing step would
     std::function<void(std::span<float>)> after_step;   // may spoil the logits
+    int thread_count = 1;
   };
   explicit FakeRunner(Options options)
       : options_(std::move(options)),
+        executor_(options_.thread_count),
         cells_(static_cast<size_t>(options_.limits.page_count * options_.limits.page_token_count), -1) {}
 
   RunnerLimits limits() const override { return options_.limits; }
@@ -44,6 +46,17 @@ class FakeRunner final : public StepRunner {
     if (options_.after_step) options_.after_step(logits_);
     return logits_;
   }
+
+  const LargestRows& step_largest(const StepBatch& batch, int64_t count) override {
+    step(batch);
+    const auto row_count = static_cast<int64_t>(batch.logit_rows.size());
+    largest_of_rows(executor_, {logits_.data(), row_count, options_.limits.vocabulary_size}, count, largest_);
+    ++largest_step_count_;
+    return largest_;
+  }
+  int64_t largest_step_count() const { return largest_step_count_; }
+
+  Executor& executor() override { return executor_; }
 
   // The most likely token after `history`.
   static int32_t next_token(const std::vector<int32_t>& history, int64_t vocabulary_size) {
@@ -85,6 +98,9 @@ class FakeRunner final : public StepRunner {
   }
 
   Options options_;
+  Executor executor_;
+  LargestRows largest_;
+  int64_t largest_step_count_ = 0;
   std::vector<int32_t> cells_;  // by page and place: the token that was written there
   std::vector<float> logits_;
 };

@@ -46,6 +46,10 @@ class ModelRunner final : public StepRunner {
 
   RunnerLimits limits() const override { return limits_; }
   std::span<const float> step(const StepBatch& batch) override { return decoder_.step(batch); }
+  const LargestRows& step_largest(const StepBatch& batch, int64_t count) override {
+    return decoder_.step_largest(batch, count);
+  }
+  Executor& executor() override { return executor_; }
 
  private:
   Executor executor_;

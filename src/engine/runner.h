@@ -8,6 +8,8 @@
 #include <span>
 
 #include "model/decoder.h"
+#include "ops/executor.h"
+#include "ops/largest_rows.h"
 
 namespace pelton {
 
@@ -26,6 +28,10 @@ class StepRunner {
   // Logits [logit_rows.size(), V], valid until the next step. May throw: then the requests of this step fail and the
   // next step starts afresh.
   virtual std::span<const float> step(const StepBatch& batch) = 0;
+  // The same, of each of these rows only its `count` largest.
+  virtual const LargestRows& step_largest(const StepBatch& batch, int64_t count) = 0;
+  // Idle between steps: for what else is to be done with many rows.
+  virtual Executor& executor() = 0;
 };
 
 using RunnerFactory = std::function<std::unique_ptr<StepRunner>()>;

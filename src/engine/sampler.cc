@@ -3,16 +3,20 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/check.h"
+
 namespace pelton {
 namespace {
 
+[[noreturn]] void throw_not_finite() {
+  throw Error(ErrorCode::kInternal,
+              "the model computed logits that are no finite numbers; its weights may be damaged "
+              "(--activations f32 tells whether fast arithmetic is to blame)");
+}
+
 LogitsPeak peak_of(std::span<const float> logits) {
   const std::optional<LogitsPeak> peak = find_peak(logits);
-  if (!peak) {
-    throw Error(ErrorCode::kInternal,
-                "the model computed logits that are no finite numbers; its weights may be damaged "
-                "(--activations f32 tells whether fast arithmetic is to blame)");
-  }
+  if (!peak) throw_not_finite();
   return *peak;
 }
 
@@ -46,6 +50,29 @@ int32_t Sampler::choose(std::span<const float> logits, LogitsPeak peak, SamplerS
   Candidates& candidates = scratch.candidates;
   candidates.assign(logits, peak, inverse(sampling_.temperature));
   if (sampling_.top_k > 0) candidates.keep_top_k(sampling_.top_k);
+  return draw(candidates);
+}
+
+std::optional<int64_t> Sampler::largest_count() const {
+  if (penalties_.is_active() || sampling_.logprobs) return std::nullopt;
+  if (sampling_.temperature == 0) return 1;
+  const bool is_few = sampling_.top_k > 0 && sampling_.top_k <= kLargestCountMax;
+  return is_few ? std::optional(sampling_.top_k) : std::nullopt;
+}
+
+SampledToken Sampler::sample_largest(std::span<const RankedLogit> largest, bool is_finite, SamplerScratch& scratch) {
+  const std::optional<int64_t> count = largest_count();
+  CHECK(count && !largest.empty());
+  if (!is_finite) throw_not_finite();
+  SampledToken sampled{TokenId{largest.front().id}, {}, {}};
+  if (sampling_.temperature == 0) return sampled;
+  const size_t kept_count = std::min(largest.size(), static_cast<size_t>(*count));
+  scratch.candidates.assign_largest(largest.first(kept_count), inverse(sampling_.temperature));
+  sampled.token = TokenId{draw(scratch.candidates)};
+  return sampled;
+}
+
+int32_t Sampler::draw(Candidates& candidates) {
   candidates.keep_top_p(sampling_.top_p);
   candidates.keep_min_p(sampling_.min_p);
   return candidates.draw(rng_.next_double());

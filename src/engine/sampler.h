@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "engine/candidates.h"
 #include "engine/penalties.h"
 #include "engine/request.h"
+#include "ops/largest_rows.h"
 
 namespace pelton {
 
@@ -29,8 +31,17 @@ class Sampler {
   // equal ones the lowest id; else exactly one random number is drawn. Error kInternal: a logit is NaN or infinite.
   SampledToken sample(std::span<const float> logits, SamplerScratch& scratch);
 
+  // How many of a row's largest logits are all that sample() looks at, for this request's parameters; none: it wants
+  // the whole row.
+  static constexpr int64_t kLargestCountMax = 64;
+  std::optional<int64_t> largest_count() const;
+  // The same token from these alone, in rank order: at least largest_count() of them, or all of the row. Error
+  // kInternal where the row, of which only they are given, `is_finite` not.
+  SampledToken sample_largest(std::span<const RankedLogit> largest, bool is_finite, SamplerScratch& scratch);
+
  private:
   int32_t choose(std::span<const float> logits, LogitsPeak peak, SamplerScratch& scratch);
+  int32_t draw(Candidates& candidates);
   void add_logprobs(std::span<const float> logits, LogitsPeak peak, SamplerScratch& scratch,
                     SampledToken& sampled) const;
 

@@ -201,6 +201,66 @@ TEST(Sampler, ExtremesLeaveOnlyTheMostLikely) {
   }
 }
 
+// From the largest logits alone every request that says they suffice gets the tokens that it gets from the whole row,
+// ties and the generator's state included.
+TEST(Sampler, TheLargestGiveTheTokensOfTheWholeRow) {
+  const std::vector<SamplingParameters> requests = {
+      {.temperature = 0},
+      {.temperature = 0, .top_k = 7, .top_p = 0.5},
+      {.temperature = 0.7, .top_k = 40},
+      {.temperature = 1.3, .top_k = 64, .top_p = 0.9},
+      {.temperature = 1, .top_k = 1},
+      {.temperature = 100, .top_k = 20, .min_p = 0.3},
+      {.temperature = 0.01, .top_k = 5, .top_p = 0.99, .min_p = 0.01},
+  };
+  Executor executor(2);
+  LargestRows largest;
+  SamplerScratch scratch;
+  Rng rng(11);
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    for (const SamplingParameters& sampling : requests) {
+      Sampler whole(sampling, seed, {});
+      Sampler few(sampling, seed, {});
+      ASSERT_TRUE(few.largest_count().has_value());
+      for (const size_t size : {1, 6, 40, 64, 3000}) {
+        std::vector<float> logits = random_logits(size, rng);
+        if (seed % 2 == 0) {  // many ties, also at the cut
+          for (float& logit : logits) logit = std::round(logit);
+        }
+        // Another request of the step may want more.
+        const int64_t count = *few.largest_count() + static_cast<int64_t>(rng.next_below(3)) * 10;
+        largest_of_rows(executor, {logits.data(), 1, static_cast<int64_t>(size)}, count, largest);
+        EXPECT_EQ(few.sample_largest(largest.row(0), true, scratch).token, whole.sample(logits, scratch).token)
+            << "seed " << seed << ", top-k " << sampling.top_k << ", " << size << " logits";
+      }
+    }
+  }
+}
+
+TEST(Sampler, SaysWhatItLooksAt) {
+  const auto count = [](const SamplingParameters& sampling) { return Sampler(sampling, 1, {}).largest_count(); };
+  EXPECT_EQ(count({.temperature = 0}), 1);
+  EXPECT_EQ(count({.top_k = 40}), 40);
+  EXPECT_EQ(count({.top_k = Sampler::kLargestCountMax}), Sampler::kLargestCountMax);
+  EXPECT_EQ(count({.top_k = Sampler::kLargestCountMax + 1}), std::nullopt);
+  EXPECT_EQ(count({}), std::nullopt);
+  EXPECT_EQ(count({.top_k = SamplingParameters::kTopKOff}), std::nullopt);
+  EXPECT_EQ(count({.top_p = 0.9}), std::nullopt);
+  EXPECT_EQ(count({.temperature = 0, .logprobs = 0}), std::nullopt);
+  EXPECT_EQ(count({.temperature = 0, .presence_penalty = 1}), std::nullopt);
+}
+
+TEST(Sampler, RefusesTheLargestOfARowThatIsNotFinite) {
+  SamplerScratch scratch;
+  const std::vector<RankedLogit> largest = {{2, 1}};
+  try {
+    Sampler({.temperature = 0}, 1, {}).sample_largest(largest, false, scratch);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInternal);
+  }
+}
+
 TEST(Sampler, SameSeedGivesTheSameTokens) {
   Rng rng(6);
   const std::vector<float> logits = random_logits(500, rng);

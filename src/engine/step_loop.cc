@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -88,7 +89,7 @@ void StepLoop::step() noexcept {
 void StepLoop::step_or_throw() {
   scheduler_.plan(plan_);
   if (plan_.sequences.empty()) return;
-  std::span<const float> logits;
+  StepLogits logits;
   try {
     logits = run_model();
   } catch (...) {
@@ -103,19 +104,23 @@ void StepLoop::step_or_throw() {
   ++step_count_;
   step_row_count_ += plan_.row_count;
 
-  size_t logit_row = 0;
-  const auto vocabulary_size = static_cast<size_t>(limits_.vocabulary_size);
-  for (const ScheduledRows& rows : plan_.sequences) {
-    if (!rows.completes_tokens) continue;
-    sample(rows, logits.subspan(logit_row * vocabulary_size, vocabulary_size));
-    ++logit_row;
+  sample(logits);
+  for (Drawn& drawn : drawn_) {
+    const RequestId id = drawn.active->id;
+    try {
+      if (drawn.error) std::rethrow_exception(drawn.error);
+      deliver(*drawn.active, std::move(drawn.sampled));
+    } catch (...) {
+      fail(id, current_error());
+    }
   }
 }
 
-std::span<const float> StepLoop::run_model() {
+StepLoop::StepLogits StepLoop::run_model() {
   batch_.tokens.clear();
   batch_.sequences.clear();
   batch_.logit_rows.clear();
+  drawn_.clear();
   const TimePoint now = environment_.clock.now();
   for (const ScheduledRows& rows : plan_.sequences) {
     Active& active = *active_.at(rows.id);
@@ -125,19 +130,59 @@ std::span<const float> StepLoop::run_model() {
       batch_.tokens.push_back(index_of(active.tokens[static_cast<size_t>(position)]));
     }
     batch_.sequences.push_back({row_begin, rows.row_count, rows.first_position, rows.pages});
-    if (rows.completes_tokens) batch_.logit_rows.push_back(static_cast<int32_t>(batch_.tokens.size() - 1));
+    if (!rows.completes_tokens) continue;
+    batch_.logit_rows.push_back(static_cast<int32_t>(batch_.tokens.size() - 1));
+    drawn_.push_back({&active, {}, nullptr});
+  }
+  if (const std::optional<int64_t> count = largest_count()) {
+    const LargestRows& largest = environment_.runner.step_largest(batch_, *count);
+    CHECK(largest.row_count() == static_cast<int64_t>(drawn_.size()));
+    return {{}, &largest};
   }
   const std::span<const float> logits = environment_.runner.step(batch_);
-  CHECK(logits.size() == batch_.logit_rows.size() * static_cast<size_t>(limits_.vocabulary_size));
-  return logits;
+  CHECK(logits.size() == drawn_.size() * static_cast<size_t>(limits_.vocabulary_size));
+  return {logits, nullptr};
 }
 
-void StepLoop::sample(const ScheduledRows& rows, std::span<const float> logits) {
-  Active& active = *active_.at(rows.id);
-  try {
-    deliver(active, active.sampler.sample(logits, scratch_));
-  } catch (...) {
-    fail(rows.id, current_error());
+std::optional<int64_t> StepLoop::largest_count() const {
+  int64_t most = 1;
+  for (const Drawn& drawn : drawn_) {
+    const std::optional<int64_t> count = drawn.active->sampler.largest_count();
+    if (!count) return std::nullopt;
+    most = std::max(most, *count);
+  }
+  return most;
+}
+
+void StepLoop::sample(const StepLogits& logits) {
+  Executor& executor = environment_.runner.executor();
+  scratch_.resize(static_cast<size_t>(executor.thread_count()));
+  const auto vocabulary_size = static_cast<size_t>(limits_.vocabulary_size);
+  // Each row has a generator of its own, so that it does not matter who samples it. Nothing may leave a region.
+  const auto sample_row = [&](size_t row, SamplerScratch& scratch) {
+    Drawn& drawn = drawn_[row];
+    try {
+      Sampler& sampler = drawn.active->sampler;
+      const auto index = static_cast<int64_t>(row);
+      drawn.sampled =
+          logits.largest != nullptr
+              ? sampler.sample_largest(logits.largest->row(index), logits.largest->is_finite(index), scratch)
+              : sampler.sample(logits.whole.subspan(row * vocabulary_size, vocabulary_size), scratch);
+    } catch (...) {
+      drawn.error = std::current_exception();
+    }
+  };
+  const auto sample_part = [&](int thread, int thread_count) {
+    const Range rows = split_range(static_cast<int64_t>(drawn_.size()), 1, thread, thread_count);
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      sample_row(static_cast<size_t>(row), scratch_[static_cast<size_t>(thread)]);
+    }
+  };
+  // The few largest of a row are not worth a region.
+  if (drawn_.size() > 1 && logits.largest == nullptr) {
+    executor.parallel(sample_part);
+  } else {
+    sample_part(0, 1);
   }
 }
 

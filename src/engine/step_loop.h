@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -61,8 +62,16 @@ class StepLoop {
   struct Active;
 
   void step_or_throw();
-  std::span<const float> run_model();
-  void sample(const ScheduledRows& rows, std::span<const float> logits);
+  // Of the rows that complete their tokens, in the plan's order: whole [rows, V], or the largest of each.
+  struct StepLogits {
+    std::span<const float> whole;
+    const LargestRows* largest = nullptr;
+  };
+  StepLogits run_model();
+  // How many of a row's largest logits are all that any of them wants; none: one wants its whole row.
+  std::optional<int64_t> largest_count() const;
+  // Fills drawn_, by all threads.
+  void sample(const StepLogits& logits);
   void deliver(Active& active, SampledToken sampled);
   void finish(Active& active, const Answer::Progress& progress);
   void fail(RequestId id, const Error& error) noexcept;
@@ -75,7 +84,14 @@ class StepLoop {
   std::unordered_map<RequestId, std::unique_ptr<Active>> active_;
   StepPlan plan_;
   StepBatch batch_;
-  SamplerScratch scratch_;
+  // One for each row that completes its tokens.
+  struct Drawn {
+    Active* active;
+    SampledToken sampled;
+    std::exception_ptr error;  // null: none
+  };
+  std::vector<Drawn> drawn_;
+  std::vector<SamplerScratch> scratch_;  // one a thread
   int64_t step_count_ = 0;
   int64_t step_row_count_ = 0;
 };

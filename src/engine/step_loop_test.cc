@@ -100,6 +100,55 @@ TEST_F(StepLoopTest, CompanyChunksAndPreemptionAreInvisible) {
   EXPECT_GT(loop_->statistics().preemption_count, 0);
 }
 
+// Steps in which everybody is content with the best candidates, and the same requests beside one that wants whole rows,
+// sampled by one thread and by several.
+TEST_F(StepLoopTest, FewCandidatesGiveTheTokensOfWholeRows) {
+  const std::vector<SamplingParameters> requests = {{.temperature = 0},
+                                                    {.temperature = 0.8, .top_k = 5},
+                                                    {.temperature = 1.2, .top_k = 40, .top_p = 0.9},
+                                                    {.temperature = 2, .top_k = 64, .min_p = 0.1}};
+  const auto answers = [&](bool has_company, int thread_count) {
+    start({.thread_count = thread_count});
+    std::vector<std::shared_ptr<RecordingSink>> sinks;
+    // Waits for as long as the others do.
+    if (has_company) add(9, 1, 60, {.temperature = 1});
+    for (size_t i = 0; i < requests.size(); ++i) sinks.push_back(add(i, 3 + i, 30, requests[i]));
+    run_until_idle();
+    EXPECT_EQ(runner_->largest_step_count() == 0, has_company);
+    std::vector<std::vector<int32_t>> tokens;
+    for (const auto& sink : sinks) tokens.push_back(sink->tokens());
+    return tokens;
+  };
+  const std::vector<std::vector<int32_t>> whole = answers(true, 1);
+  EXPECT_EQ(whole[0], greedy_answer(prompt(0, 3), 30, 64));
+  for (const std::vector<int32_t>& tokens : whole) EXPECT_EQ(tokens.size(), 30u);
+  EXPECT_EQ(answers(true, 3), whole);
+  EXPECT_EQ(answers(false, 1), whole);
+  EXPECT_EQ(answers(false, 3), whole);
+}
+
+// By one thread or by several, with whole rows or with the largest: the request whose logits are no numbers fails, and
+// nobody else.
+TEST_F(StepLoopTest, ABadRowFailsItsRequestAlone) {
+  for (const double temperature : {0.0, 1.0}) {
+    for (const int thread_count : {1, 3}) {
+      start({.after_step =
+                 [](std::span<float> logits) {
+                   if (logits.size() == 3 * 64) logits[64 + 7] = std::numeric_limits<float>::quiet_NaN();
+                 },
+             .thread_count = thread_count});
+      const auto first = add(1, 5, 10, {.temperature = temperature});
+      const auto second = add(2, 5, 10, {.temperature = temperature});
+      const auto third = add(3, 5, 10, {.temperature = temperature});
+      run_until_idle();
+      EXPECT_EQ(first->tokens().size(), 10u);
+
+      EXPECT_EQ(second->error_code(), ErrorCode::kInternal);
+      EXPECT_EQ(third->tokens().size(), 10u);
+    }
+  }
+}
+
 TEST_F(StepLoopTest, SampledTokensDoNotDependOnCompany) {
   const SamplingParameters sampling{.temperature = 1.0, .top_p = 0.95};
   start();

@@ -85,7 +85,42 @@ class Decoder::Impl {
   }
 
   std::span<const float> step(const StepBatch& batch) {
+    run(batch, {});
+    return logits();
+  }
+
+  const LargestRows& step_largest(const StepBatch& batch, int64_t count) {
+    largest_.start(0, count, 1);  // where no row is wanted, the call that fills it is not made
+    run(batch, {count, &largest_});
+    const bool is_fused = std::any_of(graph_.calls.begin(), graph_.calls.end(), [](const LayerCall& call) {
+      return std::holds_alternative<LogitsTopKCall>(call.kind);
+    });
+    if (!is_fused && !batch.logit_rows.empty()) {
+      const int64_t row_count = static_cast<int64_t>(batch.logit_rows.size());
+      largest_of_rows(executor_, {logits().data(), row_count, logits_activation().width}, count, largest_);
+    }
+    return largest_;
+  }
+
+  const Graph& graph() const { return graph_; }
+  void set_observer(CallObserver observer) { observer_ = std::move(observer); }
+
+ private:
+  struct LargestWanted {
+    int64_t count = 0;
+    LargestRows* rows = nullptr;
+  };
+
+  const Activation& logits_activation() const { return activations_[index_of(graph_.logits)]; }
+  std::span<const float> logits() const {
+    const Activation& logits = logits_activation();
+    return {logits.data, static_cast<size_t>(logits.row_count * logits.width)};
+  }
+
+  void run(const StepBatch& batch, const LargestWanted& largest) {
     StepContext context;
+    context.largest_count = largest.count;
+    context.largest = largest.rows;
     context.executor = &executor_;
     context.tokens = batch.tokens;
     fill_positions(batch);
@@ -102,14 +137,8 @@ class Decoder::Impl {
     } else {
       for (size_t i = 0; i < layers_.size(); ++i) run_call(context, i);
     }
-    const Activation& logits = activations_[index_of(graph_.logits)];
-    return {logits.data, static_cast<size_t>(logits.row_count * logits.width)};
   }
 
-  const Graph& graph() const { return graph_; }
-  void set_observer(CallObserver observer) { observer_ = std::move(observer); }
-
- private:
   void fill_positions(const StepBatch& batch) {
     positions_.resize(batch.tokens.size());
     int64_t row = 0;
@@ -163,6 +192,7 @@ class Decoder::Impl {
   std::vector<RopeTable> rope_tables_;
   std::vector<KvLayerCache> caches_;
   SharedInput shared_input_;
+  LargestRows largest_;
   CallObserver observer_;
 };
 
@@ -176,6 +206,10 @@ Decoder::Decoder(Executor& executor, std::shared_ptr<const Model> model, const D
 Decoder::~Decoder() = default;
 
 std::span<const float> Decoder::step(const StepBatch& batch) { return impl_->step(batch); }
+
+const LargestRows& Decoder::step_largest(const StepBatch& batch, int64_t count) {
+  return impl_->step_largest(batch, count);
+}
 
 const Graph& Decoder::graph() const { return impl_->graph(); }
 

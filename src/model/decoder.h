@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "ops/attention.h"
 #include "ops/executor.h"
+#include "ops/largest_rows.h"
 #include "ops/linear.h"
 #include "tensor/element_type.h"
 
@@ -51,6 +52,10 @@ class Decoder {
   // Computes the step, writes its keys and values into the pages, and gives logits [logit_rows.size(), V], valid until
   // the next step.
   std::span<const float> step(const StepBatch& batch);
+
+  // The same step, but of each of these rows only the `count` >= 1 largest logits, valid until the next step of this
+  // kind. Faster: whole rows are not made.
+  const LargestRows& step_largest(const StepBatch& batch, int64_t count);
 
   // The list that a step runs.
   const Graph& graph() const;

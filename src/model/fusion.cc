@@ -215,6 +215,19 @@ Graph fuse_kv_write(const Graph& graph, const FusionContext&) {
   return rewritten;
 }
 
+// --- linear → logits
+
+Graph fuse_logits_top_k(const Graph& graph, const FusionContext&) {
+  return rewrite_with(graph, [](const Links& links, size_t index) -> std::optional<Replacement> {
+    const LayerCall& linear = links.call(index);
+    // Whoever else reads the logits wants whole rows.
+    if (!is<LinearCall>(linear) || !links.is_result(linear.output) || !links.readers(linear.output).empty()) {
+      return std::nullopt;
+    }
+    return Replacement{{index}, fused_call(LogitsTopKCall{}, linear.name, linear.inputs, linear.output)};
+  });
+}
+
 // --- (rms_norm, add_rms_norm, gated_linear) → matrices that multiply in int8
 
 std::optional<LayerKind> quantising(const LayerCall& call) {
@@ -252,6 +265,9 @@ constexpr Fusion kFusions[] = {
     {"kv_write", "query_key_value → attention",
      "query_key_value_write → paged_attention: who completes a head's keys or values puts them into the pages",
      fuse_kv_write},
+    {"logits_top_k", "linear → logits",
+     "logits_top_k: where a step wants the best k of each row, each thread keeps those of its own columns",
+     fuse_logits_top_k},
     {"quantise", "rms_norm, add_rms_norm or gated_linear → linear in int8",
      "the same with _quantise: the int8 form is made while the numbers are in the cache", fuse_quantise},
 };

@@ -235,6 +235,22 @@ TEST(Fusion, ANormIsNotQuantisedForAMatrixThatReadsSomethingElse) {
   EXPECT_EQ(kinds(rewritten(chain.builder, chain.builder.add(norm, other, "result"), kAllInt8))["rms_norm"], 1);
 }
 
+TEST(Fusion, TheMatrixThatMakesTheLogitsCanGiveTheBestOfThem) {
+  Chain chain;
+  const ValueId hidden = chain.builder.linear(chain.x, "hidden", 32);
+  const Graph fused = rewritten(chain.builder, chain.builder.linear(hidden, "output", 10));
+  EXPECT_EQ(layer_kind_name(fused.calls[1].kind), "linear");
+  EXPECT_EQ(layer_kind_name(fused.calls[2].kind), "logits_top_k");
+  EXPECT_EQ(fused.calls[2].weights(), std::vector<std::string>{"output"});
+}
+
+TEST(Fusion, LogitsThatSomebodyElseReadsAreMadeWhole) {
+  Chain chain;
+  const ValueId logits = chain.builder.linear(chain.x, "output", 32);
+  chain.builder.add(logits, chain.x, "sum");
+  EXPECT_EQ(kinds(rewritten(chain.builder, logits)).count("logits_top_k"), 0u);
+}
+
 TEST(Fusion, EachNameOfTheTableIsThereOnce) {
   std::set<std::string_view> names;
   for (const Fusion& fusion : fusions()) EXPECT_TRUE(names.insert(fusion.name).second) << fusion.name;
@@ -384,6 +400,40 @@ TEST_P(FusedDecoder, GivesThePlainListsBits) {
   }
 }
 
+// The largest logits of each row from a fused list, against the rows of the plain one.
+TEST_P(FusedDecoder, GivesTheLargestOfThePlainListsLogits) {
+  const std::shared_ptr<const Model> model = drawn_model(GetParam().matrices, RopePairing::kHalves);
+  for (const ActivationType activations : {ActivationType::kF32, ActivationType::kInt8}) {
+    const DecoderOptions options = {.activations = activations, .kv_type = default_kv_type(activations)};
+    const std::vector<float> logits = all_logits(model, options, 1, false);
+    for (const bool fuses : {false, true}) {
+      for (const int thread_count : {1, 2, 3}) {
+        Executor executor(thread_count);
+        DecoderOptions all_options = options;
+        all_options.page_count = 3 * kPagesOfASequence;
+        all_options.fuses = fuses;
+        Decoder decoder(executor, model, all_options);
+        const float* row = logits.data();
+        for (const Step& step : make_steps()) {
+          const LargestRows& largest = decoder.step_largest(step.batch, 5);
+          ASSERT_EQ(largest.row_count(), static_cast<int64_t>(step.batch.logit_rows.size()));
+          for (int64_t i = 0; i < largest.row_count(); ++i, row += 50) {
+            std::vector<int32_t> order(50);
+            std::iota(order.begin(), order.end(), 0);
+            std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return row[a] > row[b]; });
+            ASSERT_EQ(largest.row(i).size(), 5u);
+            for (size_t rank = 0; rank < 5; ++rank) {
+              EXPECT_EQ(largest.row(i)[rank].id, order[rank]);
+              EXPECT_EQ(largest.row(i)[rank].value, row[order[rank]]);
+            }
+          }
+        }
+        EXPECT_EQ(row, logits.data() + logits.size());
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, FusedDecoder,
                          testing::Values(Types{"F32", {ElementType::kF32}}, Types{"Q8_0", {ElementType::kQ8_0}},
                                          Types{"Q4_1", {ElementType::kQ4_1}},
@@ -401,7 +451,8 @@ TEST(FusedGraph, OfALlamaHasTheCountsThatTheTableSays) {
                                                       {"rms_norm_quantise", 2},
                                                       {"query_key_value_write", 2},
                                                       {"paged_attention", 2},
-                                                      {"linear", 5},
+                                                      {"linear", 4},
+                                                      {"logits_top_k", 1},
                                                       {"add_rms_norm_quantise", 3},
                                                       {"gated_linear_quantise", 2},
                                                       {"add", 1},

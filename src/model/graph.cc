@@ -24,7 +24,8 @@ constexpr std::string_view kKindNames[] = {"embedding",
                                            "gated_linear_quantise",
                                            "query_key_value",
                                            "query_key_value_write",
-                                           "paged_attention"};
+                                           "paged_attention",
+                                           "logits_top_k"};
 static_assert(std::size(kKindNames) == std::variant_size_v<LayerKind>);
 
 std::string values_to_text(const Graph& graph, const std::vector<ValueId>& values) {

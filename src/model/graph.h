@@ -53,11 +53,12 @@ struct QueryKeyValueWriteCall : QueryKeyValueCall {  // the same; keys and value
   int64_t cache_index;
 };
 struct PagedAttentionCall : FusedCall {};  // attention, of which somebody else has written keys and values
+struct LogitsTopKCall : FusedCall {};      // linear; gives the best of each row alone where a step wants no more
 
 using LayerKind =
     std::variant<EmbeddingCall, LinearCall, RmsNormCall, RopeCall, AttentionCall, SiluGateCall, AddCall, SelectRowsCall,
                  RmsNormQuantiseCall, AddRmsNormCall, AddRmsNormQuantiseCall, GatedLinearCall, GatedLinearQuantiseCall,
-                 QueryKeyValueCall, QueryKeyValueWriteCall, PagedAttentionCall>;
+                 QueryKeyValueCall, QueryKeyValueWriteCall, PagedAttentionCall, LogitsTopKCall>;
 std::string_view layer_kind_name(const LayerKind& kind);  // "rms_norm"
 
 struct LayerCall {

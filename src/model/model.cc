@@ -98,6 +98,10 @@ class LayerMaker {
     return std::make_unique<PagedAttentionLayer>(attention.shape, attention.cache_index);
   }
 
+  MadeFused operator()(const LayerCall& call, const LogitsTopKCall&) {
+    return std::make_unique<LogitsTopKLayer>(linear_weight(call.parts[0].weight));
+  }
+
   HeadProjections head_projections(const LayerCall& call, const QueryKeyValueCall& kind) {
     std::array<HeadProjections::One, 3> all;
     for (size_t i = 0; i < all.size(); ++i) {

@@ -78,4 +78,14 @@ void PagedAttentionLayer::run(const StepContext& step, std::span<const Activatio
                   step.caches[static_cast<size_t>(cache_index_)], outputs[0].data);
 }
 
+void LogitsTopKLayer::run(const StepContext& step, std::span<const Activation> inputs,
+                          std::span<const Output> outputs) const {
+  LinearInput& x = step.shared_input->of(inputs[0]);
+  if (step.largest != nullptr) {
+    linear_largest(*step.executor, x, weight_, step.largest_count, *step.largest);
+  } else {
+    linear(*step.executor, x, weight_, outputs[0].data);
+  }
+}
+
 }  // namespace pelton

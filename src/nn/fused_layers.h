@@ -105,4 +105,15 @@ class PagedAttentionLayer final : public InferenceLayer {
   int64_t cache_index_;
 };
 
+// The output matrix. Where a step wants only the largest logits of each row, it gives these and no output.
+class LogitsTopKLayer final : public InferenceLayer {
+ public:
+  explicit LogitsTopKLayer(LinearWeight weight) : weight_(std::move(weight)) {}
+
+  void run(const StepContext& step, std::span<const Activation> inputs, std::span<const Output> outputs) const override;
+
+ private:
+  LinearWeight weight_;
+};
+
 }  // namespace pelton

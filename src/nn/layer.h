@@ -49,6 +49,8 @@ struct StepContext {
   std::span<const int32_t> tokens;         // [T]
   std::span<const RopeTable> rope_tables;  // prepared for the T rows' positions; one for each set of parameters
   std::span<const int32_t> selected_rows;  // rows that go on to the logits, ascending
+  int64_t largest_count = 0;               // so many of each row's logits are wanted, the largest; 0: all
+  LargestRows* largest = nullptr;          // for these
   SharedInput* shared_input = nullptr;
 
   // Inference: keys and values go to pages and stay there.

@@ -103,14 +103,16 @@ bool is_cut_into_columns(const LinearInput& x, const LinearWeight& weight) {
 struct ColumnProduct {
   const LinearInput* x;
   const LinearWeight* weight;
-  float* y;
+  float* y;                                // [M, y_stride]
+  int64_t y_stride;                        // N, or fewer columns where y is a part of the product
+  int64_t first_column = 0;                // which column of the product is y's first; a multiple of kColumnGrain
   const QdotActivation* blocks = nullptr;  // of x, where the weight reads kInt8
   const uint16_t* rounded = nullptr;       // of x, where it reads kBF16
 };
 
 // `weight` is cut into columns.
 ColumnProduct column_product(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
-  ColumnProduct product{&x, &weight, y};
+  ColumnProduct product{&x, &weight, y, weight.output_size()};
   if (weight.activations() == ActivationType::kInt8) product.blocks = x.quantised(executor).blocks.data();
   if (weight.activations() == ActivationType::kBF16) product.rounded = x.rounded(executor).values.data();
   return product;
@@ -139,17 +141,24 @@ class DecodedRows {
   float* rows_;
 };
 
+// The tile of y's first column.
+const std::byte* first_tile(const ColumnProduct& product, const LinearWeight::Packed& packed) {
+  const int64_t tile_bytes = static_cast<int64_t>(packed.tiles.size()) / packed.tile_count;
+  return packed.tiles.data() + product.first_column / kQdotTileRows * tile_bytes;
+}
+
+// `tiles` are counted from that one on.
 void multiply_integers(const ColumnProduct& product, const LinearWeight::Packed& packed, Range tiles) {
   qdot_kernels(active_isa())
       .multiply[static_cast<size_t>(*packed.format)]({
-          .tiles = packed.tiles.data(),
+          .tiles = first_tile(product, packed),
           .block_count = product.weight->input_size() / kQdotBlockValues,
           .tile_begin = tiles.begin,
           .tile_end = tiles.end,
           .activations = product.blocks,
           .row_count = product.x->row_count(),
           .y = product.y,
-          .column_count = product.weight->output_size(),
+          .column_count = product.y_stride,
       });
 }
 
@@ -157,19 +166,20 @@ template <typename Activation>
 HalfProduct<Activation> half_product(const ColumnProduct& product, const LinearWeight::Packed& packed, Range tiles,
                                      const Activation* activations) {
   return {
-      .tiles = packed.tiles.data(),
+      .tiles = first_tile(product, packed),
       .input_size = product.weight->input_size(),
       .tile_begin = tiles.begin,
       .tile_end = tiles.end,
       .activations = activations,
       .row_count = product.x->row_count(),
       .y = product.y,
-      .column_count = product.weight->output_size(),
+      .column_count = product.y_stride,
   };
 }
 
 void multiply_packed(const ColumnProduct& product, const LinearWeight::Packed& packed, Range columns) {
-  const Range tiles{columns.begin / kQdotTileRows, (columns.end + kQdotTileRows - 1) / kQdotTileRows};
+  const int64_t first = product.first_column;
+  const Range tiles{(columns.begin - first) / kQdotTileRows, (columns.end - first + kQdotTileRows - 1) / kQdotTileRows};
   const HalfKernels& half = half_kernels(active_isa());
   if (packed.format.has_value()) {
     multiply_integers(product, packed, tiles);
@@ -184,7 +194,6 @@ void multiply_packed(const ColumnProduct& product, const LinearWeight::Packed& p
 void multiply_decoded(const ColumnProduct& product, Range columns, float* decoded) {
   const LinearInput& x = *product.x;
   const Tensor& weight = product.weight->tensor();
-  const int64_t output_size = product.weight->output_size();
   const int64_t input_size = product.weight->input_size();
   const float* in_place = floats_in_place(weight);
   const DotKernels& kernels = dot_kernels(active_isa());
@@ -192,7 +201,8 @@ void multiply_decoded(const ColumnProduct& product, Range columns, float* decode
   for (int64_t n = columns.begin; n < columns.end; ++n) {
     const float* row = in_place == nullptr ? decoded : in_place + n * input_size;
     if (in_place == nullptr) decode(weight.row(n), decoded, input_size);
-    kernels.dot_rows(row, input_size, {x.rows(), input_size, x.row_count(), product.y + n, output_size});
+    kernels.dot_rows(row, input_size,
+                     {x.rows(), input_size, x.row_count(), product.y + n - product.first_column, product.y_stride});
   }
 }
 
@@ -200,7 +210,6 @@ void multiply_decoded(const ColumnProduct& product, Range columns, float* decode
 void multiply_decoded_blocks(const ColumnProduct& product, Range columns, float* decoded) {
   const LinearInput& x = *product.x;
   const Tensor& weight = product.weight->tensor();
-  const int64_t output_size = product.weight->output_size();
   const int64_t input_size = product.weight->input_size();
   const float* in_place = floats_in_place(weight);
   const DecodeFunction decode = decode_kernel(active_isa(), weight.type());
@@ -213,8 +222,8 @@ void multiply_decoded_blocks(const ColumnProduct& product, Range columns, float*
                     .x = x.rows(),
                     .row_count = x.row_count(),
                     .count = input_size,
-                    .y = product.y + n,
-                    .y_stride = output_size});
+                    .y = product.y + n - product.first_column,
+                    .y_stride = product.y_stride});
   }
 }
 
@@ -508,6 +517,50 @@ void gated_linear(Executor& executor, LinearInput& x, const LinearWeight& gate, 
       if (y_input != nullptr) y_input->quantise({row, row + 1}, columns);
     }
   });
+}
+
+namespace {
+
+// Columns of so many values, all rows together, are looked through while they are in the L2 cache.
+constexpr int64_t kSiftedFloats = 32 * 1024;
+constexpr int64_t kSiftedColumnsMax = 1024;
+
+int64_t sifted_columns(int64_t row_count) {
+  return std::clamp<int64_t>(kSiftedFloats / row_count / kColumnGrain * kColumnGrain, kColumnGrain, kSiftedColumnsMax);
+}
+
+}  // namespace
+
+void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weight, int64_t count,
+                    LargestRows& largest) {
+  CHECK(x.column_count() == weight.input_size());
+  const int64_t row_count = x.row_count();
+  const int64_t column_count = weight.output_size();
+  static thread_local Scratch<float> scratch;
+  if (row_count == 0) return largest.start(0, count, 1);
+  if (!is_cut_into_columns(x, weight)) {
+    float* y = scratch.reserve(row_count * column_count);
+    linear(executor, x, weight, y);
+    return largest_of_rows(executor, {y, row_count, column_count}, count, largest);
+  }
+  largest.start(row_count, count, executor.thread_count());
+  const int64_t block_columns = sifted_columns(row_count);
+  float* blocks = scratch.reserve(executor.thread_count() * row_count * block_columns);
+  const ColumnProduct product = column_product(executor, x, weight, nullptr);
+  const DecodedRows decoded(executor, decoded_floats(weight));
+  parallel_if_worth(executor, multiplications(x, weight), [&](int thread, int thread_count) {
+    const Range mine = split_range(column_count, kColumnGrain, thread, thread_count);
+    for (int64_t begin = mine.begin; begin < mine.end; begin += block_columns) {
+      const Range columns{begin, std::min(begin + block_columns, mine.end)};
+      ColumnProduct block = product;
+      block.y = blocks + thread * row_count * block_columns;
+      block.y_stride = columns.end - columns.begin;
+      block.first_column = columns.begin;
+      multiply_columns(block, columns, decoded.of(thread));
+      largest.add(thread, block.y, block.y_stride, columns);
+    }
+  });
+  largest.finish(executor);
 }
 
 void linear_backward_input(Executor& executor, const float* d_y, const Tensor& weight, int64_t rows, float* d_x) {

@@ -19,6 +19,7 @@
 
 #include "base/aligned.h"
 #include "ops/executor.h"
+#include "ops/largest_rows.h"
 #include "tensor/tensor.h"
 
 namespace pelton {
@@ -111,6 +112,11 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
 // the thread that makes the last of its columns does, in a region (ops/executor.h says what it may do there).
 using FinishUnit = FunctionRef<void(size_t product, int64_t unit)>;
 void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProduct> products, FinishUnit finish);
+
+// Of each row of x · Wᵀ the `count` largest, and no more: each thread keeps those of its own columns, and the product
+// as a whole is written nowhere, unless it takes a GEMM. The values of linear(), the choice of largest_of_rows().
+void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weight, int64_t count,
+                    LargestRows& largest);
 
 // y [M, F] = silu(x · gateᵀ) · (x · upᵀ), in one region where both products can be cut into columns: the bits of
 // linear() twice and silu_gate(). `y_input`, where it isn't null, has been set to y, and may be left with its int8

@@ -92,7 +92,9 @@ def test_inspect_prints_the_plan_before_and_after_fusing(pelton):
     # Nothing is lost, nothing is done twice.
     done = [name for call in after["calls"] for name in parts_or_self(call)]
     assert sorted(done) == sorted(call["name"] for call in before["calls"])
-    assert {fusion["name"] for fusion in plan["fusions"]} >= {"residual_norm", "gated_linear", "query_key_value", "kv_write"}
+    names = {fusion["name"] for fusion in plan["fusions"]}
+    assert names >= {"residual_norm", "gated_linear", "query_key_value", "kv_write", "logits_top_k"}
+    assert after["kinds"]["logits_top_k"] == 1
 
     text = pelton("inspect", folder, "--plan").stdout
     assert f"before fusing (training): {before['call_count']} calls" in text
