@@ -210,6 +210,7 @@ Graph fuse_kv_write(const Graph& graph, const FusionContext&) {
     LayerCall& reading = rewritten.calls[i];
     reading.kind = PagedAttentionCall{};
     reading.inputs = {attention.inputs[0]};
+    reading.weight.clear();
     reading.parts = {attention};
   }
   return rewritten;

@@ -98,9 +98,11 @@ ValueId GraphBuilder::rope(ValueId x, std::string_view name, int64_t table_index
   return call(RopeCall{table_index, shape}, name, {x}, width_of(x));
 }
 
-ValueId GraphBuilder::attention(ValueId q, ValueId k, ValueId v, std::string_view name, const AttentionShape& shape) {
+ValueId GraphBuilder::attention(ValueId q, ValueId k, ValueId v, std::string_view name, const AttentionShape& shape,
+                                std::string_view sinks) {
   graph_.cache_shape = shape;
-  return call(AttentionCall{shape, graph_.cache_count++}, name, {q, k, v}, width_of(q));
+  return call(AttentionCall{shape, graph_.cache_count++}, name, {q, k, v}, width_of(q),
+              sinks.empty() ? std::string() : weight(sinks, {shape.query_head_count}));
 }
 
 ValueId GraphBuilder::silu_gate(ValueId gate, ValueId up, std::string_view name) {

@@ -107,7 +107,9 @@ class GraphBuilder {
   ValueId linear_with(ValueId x, std::string_view name, std::string_view weight, int64_t output_width);
   ValueId rms_norm(ValueId x, std::string_view name, float epsilon);
   ValueId rope(ValueId x, std::string_view name, int64_t table_index, const RopeShape& shape);
-  ValueId attention(ValueId q, ValueId k, ValueId v, std::string_view name, const AttentionShape& shape);
+  // sinks: the name of the weight [H] of its sinks; empty: it has none.
+  ValueId attention(ValueId q, ValueId k, ValueId v, std::string_view name, const AttentionShape& shape,
+                    std::string_view sinks = {});
   ValueId silu_gate(ValueId gate, ValueId up, std::string_view name);
   ValueId add(ValueId a, ValueId b, std::string_view name);
   ValueId select_rows(ValueId x, std::string_view name);

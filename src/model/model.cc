@@ -68,8 +68,8 @@ class LayerMaker {
   Made operator()(const LayerCall&, const RopeCall& kind) {
     return std::make_unique<RopeLayer>(kind.table_index, kind.shape);
   }
-  Made operator()(const LayerCall&, const AttentionCall& kind) {
-    return std::make_unique<AttentionLayer>(kind.shape, kind.cache_index);
+  Made operator()(const LayerCall& call, const AttentionCall& kind) {
+    return std::make_unique<AttentionLayer>(kind.shape, kind.cache_index, sinks(call));
   }
   Made operator()(const LayerCall&, const SiluGateCall&) { return std::make_unique<SiluGateLayer>(); }
   Made operator()(const LayerCall&, const AddCall&) { return std::make_unique<AddLayer>(); }
@@ -95,7 +95,7 @@ class LayerMaker {
   }
   MadeFused operator()(const LayerCall& call, const PagedAttentionCall&) {
     const auto& attention = std::get<AttentionCall>(call.parts[0].kind);
-    return std::make_unique<PagedAttentionLayer>(attention.shape, attention.cache_index);
+    return std::make_unique<PagedAttentionLayer>(attention.shape, attention.cache_index, sinks(call.parts[0]));
   }
 
   MadeFused operator()(const LayerCall& call, const LogitsTopKCall&) {
@@ -122,6 +122,10 @@ class LayerMaker {
   MadeFused gated_linear(const LayerCall& call, LeavesInt8 leaves_int8) {
     return std::make_unique<GatedLinearLayer>(linear_weight(call.parts[0].weight), linear_weight(call.parts[1].weight),
                                               leaves_int8);
+  }
+
+  Tensor sinks(const LayerCall& attention) const {
+    return attention.weight.empty() ? Tensor() : model_.weights.decoded(attention.weight);
   }
 
   static float epsilon_of(const LayerCall& norm) { return std::get<RmsNormCall>(norm.kind).epsilon; }

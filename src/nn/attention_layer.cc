@@ -15,20 +15,20 @@ void AttentionLayer::forward(const StepContext& step, std::span<const Activation
   const float* v = inputs[2].data;
   if (step.caches.empty()) {
     CHECK(saved != nullptr);
-    attention(*step.executor, shape_, step.sequences, q, k, v, output, saved);
+    attention(*step.executor, shape_, step.sequences, q, k, v, output, saved, attention_sinks(sinks_));
     return;
   }
   KvLayerCache& cache = step.caches[static_cast<size_t>(cache_index_)];
   kv_write(*step.executor, shape_, step.paged_sequences, k, v, cache);
-  paged_attention(*step.executor, shape_, step.paged_sequences, q, cache, output);
+  paged_attention(*step.executor, shape_, step.paged_sequences, q, cache, output, attention_sinks(sinks_));
 }
 
 void AttentionLayer::backward(const StepContext& step, const Backward& pass) const {
   CHECK(pass.d_inputs[0] != nullptr && pass.d_inputs[1] != nullptr && pass.d_inputs[2] != nullptr);
-  const AttentionForward forward{pass.inputs[0].data, pass.inputs[1].data, pass.inputs[2].data, pass.output,
-                                 pass.saved};
+  const AttentionForward forward{pass.inputs[0].data, pass.inputs[1].data, pass.inputs[2].data,
+                                 pass.output,         pass.saved,          attention_sinks(sinks_)};
   attention_backward(*step.executor, shape_, step.sequences, forward, pass.d_output,
-                     {pass.d_inputs[0], pass.d_inputs[1], pass.d_inputs[2]});
+                     {pass.d_inputs[0], pass.d_inputs[1], pass.d_inputs[2], pass.d_weight});
 }
 
 }  // namespace pelton

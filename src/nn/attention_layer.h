@@ -3,13 +3,21 @@
 #pragma once
 
 #include "nn/layer.h"
+#include "tensor/tensor.h"
 
 namespace pelton {
 
+// sinks: [H], F32, or empty.
+inline AttentionSinks attention_sinks(const Tensor& sinks) {
+  if (sinks.is_empty()) return {};
+  return {sinks.floats(), static_cast<size_t>(sinks.shape().element_count())};
+}
+
 class AttentionLayer final : public Layer {
  public:
-  // cache_index: which of the step's caches is this layer's.
-  AttentionLayer(const AttentionShape& shape, int64_t cache_index) : shape_(shape), cache_index_(cache_index) {}
+  // cache_index: which of the step's caches is this layer's. sinks: its weight, [H], F32; empty: none.
+  AttentionLayer(const AttentionShape& shape, int64_t cache_index, Tensor sinks = {})
+      : shape_(shape), cache_index_(cache_index), sinks_(std::move(sinks)) {}
 
   int64_t saved_count(const StepContext& step) const override;  // log-sum-exp [T, H]
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
@@ -18,6 +26,7 @@ class AttentionLayer final : public Layer {
  private:
   AttentionShape shape_;
   int64_t cache_index_;
+  Tensor sinks_;
 };
 
 }  // namespace pelton

@@ -1,5 +1,6 @@
 #include "nn/fused_layers.h"
 
+#include "nn/attention_layer.h"
 #include "ops/norm.h"
 #include "ops/query_key_value.h"
 
@@ -75,7 +76,7 @@ void QueryKeyValueWriteLayer::run(const StepContext& step, std::span<const Activ
 void PagedAttentionLayer::run(const StepContext& step, std::span<const Activation> inputs,
                               std::span<const Output> outputs) const {
   paged_attention(*step.executor, shape_, step.paged_sequences, inputs[0].data,
-                  step.caches[static_cast<size_t>(cache_index_)], outputs[0].data);
+                  step.caches[static_cast<size_t>(cache_index_)], outputs[0].data, attention_sinks(sinks_));
 }
 
 void LogitsTopKLayer::run(const StepContext& step, std::span<const Activation> inputs,

@@ -96,13 +96,16 @@ class QueryKeyValueWriteLayer final : public InferenceLayer {
 // The attention whose keys and values are in the pages already. Inputs: queries; outputs: what they gathered.
 class PagedAttentionLayer final : public InferenceLayer {
  public:
-  PagedAttentionLayer(const AttentionShape& shape, int64_t cache_index) : shape_(shape), cache_index_(cache_index) {}
+  // sinks: [H], F32; empty: none.
+  PagedAttentionLayer(const AttentionShape& shape, int64_t cache_index, Tensor sinks)
+      : shape_(shape), cache_index_(cache_index), sinks_(std::move(sinks)) {}
 
   void run(const StepContext& step, std::span<const Activation> inputs, std::span<const Output> outputs) const override;
 
  private:
   AttentionShape shape_;
   int64_t cache_index_;
+  Tensor sinks_;
 };
 
 // The output matrix. Where a step wants only the largest logits of each row, it gives these and no output.

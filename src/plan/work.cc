@@ -58,19 +58,21 @@ class WorkCounter {
   }
   // A pair takes four products and two sums.
   CallWork operator()(const LayerCall& call, const RopeCall&) { return {.operations = 3 * elements(call.output)}; }
-  // A query row meets each position up to its own twice: with its key and with its value.
-  CallWork operator()(const LayerCall&, const AttentionCall& kind) {
+  // A query row meets each position that it sees twice: with its key and with its value.
+  CallWork operator()(const LayerCall& call, const AttentionCall& kind) {
     const AttentionShape& shape = kind.shape;
     const double position_bytes =
         static_cast<double>(shape.key_value_head_count * kv_block_bytes(model_.kv_type, shape.head_width)) /
         KvLayerCache::kPageTokens;
     const double pair_operations = static_cast<double>(4 * shape.query_head_count * shape.head_width);
     CallWork work;
+    if (!call.weight.empty()) work.weight_bytes = weight_bytes(call);  // of its sinks
     for (const SequenceRows& sequence : rows_.sequences) {
       const double count = static_cast<double>(sequence.row_count);
       const double first = static_cast<double>(sequence.first_position);
-      work.kv_bytes += position_bytes * (first + count + count);  // all read, the new ones written
-      work.operations += pair_operations * (count * first + count * (count + 1) / 2);
+      const double unseen = static_cast<double>(positions_before_window(shape, sequence.first_position));
+      work.kv_bytes += position_bytes * (first - unseen + count + count);  // what is seen read, the new ones written
+      work.operations += pair_operations * (count * first + count * (count + 1) / 2 - unseen_pairs(shape, sequence));
     }
     return work;
   }
@@ -78,6 +80,18 @@ class WorkCounter {
   CallWork operator()(const LayerCall& call, const SiluGateCall&) { return {.operations = 4 * elements(call.output)}; }
   CallWork operator()(const LayerCall& call, const AddCall&) { return {.operations = elements(call.output)}; }
   CallWork operator()(const LayerCall&, const SelectRowsCall&) { return {}; }
+
+  static int64_t positions_before_window(const AttentionShape& shape, int64_t position) {
+    return shape.window ? std::max<int64_t>(0, position + 1 - *shape.window) : 0;
+  }
+  // Pairs of a row and a position before its window. From the first row that has any on, each has one more than the one
+  // before it.
+  static double unseen_pairs(const AttentionShape& shape, const SequenceRows& sequence) {
+    const int64_t end = sequence.first_position + sequence.row_count;
+    const auto most = static_cast<double>(positions_before_window(shape, end - 1));
+    const auto before_first = static_cast<double>(positions_before_window(shape, sequence.first_position - 1));
+    return (most * (most + 1) - before_first * (before_first + 1)) / 2;
+  }
 
   double width(ValueId value) const { return static_cast<double>(model_.graph.value_widths[index_of(value)]); }
   double elements(ValueId value) const { return static_cast<double>(row_counts_[index_of(value)]) * width(value); }

@@ -11,8 +11,9 @@
 namespace pelton {
 namespace {
 
-Graph one_block() {
-  const AttentionShape shape = {.query_head_count = 2, .key_value_head_count = 1, .head_width = 4, .scale = 0.5f};
+constexpr AttentionShape kShape = {.query_head_count = 2, .key_value_head_count = 1, .head_width = 4, .scale = 0.5f};
+
+Graph one_block(const AttentionShape& shape = kShape, std::string_view sinks = {}) {
   GraphBuilder graph;
   const int64_t angles = graph.add_rope_table({.inverse_frequencies = {1.0f, 0.1f}});
   const ValueId x = graph.embedding("embedding", 10, 8);
@@ -20,7 +21,7 @@ Graph one_block() {
   const ValueId q = graph.rope(graph.linear(n, "query", 8), "query_rope", angles, {2, 4});
   const ValueId k = graph.linear(n, "key", 4);
   const ValueId v = graph.linear(n, "value", 4);
-  const ValueId a = graph.attention(q, k, v, "attention", shape);
+  const ValueId a = graph.attention(q, k, v, "attention", shape, sinks);
   const ValueId gated = graph.silu_gate(a, x, "gate");
   const ValueId last = graph.select_rows(graph.add(gated, x, "residual"), "select");
   return graph.finish(graph.linear_with(last, "output", "embedding", 10));
@@ -85,6 +86,23 @@ TEST_F(StepWork, AChunkOfAPromptIsCausal) {
   EXPECT_EQ(work["attention"].kv_bytes, (5 + 3) * 16);
   EXPECT_EQ(work["attention"].operations, (3 + 4 + 5) * 4 * 2 * 4);
   EXPECT_EQ(work["output"].operations, 2 * 8 * 10);  // one row of logits
+}
+
+TEST_F(StepWork, AWindowLeavesOutWhatIsBeforeIt) {
+  AttentionShape shape = kShape;
+  shape.window = 4;
+  graph_ = one_block(shape, "sinks");
+  // Positions 2, 3, 4 and 5: the first two rows see 3 and 4 positions, the others 4 each; 0 is seen, all in all.
+  auto chunk = by_name({.sequences = {{.row_count = 4, .first_position = 2}}, .logit_row_count = 1});
+  EXPECT_EQ(chunk["attention"].kv_bytes, (6 + 4) * 16);
+  EXPECT_EQ(chunk["attention"].operations, (3 + 4 + 4 + 4) * 4 * 2 * 4);
+  EXPECT_EQ(chunk["attention"].weight_bytes, 2);
+  auto late = by_name({.sequences = {{.row_count = 1, .first_position = 9}}, .logit_row_count = 1});
+  EXPECT_EQ(late["attention"].kv_bytes, (4 + 1) * 16);
+  EXPECT_EQ(late["attention"].operations, 4 * 4 * 2 * 4);
+  auto two = by_name({.sequences = {{.row_count = 2, .first_position = 9}}, .logit_row_count = 1});
+  EXPECT_EQ(two["attention"].kv_bytes, (5 + 2) * 16);
+  EXPECT_EQ(two["attention"].operations, (4 + 4) * 4 * 2 * 4);
 }
 
 TEST_F(StepWork, WithoutLogitsTheOutputMatrixIsNotRead) {
