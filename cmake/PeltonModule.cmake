@@ -17,6 +17,14 @@ set(PELTON_AVX512_FLAGS -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni 
 
 set(PELTON_NEON_FLAGS -march=armv8.2-a+dotprod)
 
+if(PELTON_SANITIZE STREQUAL thread)
+  # Kernels are pure functions that know of no threads. Watched, they are 50 times slower, and the tests that run a whole
+  # model do not end. What threads write, the scalar kernels show: they stay watched, and test_ops runs with them too.
+  foreach(flags PELTON_AVX2_FLAGS PELTON_AVX512_FLAGS PELTON_NEON_FLAGS)
+    list(APPEND ${flags} -fno-sanitize=thread)
+  endforeach()
+endif()
+
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   # Its base has fused multiply-adds: the references would round once where they are to round twice.
   add_compile_options(-ffp-contract=off)
@@ -79,5 +87,10 @@ function(pelton_module name)
     target_compile_definitions(test_${name} PRIVATE
       PELTON_SOURCE_DIR="${PROJECT_SOURCE_DIR}" PELTON_GOLDEN_DIR="${PROJECT_SOURCE_DIR}/tests/golden")
     add_test(NAME ${name} COMMAND test_${name})
+    if(PELTON_SANITIZE STREQUAL thread AND name STREQUAL ops)
+      add_test(NAME ops.scalar COMMAND test_ops)
+      set_tests_properties(ops.scalar PROPERTIES
+        ENVIRONMENT "PELTON_ISA=scalar;GTEST_OUTPUT=xml:${CMAKE_BINARY_DIR}/test-results/ops.scalar.xml")
+    endif()
   endif()
 endfunction()
