@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "ops/logits_row.h"
 #include "eval/next_token_distribution.h"
+#include "ops/logits_row.h"
 
 namespace pelton {
 
