@@ -218,39 +218,29 @@ void multiply_half(const std::byte* tile, int64_t first_row, int64_t block_count
 }
 
 template <typename Layout>
+void multiply_half(int64_t row_count, const std::byte* tile, int64_t first_row, int64_t block_count,
+                   const QdotActivation* activations, float (*sums)[kQdotTileRows]) {
+  switch (row_count) {
+    case 1:
+      return multiply_half<Layout, 1>(tile, first_row, block_count, activations, sums);
+    case 2:
+      return multiply_half<Layout, 2>(tile, first_row, block_count, activations, sums);
+    case 3:
+      return multiply_half<Layout, 3>(tile, first_row, block_count, activations, sums);
+    case 4:
+      return multiply_half<Layout, 4>(tile, first_row, block_count, activations, sums);
+  }
+}
+
+template <typename Layout>
 void multiply(const QdotProduct& product) {
   constexpr int64_t kGroupRows = 4;
-  for (int64_t tile = product.tile_begin; tile < product.tile_end; ++tile) {
-    const std::byte* source = product.tiles + tile * Layout::tile_bytes(product.block_count);
-    const int64_t column = tile * kQdotTileRows;
-    const int64_t columns_left = product.column_count - column;
-    const size_t width = static_cast<size_t>(columns_left < kQdotTileRows ? columns_left : kQdotTileRows);
-    for (int64_t first = 0; first < product.row_count; first += kGroupRows) {
-      const int64_t rows_left = product.row_count - first;
-      const int64_t rows = rows_left < kGroupRows ? rows_left : kGroupRows;
-      const QdotActivation* activations = product.activations + first * product.block_count;
-      float sums[kGroupRows][kQdotTileRows];
-      for (int64_t half = 0; half < kQdotTileRows; half += kHalfRows) {
-        switch (rows) {
-          case 1:
-            multiply_half<Layout, 1>(source, half, product.block_count, activations, sums);
-            break;
-          case 2:
-            multiply_half<Layout, 2>(source, half, product.block_count, activations, sums);
-            break;
-          case 3:
-            multiply_half<Layout, 3>(source, half, product.block_count, activations, sums);
-            break;
-          case 4:
-            multiply_half<Layout, 4>(source, half, product.block_count, activations, sums);
-            break;
-        }
-      }
-      for (int64_t row = 0; row < rows; ++row) {
-        __builtin_memcpy(product.y + (first + row) * product.column_count + column, sums[row], width * sizeof(float));
-      }
+  multiply_in_groups<Layout, kGroupRows>(product, [&](const std::byte* tile, int64_t row_count,
+                                                      const QdotActivation* activations, float(*sums)[kQdotTileRows]) {
+    for (int64_t half = 0; half < kQdotTileRows; half += kHalfRows) {
+      multiply_half<Layout>(row_count, tile, half, product.block_count, activations, sums);
     }
-  }
+  });
 }
 
 constexpr QdotKernels kKernels = {

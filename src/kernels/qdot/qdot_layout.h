@@ -44,4 +44,25 @@ struct QdotLayout {
   }
 };
 
+// All tiles of `product`, at most kGroupRows rows at a time. multiply_group(tile, row_count, activations, sums) assigns
+// the first row_count of sums; activations [row_count, block_count].
+template <typename Layout, int64_t kGroupRows, typename MultiplyGroup>
+[[gnu::always_inline]] inline void multiply_in_groups(const QdotProduct& product, const MultiplyGroup& multiply_group) {
+  for (int64_t tile = product.tile_begin; tile < product.tile_end; ++tile) {
+    const std::byte* source = product.tiles + tile * Layout::tile_bytes(product.block_count);
+    const int64_t column = tile * kQdotTileRows;
+    const int64_t columns_left = product.column_count - column;
+    const size_t width = static_cast<size_t>(columns_left < kQdotTileRows ? columns_left : kQdotTileRows);
+    for (int64_t first = 0; first < product.row_count; first += kGroupRows) {
+      const int64_t rows_left = product.row_count - first;
+      const int64_t rows = rows_left < kGroupRows ? rows_left : kGroupRows;
+      float sums[kGroupRows][kQdotTileRows];
+      multiply_group(source, rows, product.activations + first * product.block_count, sums);
+      for (int64_t row = 0; row < rows; ++row) {
+        __builtin_memcpy(product.y + (first + row) * product.column_count + column, sums[row], width * sizeof(float));
+      }
+    }
+  }
+}
+
 }  // namespace pelton

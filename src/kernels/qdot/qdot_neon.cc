@@ -222,21 +222,10 @@ void multiply_tile(int64_t row_count, const std::byte* tile, int64_t block_count
 template <typename Layout>
 void multiply(const QdotProduct& product) {
   constexpr int64_t kGroupRows = 4;  // 16 registers of totals and 8 of slices, of 32
-  for (int64_t tile = product.tile_begin; tile < product.tile_end; ++tile) {
-    const std::byte* source = product.tiles + tile * Layout::tile_bytes(product.block_count);
-    const int64_t column = tile * kQdotTileRows;
-    const int64_t columns_left = product.column_count - column;
-    const size_t width = static_cast<size_t>(columns_left < kQdotTileRows ? columns_left : kQdotTileRows);
-    for (int64_t first = 0; first < product.row_count; first += kGroupRows) {
-      const int64_t rows_left = product.row_count - first;
-      const int64_t rows = rows_left < kGroupRows ? rows_left : kGroupRows;
-      float sums[kGroupRows][kQdotTileRows];
-      multiply_tile<Layout>(rows, source, product.block_count, product.activations + first * product.block_count, sums);
-      for (int64_t row = 0; row < rows; ++row) {
-        __builtin_memcpy(product.y + (first + row) * product.column_count + column, sums[row], width * sizeof(float));
-      }
-    }
-  }
+  multiply_in_groups<Layout, kGroupRows>(product, [&](const std::byte* tile, int64_t row_count,
+                                                      const QdotActivation* activations, float(*sums)[kQdotTileRows]) {
+    multiply_tile<Layout>(row_count, tile, product.block_count, activations, sums);
+  });
 }
 
 constexpr QdotKernels kKernels = {

@@ -123,24 +123,16 @@ void add_block(const TileBlock& weight, const QdotActivation& activation, float*
 template <typename Layout>
 void multiply(const QdotProduct& product) {
   constexpr int64_t kGroupRows = 8;  // share the unpacking of a block
-  for (int64_t tile = product.tile_begin; tile < product.tile_end; ++tile) {
-    const std::byte* source = product.tiles + tile * Layout::tile_bytes(product.block_count);
-    const int64_t column = tile * kQdotTileRows;
-    const int64_t width = std::min(kQdotTileRows, product.column_count - column);
-    for (int64_t first = 0; first < product.row_count; first += kGroupRows) {
-      const int64_t rows = std::min(kGroupRows, product.row_count - first);
-      float sums[kGroupRows][kQdotTileRows] = {};
-      for (int64_t block = 0; block < product.block_count; ++block) {
-        const TileBlock weight = read_block<Layout>(source, block);
-        for (int64_t row = 0; row < rows; ++row) {
-          add_block<Layout>(weight, product.activations[(first + row) * product.block_count + block], sums[row]);
-        }
-      }
-      for (int64_t row = 0; row < rows; ++row) {
-        std::copy_n(sums[row], width, product.y + (first + row) * product.column_count + column);
+  multiply_in_groups<Layout, kGroupRows>(product, [&](const std::byte* tile, int64_t row_count,
+                                                      const QdotActivation* activations, float(*sums)[kQdotTileRows]) {
+    std::fill_n(sums[0], row_count * kQdotTileRows, 0.0f);
+    for (int64_t block = 0; block < product.block_count; ++block) {
+      const TileBlock weight = read_block<Layout>(tile, block);
+      for (int64_t row = 0; row < row_count; ++row) {
+        add_block<Layout>(weight, activations[row * product.block_count + block], sums[row]);
       }
     }
-  }
+  });
 }
 
 constexpr QdotKernels kKernels = {
