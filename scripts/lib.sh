@@ -33,7 +33,9 @@ run_ctest() {
   shift 2
   rm -rf "$results"
   mkdir -p "$results"
-  ctest --test-dir "build/$preset" --output-on-failure --timeout 900 --output-junit "$results/ctest.xml" "$@" ||
+  local timeout_s=900
+  if [ "$preset" = tsan ]; then timeout_s=2700; fi # ThreadSanitizer takes a model ten to fifty times as long
+  ctest --test-dir "build/$preset" --output-on-failure --timeout "$timeout_s" --output-junit "$results/ctest.xml" "$@" ||
     true # the summary below decides
   python3 scripts/test_summary.py "$results"
 }
