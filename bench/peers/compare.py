@@ -58,13 +58,21 @@ class Engine:
         self.name = name
         self.command = [str(word) for word in command]
         self.rates: dict[tuple, list[float]] = {}  # (phase, batch, threads) → tokens/s, one a repetition
+        self.perplexity: float | None = None
 
-    def run(self):
-        done = subprocess.run(self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def run(self, extra: list = ()):
+        command = [*self.command, *map(str, extra)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
-            fail(f"{self.name} failed ({done.returncode}): {shlex.join(self.command)}\n{done.stderr.strip()[-2000:]}")
+            fail(f"{self.name} failed ({done.returncode}): {shlex.join(command)}\n{done.stderr.strip()[-2000:]}")
         # Engines may print more than what they are asked for; the object stands last.
-        for found in json.loads(done.stdout.strip().splitlines()[-1])["results"]:
+        self.read(json.loads(done.stdout.strip().splitlines()[-1]))
+
+    def read(self, answer: dict):
+        """Pelton says the perplexity beside each speed, the peers once."""
+        qualities = [found["quality"] for found in answer["results"] if found.get("quality")]
+        self.perplexity = self.perplexity or (qualities[0]["perplexity"] if qualities else answer.get("perplexity"))
+        for found in answer["results"]:
             rate = found["tokens_per_second"]
             key = (found["phase"], found["batch"], found["threads"])
             self.rates.setdefault(key, []).append(rate["median"] if isinstance(rate, dict) else rate)
@@ -77,7 +85,7 @@ class LlamaBench(Engine):
         super().__init__("llama-bench", [program])
         self.options = options
 
-    def run(self):
+    def run(self, extra: list = ()):  # it computes no perplexity
         for threads in self.options.threads:
             common = [*self.command, "-m", self.options.model, "-t", threads, "-r", 1, "-o", "json"]
             if self.options.prompt_tokens > 0:
@@ -99,6 +107,11 @@ def workload_arguments(options: argparse.Namespace) -> list:
         *("-m", options.model, "-p", options.prompt_tokens, "-n", options.tokens, "--context", options.context),
         *("-b", joined(options.batch), "-t", joined(options.threads)),
     ]
+
+
+def quality_arguments(options: argparse.Namespace) -> list:
+    """Once is enough: it does not wander as speeds do."""
+    return ["--text", pathlib.Path(options.text).absolute(), "--chunks", options.chunks] if options.text else []
 
 
 def make_engines(options: argparse.Namespace) -> list[Engine]:
@@ -130,6 +143,7 @@ def rows_of(engines: list[Engine]) -> list[dict]:
                     "engine": engine.name,
                     "tokens_per_second": {"median": median, "min": min(rates), "max": max(rates)},
                     "ratio": pelton_median / median,
+                    "perplexity": engine.perplexity,
                     "is_steady": min(rates) >= STEADY_MIN_OF_MAX * max(rates),
                 }
             )
@@ -137,7 +151,7 @@ def rows_of(engines: list[Engine]) -> list[dict]:
 
 
 def print_table(rows: list[dict]):
-    titles = ["phase", "batch", "threads", "engine", "tok/s", "min", "max", "pelton is", "turns"]
+    titles = ["phase", "batch", "threads", "engine", "tok/s", "min", "max", "pelton is", "perplexity", "turns"]
     cells = [titles]
     for row in rows:
         rate = row["tokens_per_second"]
@@ -145,11 +159,11 @@ def print_table(rows: list[dict]):
         cells.append(
             [row["phase"], str(row["batch"]), str(row["threads"]), row["engine"]]
             + [f"{rate[name]:.1f}" for name in ("median", "min", "max")]
-            + [ratio, "" if row["is_steady"] else "unsteady"]
+            + [ratio, f"{row['perplexity']:.4f}" if row["perplexity"] else "", "" if row["is_steady"] else "unsteady"]
         )
     widths = [max(map(len, column)) for column in zip(*cells)]
     for line in cells:
-        left = [line[i].ljust(widths[i]) if i in (0, 3, 8) else line[i].rjust(widths[i]) for i in range(len(line))]
+        left = [line[i].ljust(widths[i]) if i in (0, 3, 9) else line[i].rjust(widths[i]) for i in range(len(line))]
         print("  ".join(left).rstrip())
 
 
@@ -187,7 +201,7 @@ def main() -> int:
         # Who comes first alternates: the second finds a warmer machine.
         for engine in engines if turn % 2 == 0 else reversed(engines):
             print(f"turn {turn + 1} of {options.repeat}: {engine.name}", file=sys.stderr)
-            engine.run()
+            engine.run(quality_arguments(options) if turn == 0 else [])
     rows = rows_of(engines)
     command = shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]])
     if options.json:

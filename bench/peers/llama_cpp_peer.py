@@ -2,13 +2,15 @@
 """One run of llama.cpp, through llama-cpp-python's low-level API: only llama_decode is timed, no sampling, no text."""
 
 import ctypes
+import pathlib
 import time
 
 import llama_cpp
+import numpy
 
 from workload import parse_peer_options, print_results, random_tokens, result
 
-CHUNK_ROWS = 512
+CHUNK_ROWS = 512  # of a step, and of a chunk that is scored
 
 
 @llama_cpp.llama_log_callback
@@ -87,6 +89,38 @@ def decode_rate(model, threads: int, batch: int, prompt: list[int], tokens: list
         return batch * (len(tokens) - 1) / seconds(lambda: steps(1, len(tokens)))
 
 
+def tokenise(vocabulary, text: bytes) -> list[int]:
+    """As llama.cpp's own llama-perplexity does: as a whole, spellings of special tokens being ordinary text."""
+    room = len(text) + 2
+    tokens = (llama_cpp.llama_token * room)()
+    count = llama_cpp.llama_tokenize(vocabulary, text, len(text), tokens, room, True, False)
+    if count < 0:
+        raise SystemExit("llama.cpp: cannot tokenise the text")
+    return list(tokens[:count])
+
+
+def perplexity(model, threads: int, text: bytes, chunk_count_max: int) -> float:
+    """llama-perplexity's method: chunks of 512, each alone, the tokens of the second half scored."""
+    vocabulary = llama_cpp.llama_model_get_vocab(model)
+    vocabulary_size = llama_cpp.llama_vocab_n_tokens(vocabulary)
+    tokens = tokenise(vocabulary, text)
+    first_scored = CHUNK_ROWS // 2
+    nlls = []
+    with Context(model, threads, 1, CHUNK_ROWS) as context:
+        for start in range(0, min(len(tokens) // CHUNK_ROWS, chunk_count_max) * CHUNK_ROWS, CHUNK_ROWS):
+            chunk = tokens[start : start + CHUNK_ROWS]
+            if llama_cpp.llama_vocab_get_add_bos(vocabulary):
+                chunk[0] = llama_cpp.llama_vocab_bos(vocabulary)
+            context.decode([(token, i, 0, i >= first_scored) for i, token in enumerate(chunk)])
+            for row in range(first_scored, CHUNK_ROWS - 1):
+                pointer = llama_cpp.llama_get_logits_ith(context.context, row)
+                logits = numpy.ctypeslib.as_array(pointer, shape=(vocabulary_size,)).astype(numpy.float64)
+                peak = logits.max()
+                nlls.append(peak + numpy.log(numpy.exp(logits - peak).sum()) - logits[chunk[row + 1]])
+            context.clear()
+    return float(numpy.exp(numpy.mean(nlls)))
+
+
 def main():
     options = parse_peer_options(__doc__)
     llama_cpp.llama_log_set(ignore_log, ctypes.c_void_p(0))
@@ -107,7 +141,11 @@ def main():
             tokens = random_tokens(options.tokens + 1, vocabulary_size)
             rate = decode_rate(model, threads, batch, prompt, tokens)
             results.append(result("decode", batch, threads, rate))
-    print_results(results)
+    quality = None
+    if options.text:
+        text = pathlib.Path(options.text).read_bytes()
+        quality = perplexity(model, options.threads[-1], text, options.chunks)
+    print_results(results, quality)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What an engine is asked to do, and how it answers: the contract between compare.py and the *_peer.py beside it.
 
-A peer runs once through all phases and prints one JSON object {"results": [{phase, batch, threads, tokens_per_second}]}.
+A peer runs once through all phases and prints one JSON object {"results": [{phase, batch, threads, tokens_per_second}]},
+with "perplexity" beside the list where --text was given and the engine gives logits.
 """
 
 import argparse
@@ -23,6 +24,8 @@ def add_options(parser: argparse.ArgumentParser):
     parser.add_argument("-b", "--batch", type=numbers, default=[1], help="sequences continued together, as in 1,8,32")
     parser.add_argument("-t", "--threads", type=numbers, default=None, help="as in 1,2; default: one for each core")
     parser.add_argument("--context", type=int, default=200, help="tokens before the first one that is decoded")
+    parser.add_argument("--text", help="a UTF-8 text: its perplexity stands beside each speed")
+    parser.add_argument("--chunks", type=int, default=8, help="chunks of 512 tokens of it that are scored")
 
 
 def parse_peer_options(description: str) -> argparse.Namespace:
@@ -42,5 +45,5 @@ def result(phase: str, batch: int, threads: int, tokens_per_second: float) -> di
     return {"phase": phase, "batch": batch, "threads": threads, "tokens_per_second": tokens_per_second}
 
 
-def print_results(results: list[dict]):
-    print(json.dumps({"results": results}))
+def print_results(results: list[dict], perplexity: float | None = None):
+    print(json.dumps({"results": results, "perplexity": perplexity}))

@@ -75,9 +75,26 @@ std::string peaks_to_text(const Hardware& hardware) {
   return table.to_string();
 }
 
+json::object quality_to_json(const ModelQuality& quality) {
+  return {{"perplexity", quality.perplexity},
+          {"stderr", quality.standard_error},
+          {"mean_kl", quality.mean_kl},
+          {"top1_agreement", quality.top1_agreement},
+          {"tokens", quality.scored_token_count}};
+}
+
+std::string quality_to_text(const ModelQuality& quality) {
+  return fmt::format(
+      "quality, of {} tokens: perplexity {:.4f} ± {:.4f}; KL divergence from float32 on the same weights {:.6f}, the "
+      "same top token in {:.2f} %\n",
+      quality.scored_token_count, quality.perplexity, quality.standard_error, quality.mean_kl,
+      100 * quality.top1_agreement);
+}
+
 }  // namespace
 
-json::object to_json(std::span<const PhaseResult> results) {
+json::object to_json(std::span<const PhaseResult> results, const std::optional<ModelQuality>& quality) {
+  const json::value quality_json = quality ? json::value(quality_to_json(*quality)) : nullptr;
   json::array array;
   for (const PhaseResult& result : results) {
     json::object object = {{"model", result.model},
@@ -93,44 +110,60 @@ json::object to_json(std::span<const PhaseResult> results) {
                            {"limit_gb_per_second", result.limits.bytes_per_second * 1e-9},
                            {"limit_gop_per_second", result.limits.operations_per_second * 1e-9},
                            {"limit_share", result.limit_share},
+                           {"bandwidth_share", result.bandwidth_share},
                            {"bound", bound_name(result.bound)},
                            {"verdict", result.verdict},
-                           {"joules_per_token", nullptr}};
+                           {"joules_per_token", nullptr},
+                           {"quality", quality_json}};
     if (result.joules_per_token) object["joules_per_token"] = *result.joules_per_token;
     array.push_back(std::move(object));
   }
   return {{"results", std::move(array)}};
 }
 
-std::string to_text(std::span<const PhaseResult> results) {
-  TextTable table({{"phase", Align::kLeft},
-                   {"threads"},
-                   {"batch"},
-                   {"tokens"},
-                   {"tok/s"},
-                   {"min"},
-                   {"max"},
-                   {"MB/token"},
-                   {"Mop/token"},
-                   {"GB/s"},
-                   {"GOP/s"},
-                   {"of limit"},
-                   {"J/token"}});
+std::string to_text(std::span<const PhaseResult> results, const std::optional<ModelQuality>& quality) {
+  std::vector<TextColumn> columns = {{"phase", Align::kLeft},
+                                     {"threads"},
+                                     {"batch"},
+                                     {"tokens"},
+                                     {"tok/s"},
+                                     {"min"},
+                                     {"max"},
+                                     {"MB/token"},
+                                     {"Mop/token"},
+                                     {"GB/s"},
+                                     {"GOP/s"},
+                                     {"of bandwidth"},
+                                     {"of limit"},
+                                     {"J/token"}};
+  if (quality) columns.insert(columns.end(), {{"perplexity"}, {"KL"}});
+  TextTable table(std::move(columns));
   std::string verdicts;
   for (const PhaseResult& result : results) {
-    table.add_row(
-        {std::string(phase_name(result)), fmt::format("{}", result.thread_count), fmt::format("{}", result.batch),
-         fmt::format("{}", result.token_count), fmt::format("{:.1f}", result.tokens_per_second.median),
-         fmt::format("{:.1f}", result.tokens_per_second.min), fmt::format("{:.1f}", result.tokens_per_second.max),
-         fmt::format("{:.2f}", result.bytes_per_token * 1e-6),
-         fmt::format("{:.1f}", result.operations_per_token * 1e-6),
-         fmt::format("{:.1f}", result.achieved_gb_per_second()),
-         fmt::format("{:.0f}", result.achieved_gop_per_second()), percent(result.limit_share),
-         result.joules_per_token ? fmt::format("{:.3f}", *result.joules_per_token) : "unknown"});
+    std::vector<std::string> cells = {
+        std::string(phase_name(result)),
+        fmt::format("{}", result.thread_count),
+        fmt::format("{}", result.batch),
+        fmt::format("{}", result.token_count),
+        fmt::format("{:.1f}", result.tokens_per_second.median),
+        fmt::format("{:.1f}", result.tokens_per_second.min),
+        fmt::format("{:.1f}", result.tokens_per_second.max),
+        fmt::format("{:.2f}", result.bytes_per_token * 1e-6),
+        fmt::format("{:.1f}", result.operations_per_token * 1e-6),
+        fmt::format("{:.1f}", result.achieved_gb_per_second()),
+        fmt::format("{:.0f}", result.achieved_gop_per_second()),
+        percent(result.bandwidth_share),
+        percent(result.limit_share),
+        result.joules_per_token ? fmt::format("{:.3f}", *result.joules_per_token) : "unknown"};
+    if (quality) {
+      cells.push_back(fmt::format("{:.3f}", quality->perplexity));
+      cells.push_back(fmt::format("{:.5f}", quality->mean_kl));
+    }
+    table.add_row(std::move(cells));
     verdicts += fmt::format("{}, batch {}, {} thread{}: {}\n", phase_name(result), result.batch, result.thread_count,
                             result.thread_count == 1 ? "" : "s", result.verdict);
   }
-  return table.to_string() + "\n" + verdicts;
+  return table.to_string() + "\n" + verdicts + (quality ? quality_to_text(*quality) : "");
 }
 
 json::object to_json(const KernelBenchResult& result) {

@@ -1,6 +1,8 @@
 // What the benchmarks found, as JSON, as tables, as a picture.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -12,9 +14,19 @@
 
 namespace pelton {
 
+// What the computation that was timed makes of a text, and how far it is from float32 on the same weights. Speed means
+// nothing without it. Measured by the caller: eval/ does not lie below this module.
+struct ModelQuality {
+  double perplexity = 0;
+  double standard_error = 0;  // of the perplexity
+  double mean_kl = 0;         // nats for each scored token
+  double top1_agreement = 0;  // 0 to 1
+  int64_t scored_token_count = 0;
+};
+
 // {"results": […]}; what is unknown is null.
-json::object to_json(std::span<const PhaseResult> results);
-std::string to_text(std::span<const PhaseResult> results);
+json::object to_json(std::span<const PhaseResult> results, const std::optional<ModelQuality>& quality);
+std::string to_text(std::span<const PhaseResult> results, const std::optional<ModelQuality>& quality);
 
 json::object to_json(const KernelBenchResult& result);
 std::string to_text(const KernelBenchResult& result);

@@ -34,6 +34,7 @@ struct Phase {
 
   std::vector<double> tokens_per_second;
   std::vector<double> limit_shares;
+  std::vector<double> bandwidth_shares;
   std::vector<double> bandwidths;
   std::vector<double> operation_rates;
   double joules = 0;
@@ -160,7 +161,9 @@ class ThreadCountBench {
       const double burst = run_burst(phase, first, count);
       const Limits after = probe.measure();
       const double seconds_per_step = burst / static_cast<double>(count);
-      phase.limit_shares.push_back(roofline(step_work, middle(before, after)).limit_seconds / seconds_per_step);
+      const Limits limits = middle(before, after);
+      phase.limit_shares.push_back(roofline(step_work, limits).limit_seconds / seconds_per_step);
+      phase.bandwidth_shares.push_back(step_work.bytes / limits.bytes_per_second / seconds_per_step);
       phase.bandwidths.push_back(after.bytes_per_second);
       phase.operation_rates.push_back(after.operations_per_second);
       before = after;
@@ -192,6 +195,7 @@ class ThreadCountBench {
     result.operations_per_token = phase.work.operations / phase.tokens();
     result.limits = {spread_of(phase.bandwidths).median, spread_of(phase.operation_rates).median};
     result.limit_share = spread_of(phase.limit_shares).median;
+    result.bandwidth_share = spread_of(phase.bandwidth_shares).median;
     const Roofline of_token = roofline({result.bytes_per_token, result.operations_per_token}, result.limits);
     result.bound = of_token.bound;
     if (energy_.is_readable()) {

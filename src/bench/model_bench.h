@@ -41,8 +41,11 @@ struct PhaseResult {
   Spread tokens_per_second;    // of all sequences together, over the repetitions
   double bytes_per_token = 0;  // weights, keys and values that must come from memory
   double operations_per_token = 0;
-  Limits limits{};         // median over the probes
-  double limit_share = 0;  // median over the bursts, each against the probes right before and after it
+  Limits limits{};  // median over the probes
+  // Medians over the bursts, each against the probes right before and after it: of the roofline, and of the bandwidth
+  // alone (the bytes that the work must read, by the time that it took).
+  double limit_share = 0;
+  double bandwidth_share = 0;
   Bound bound = Bound::kBandwidth;
   std::string verdict;
   std::optional<double> joules_per_token;  // the whole processor's; nullopt: unknown

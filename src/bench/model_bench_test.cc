@@ -12,7 +12,9 @@ namespace pelton {
 namespace {
 
 using testing::AnyOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 const ModelBundle& tiny_bundle() {
@@ -124,16 +126,19 @@ TEST(BenchReport, JsonHasTheContract) {
   result.limits = {40e9, 1900e9};
   result.verdict = "bandwidth-bound, …";
   const std::vector<PhaseResult> results = {result};
-  const json::object object = to_json(results).at("results").as_array().at(0).as_object();
-  for (const char* field : {"model", "threads", "batch", "phase", "tokens", "tokens_per_second", "bytes_per_token",
-                            "achieved_gb_per_second", "achieved_gop_per_second", "limit_share", "verdict"}) {
+  const json::object object = to_json(results, std::nullopt).at("results").as_array().at(0).as_object();
+  for (const char* field :
+       {"model", "threads", "batch", "phase", "tokens", "tokens_per_second", "bytes_per_token",
+        "achieved_gb_per_second", "achieved_gop_per_second", "limit_share", "bandwidth_share", "verdict"}) {
     EXPECT_TRUE(object.contains(field)) << field;
   }
   EXPECT_EQ(object.at("phase").as_string(), "decode");
   EXPECT_DOUBLE_EQ(object.at("achieved_gb_per_second").as_double(), 8.0);
   EXPECT_DOUBLE_EQ(object.at("tokens_per_second").at("max").as_double(), 110);
   EXPECT_TRUE(object.at("joules_per_token").is_null());
-  EXPECT_THAT(to_text(results), HasSubstr("unknown"));
+  EXPECT_TRUE(object.at("quality").is_null());
+  EXPECT_THAT(to_text(results, std::nullopt), HasSubstr("unknown"));
+  EXPECT_THAT(to_text(results, std::nullopt), Not(HasSubstr("perplexity")));
 
   Hardware hardware;
   hardware.levels = {{"DRAM", 0, 40}};
@@ -141,6 +146,24 @@ TEST(BenchReport, JsonHasTheContract) {
   ASSERT_EQ(plot.points.size(), 1u);
   EXPECT_DOUBLE_EQ(plot.points[0].operations_per_byte, 270.0 / 80);
   EXPECT_DOUBLE_EQ(plot.points[0].gop_per_second, 27);
+}
+
+TEST(BenchReport, QualityStandsBesideEachSpeed) {
+  const std::vector<PhaseResult> results = {PhaseResult{.model = "m"}, PhaseResult{.model = "m", .is_decode = true}};
+  const ModelQuality quality = {.perplexity = 17.25,
+                                .standard_error = 0.5,
+                                .mean_kl = 0.0035,
+                                .top1_agreement = 0.97,
+                                .scored_token_count = 2040};
+  const json::object object = to_json(results, quality);
+  for (const json::value& result : object.at("results").as_array()) {
+    EXPECT_DOUBLE_EQ(result.at("quality").at("perplexity").as_double(), 17.25);
+    EXPECT_DOUBLE_EQ(result.at("quality").at("mean_kl").as_double(), 0.0035);
+  }
+  const std::string text = to_text(results, quality);
+  EXPECT_THAT(text, ContainsRegex("prefill[^\n]* 17\\.250 +0\\.00350\n"));
+  EXPECT_THAT(text, ContainsRegex("decode[^\n]* 17\\.250 +0\\.00350\n"));
+  EXPECT_THAT(text, HasSubstr("of 2040 tokens: perplexity 17.2500 ± 0.5000"));
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
+#include "cli/text_scoring.h"
 #include "plan/hardware_probe.h"
 
 namespace pelton::cli {
@@ -32,23 +33,26 @@ constexpr const char* kModelNotes =
     "is\n"
     "what the machine gives beside each burst of work: bytes streamed, and multiplications, by the same threads. Bytes "
     "and\n"
-    "operations are those that a token must cost: each weight once a step, each sequence's keys and values once.\n"
+    "operations are those that a token must cost: each weight once a step, each sequence's keys and values once. "
+    "--text\n"
+    "prints perplexity and KL divergence (from float32 on the same weights) beside each speed.\n"
     "\n"
     "--json prints one object with a list `results` of model, threads, batch, phase (\"prefill\", \"decode\"), tokens "
     "(of one\n"
     "sequence), tokens_per_second (of all together: median, min, max), bytes_per_token, operations_per_token,\n"
-    "achieved_gb_per_second, achieved_gop_per_second, limit_gb_per_second, limit_gop_per_second, limit_share, bound,\n"
-    "verdict, joules_per_token (null: unknown).\n"
+    "achieved_gb_per_second, achieved_gop_per_second, limit_gb_per_second, limit_gop_per_second, limit_share (of the\n"
+    "roofline), bandwidth_share, bound, verdict, joules_per_token (null: unknown), quality (null without --text).\n"
     "\n"
     "Examples:\n"
     "  pelton bench model -m model.gguf\n"
     "  pelton bench model -m model.gguf -b 1,8,32 -t 1,2 --plot roofline.svg\n"
+    "  pelton bench model -m model.gguf --text novel.txt\n"
     "  pelton bench model -m model.gguf --peer llama.cpp\n";
 
 constexpr const char* kHardwareNotes =
     "Measured once for each processor, number of cores and instruction set, and kept in the cache folder; --again "
     "measures\n"
-    "anew. Wants a quiet machine: the fastest of five bursts counts.\n"
+    "anew. Wants a quiet machine: the fastest of seven bursts counts.\n"
     "\n"
     "Examples:\n"
     "  pelton bench hardware\n"
@@ -149,6 +153,8 @@ struct ModelCommandOptions {
   std::optional<std::string> kv_type;
   std::optional<std::string> peer;
   std::optional<std::string> plot_path;
+  std::optional<std::string> text_path;
+  ChunkOptions text_chunks = {.chunk_count_max = 8};
   bool as_json = false;
 };
 
@@ -170,8 +176,38 @@ void compare_with_peer(const ModelCommandOptions& options) {
                                         "-t",        comma_separated(bench.thread_counts),
                                         "--context", std::to_string(bench.context_token_count),
                                         "--repeat",  std::to_string(bench.repeat_count)};
+  if (options.text_path) {
+    const std::string text = std::filesystem::absolute(*options.text_path).string();
+    arguments.insert(arguments.end(),
+                     {"--text", text, "--chunks", std::to_string(*options.text_chunks.chunk_count_max)});
+  }
   if (options.as_json) arguments.push_back("--json");
   run_peer_comparison(find_peer_comparison(program), arguments);
+}
+
+// Of the computation that is timed, from float32 on the same weights.
+template <typename OnProgress>
+ModelQuality measure_quality(const ModelCommandOptions& options, const ScoringJob& job, const std::string& text,
+                             OnProgress on_progress) {
+  on_progress("quality: arranging weights");
+  const TextChunks chunks = chunks_to_score(job, text, options.text_chunks);
+  const TextEvaluation evaluation = TextScorer(job, chunks).score([&](const EvaluationProgress& progress) {
+    on_progress(fmt::format("quality: {} of {} chunks", progress.chunks_done, progress.chunk_count));
+  });
+  const Divergence& divergence = evaluation.reference->divergence;
+  return {.perplexity = evaluation.perplexity.value,
+          .standard_error = evaluation.perplexity.standard_error,
+          .mean_kl = divergence.mean,
+          .top1_agreement = divergence.top1_agreement,
+          .scored_token_count = evaluation.perplexity.token_count};
+}
+
+EngineOptions compute_of(const ModelBenchOptions& bench) {
+  EngineOptions options;
+  options.activations = bench.activations;
+  options.kv_type = bench.kv_type;
+  options.is_deterministic = bench.is_deterministic;
+  return options;
 }
 
 int bench_model(ModelCommandOptions options) {
@@ -180,19 +216,26 @@ int bench_model(ModelCommandOptions options) {
   options.bench.activations = is_f32 ? ActivationType::kF32 : ActivationType::kInt8;
   options.bench.kv_type =
       options.kv_type ? parse_kv_type(*options.kv_type).value() : default_kv_type(options.bench.activations);
+  const std::optional<std::string> text =
+      options.text_path ? std::optional(read_text_to_score(*options.text_path)) : std::nullopt;
   if (options.peer) compare_with_peer(options);
 
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(options.model);
   return until_interrupted([&](auto on_progress) {
     options.bench.on_progress = on_progress;
+    std::optional<ModelQuality> quality;
+    if (text) {
+      const ScoringJob job = {bundle, load_scoring_reference("f32", bundle), compute_of(options.bench)};
+      quality = measure_quality(options, job, *text, on_progress);
+    }
     const std::vector<PhaseResult> results = run_model_bench(*bundle, options.bench);
     if (options.plot_path) {
       replace_file(*options.plot_path, to_svg(roofline_plot(hardware(on_progress, false), results)));
     }
     if (options.as_json) {
-      print_json(to_json(results));
+      print_json(to_json(results, quality));
     } else {
-      print_text(to_text(results));
+      print_text(to_text(results, quality));
     }
   });
 }
@@ -230,6 +273,11 @@ std::function<int()> add_bench_model(CLI::App& app) {
                  "How keys and values are kept (default: int8 with int8 activations, f32 with f32)")
       ->check(CLI::IsMember(kv_type_names()));
   app.add_flag("--deterministic", bench.is_deterministic, kDeterministicHelp);
+  app.add_option("--text", options->text_path, "Also say how good the timed computation is, on this text (UTF-8)")
+      ->type_name("TEXTFILE");
+  app.add_option("--chunks", *options->text_chunks.chunk_count_max, "Chunks of 512 tokens of the text that are scored")
+      ->check(CLI::Range(int64_t{1}, kTokensMax))
+      ->capture_default_str();
   CLI::Option* plot = app.add_option("--plot", options->plot_path, "Draw the roofline with the phases on it, as SVG");
   plot->type_name("FILE");
   app.add_option("--peer", options->peer, "Run another engine on the same file, in turns")

@@ -9,38 +9,33 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/error.h"
-#include "base/file.h"
 #include "cli/command.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
-#include "engine/model_runner.h"
-#include "eval/text_evaluation.h"
-#include "model/model.h"
-#include "text/utf8.h"
+#include "cli/text_scoring.h"
 
 namespace pelton::cli {
 namespace {
-
-constexpr uint64_t kTextBytesMax = uint64_t{256} << 20;
 
 constexpr const char* kPerplexityNotes =
     "The text is cut into chunks as llama.cpp's llama-perplexity does it: each is run alone, and the tokens of its "
     "second\n"
     "half are scored. --reference f32 also runs the model in float32 on the weights as they lie in the file, and says "
     "how\n"
-    "far the fast path is from it (Kullback-Leibler divergence in nats for each scored token).\n"
+    "far the fast path is from it (Kullback-Leibler divergence in nats for each scored token); --reference MODEL runs\n"
+    "another model so, such as the one that this one was quantised from.\n"
     "\n"
     "--json prints one object: perplexity, stderr, bits_per_byte, chunks, chunk_tokens, tokens (those scored), "
     "seconds,\n"
-    "tokens_per_second (all that were run), activations, model; with --reference also reference (perplexity, stderr) "
-    "and\n"
+    "tokens_per_second (all that were run), activations, model; with --reference also reference (model, perplexity, "
+    "stderr) and\n"
     "kl (mean, median, p99, max) and top1_agreement (0 to 1).\n"
     "\n"
     "Examples:\n"
     "  pelton eval perplexity -m model.gguf novel.txt\n"
     "  pelton eval perplexity -m model.gguf novel.txt --activations f32 --chunks 10 --json\n"
-    "  pelton eval perplexity -m model.gguf novel.txt --reference f32\n";
+    "  pelton eval perplexity -m model.gguf novel.txt --reference f32\n"
+    "  pelton eval perplexity -m model-q4_0.gguf novel.txt --reference model-bf16.gguf\n";
 
 struct PerplexityOptions {
   ModelOptions model;
@@ -84,34 +79,10 @@ class ProgressNote {
   TimePoint written_ = start_;
 };
 
-std::string read_text(const std::string& path) {
-  std::string text = read_file(path, kTextBytesMax);
-  if (text.empty())
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("{} is empty: there is nothing to score", path));
-  if (const auto invalid = find_invalid_utf8(text)) {
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<int64_t>(*invalid), '\n');
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{} is not UTF-8 text: byte {}, in line {}, cannot stand there", path, *invalid, line));
-  }
-  return text;
-}
-
-void check_model(const ModelBundle& bundle, const ChunkOptions& chunks) {
-  if (bundle.tokenizer == nullptr) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("{} has no tokenizer, so it cannot read text", bundle.path.string()));
-  }
-  const int64_t context_length = bundle.model->spec.context_length;
-  if (chunks.token_count > context_length) {
-    throw Error(ErrorCode::kContextTooLong,
-                fmt::format("chunks of {} tokens do not fit into the model's context of {}; choose a smaller --chunk",
-                            chunks.token_count, context_length));
-  }
-}
-
 struct PerplexityReport {
   std::string model;
   std::string activations;
+  std::string reference;  // the model's name; empty: none
   int64_t chunk_count = 0;
   int64_t chunk_token_count = 0;
   double elapsed_s = 0;
@@ -137,6 +108,7 @@ json::object report_to_json(const PerplexityReport& report) {
   if (const auto& reference = evaluation.reference) {
     const Divergence& divergence = reference->divergence;
     object["reference"] = {{"activations", "f32"},
+                           {"model", report.reference},
                            {"perplexity", json_number(reference->perplexity.value)},
                            {"stderr", json_number(reference->perplexity.standard_error)}};
     object["kl"] = {{"mean", json_number(divergence.mean)},
@@ -164,46 +136,33 @@ std::string report_to_text(const PerplexityReport& report) {
   if (const auto& reference = evaluation.reference) {
     const Divergence& divergence = reference->divergence;
     text += fmt::format(
-        "Reference        {} (f32 activations)\n"
+        "Reference        {} (f32 activations{})\n"
         "KL divergence    mean {:.6f}, median {:.6f}, 99 % {:.6f}, max {:.6f}\n"
         "Same top token   {:.2f} %\n",
-        perplexity_to_text(reference->perplexity), divergence.mean, divergence.median, divergence.p99, divergence.max,
-        100 * divergence.top1_agreement);
+        perplexity_to_text(reference->perplexity), report.reference == report.model ? "" : ", " + report.reference,
+        divergence.mean, divergence.median, divergence.p99, divergence.max, 100 * divergence.top1_agreement);
   }
   return text;
-}
-
-std::unique_ptr<StepRunner> make_runner(const ModelBundle& bundle, EngineOptions options, const ChunkOptions& chunks) {
-  options.context_length = chunks.token_count;
-  options.step_token_count_max = kEvaluationStepRows;
-  return make_model_runner(bundle.model, options);
-}
-
-std::unique_ptr<StepRunner> make_reference_runner(const ModelBundle& bundle, EngineOptions options,
-                                                  const ChunkOptions& chunks) {
-  options.activations = ActivationType::kF32;
-  options.kv_type = ElementType::kF32;
-  return make_runner(bundle, options, chunks);
 }
 
 int measure_perplexity(const PerplexityOptions& options) {
   const EngineOptions compute = options.model.engine_options();
   // What can be read is read before the model is loaded: mistakes show at once.
-  const std::string text = read_text(options.text_path);
+  const std::string text = read_text_to_score(options.text_path);
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(options.model.model());
-  check_model(*bundle, options.chunks);
-  const TextChunks chunks(*bundle->tokenizer, text, options.chunks);
-  const std::unique_ptr<StepRunner> model = make_runner(*bundle, compute, options.chunks);
-  const std::unique_ptr<StepRunner> reference =
-      options.reference ? make_reference_runner(*bundle, compute, options.chunks) : nullptr;
+  ScoringJob job = {.model = bundle, .reference = std::nullopt, .compute = compute};
+  if (options.reference) job.reference = load_scoring_reference(*options.reference, bundle);
+  const TextChunks chunks = chunks_to_score(job, text, options.chunks);
+
+  TextScorer scorer(job, chunks);
 
   const SteadyClock clock;
   ProgressNote note(clock, chunks.token_count());
   PerplexityReport report;
-  report.evaluation = evaluate_text(chunks, {.model = *model, .reference = reference.get()},
-                                    [&note](const EvaluationProgress& progress) { note.update(progress); });
+  report.evaluation = scorer.score([&note](const EvaluationProgress& progress) { note.update(progress); });
   report.elapsed_s = note.elapsed_s();
   report.model = bundle->name;
+  if (job.reference) report.reference = job.reference->bundle->name;
   report.activations = compute.activations == ActivationType::kF32 ? "f32" : "int8";
   report.chunk_count = chunks.count();
   report.chunk_token_count = chunks.token_count();
@@ -224,8 +183,9 @@ std::function<int()> add_perplexity(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--chunks", options->chunks.chunk_count_max, "Stop after so many chunks (default: the whole text)")
       ->check(CLI::Range(int64_t{1}, kCountMax));
-  app.add_option("--reference", options->reference, "Also measure the distance to this more exact computation")
-      ->check(CLI::IsMember({"f32"}));
+  app.add_option("--reference", options->reference,
+                 "Also measure the distance to a more exact computation: f32, or a model with the same tokens")
+      ->type_name("f32|MODEL");
   app.add_flag("--json", options->as_json, "Print one JSON object");
   options->model.add_compute_to(app, ActivationType::kInt8);
   app.footer(kPerplexityNotes);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <vector>
 
 #include "base/cpu.h"
 #include "plan/cpu_description.h"
@@ -63,6 +65,26 @@ std::vector<MemoryLevel> measure_levels(Executor& executor, const HardwareProbeO
   return levels;
 }
 
+// Numbers of threads take turns, so that a moment in which another program had a core counts for all alike: what the
+// threads bring is the ratio.
+std::vector<PeakRate> measure_peaks(int core_count, const HardwareProbeOptions& options) {
+  std::vector<std::unique_ptr<Executor>> executors;
+  for (const int thread_count : thread_counts(core_count)) executors.push_back(std::make_unique<Executor>(thread_count));
+  std::vector<PeakRate> peaks;
+  for (const PeakProbe& probe : probe_kernels(active_isa()).peaks) {
+    const size_t first = peaks.size();
+    for (const auto& executor : executors) peaks.push_back({probe.type, executor->thread_count(), 0});
+    for (int burst = 0; burst < options.burst_count; ++burst) {
+      options.on_progress(fmt::format("multiplying {}", probe.type));
+      for (size_t i = 0; i < executors.size(); ++i) {
+        double& best = peaks[first + i].gop_per_second;
+        best = std::max(best, operations_per_second(*executors[i], probe, options.burst_seconds) / kGiga);
+      }
+    }
+  }
+  return peaks;
+}
+
 }  // namespace
 
 Hardware measure_hardware(const HardwareProbeOptions& options) {
@@ -77,15 +99,7 @@ Hardware measure_hardware(const HardwareProbeOptions& options) {
       if (bytes >= largest) break;
     }
   }
-  for (const PeakProbe& probe : probe_kernels(active_isa()).peaks) {
-    for (const int thread_count : thread_counts(core_count)) {
-      options.on_progress(fmt::format("multiplying {} with {} threads", probe.type, thread_count));
-      Executor executor(thread_count);
-      const double rate =
-          fastest(options, [&] { return operations_per_second(executor, probe, options.burst_seconds); });
-      hardware.peaks.push_back({probe.type, thread_count, rate / kGiga});
-    }
-  }
+  hardware.peaks = measure_peaks(core_count, options);
   Executor executor(core_count);
   hardware.levels = measure_levels(executor, options);
   return hardware;

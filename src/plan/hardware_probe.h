@@ -10,8 +10,8 @@
 namespace pelton {
 
 struct HardwareProbeOptions {
-  double burst_seconds = 0.01;
-  int burst_count = 5;  // the fastest counts: other work on the machine only ever slows
+  double burst_seconds = 0.02;
+  int burst_count = 7;  // the fastest counts: other work on the machine only ever slows
   int64_t bytes_per_thread_max = int64_t{256} << 20;
   // Called before each measurement with what comes now; what it throws ends the measuring.
   std::function<void(std::string_view)> on_progress = [](std::string_view) {};

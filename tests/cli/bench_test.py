@@ -42,6 +42,19 @@ def test_model_of_the_demo_counts_its_bytes(pelton, model):
     assert tensors < decode["bytes_per_token"] < tensors + 2 * key_value_bytes
 
 
+def test_model_says_how_good_the_timed_computation_is(pelton, model):
+    text = GOLDEN / "eval/perplexity.txt"
+    quick = ["-m", model, "-p", 8, "-n", 2, "--repeat", 1, "--context", 4]
+    results = pelton.json("bench", "model", *quick, "--text", text, "--chunks", 1)["results"]
+    expected = pelton.json("eval", "perplexity", "-m", model, text, "--chunks", 1, "--reference", "f32")
+    for row in results:
+        assert row["quality"]["perplexity"] == expected["perplexity"]
+        assert row["quality"]["mean_kl"] == expected["kl"]["mean"]
+    assert pelton.json("bench", "model", *quick)["results"][0]["quality"] is None
+    (pelton.folder / "empty.txt").write_text("")
+    assert "empty" in pelton.json("bench", "model", *quick, "--text", "empty.txt", code=1)["error"]["message"]
+
+
 def test_model_prints_a_table_and_draws_a_picture(pelton):
     done = pelton("bench", "model", "-m", TINY, *QUICK, "--plot", "out.svg")
     assert done.returncode == 0, done.stderr
@@ -136,10 +149,14 @@ def test_comparison_marks_what_was_disturbed():
         "steady.rates[('decode', 1, 2)] = [440.0, 450.0, 460.0]\n"
         "disturbed.rates[('decode', 1, 2)] = [2.0, 150.0, 180.0]\n"
         "rows = compare.rows_of([steady, disturbed])\n"
+        "steady.read({'results': [{'phase': 'decode', 'batch': 1, 'threads': 2, 'quality': {'perplexity': 9.0},\n"
+        "    'tokens_per_second': {'median': 450.0}}]})\n"
+        "disturbed.read({'results': [], 'perplexity': 9.5})\n"
+        "print([row['perplexity'] for row in compare.rows_of([steady, disturbed])])\n"
         "print([(row['engine'], row['ratio'], row['is_steady']) for row in rows])\n"
         "print(compare.load_note(0.0), compare.load_note(1000.0) is None)\n"
     )
     done = subprocess.run(
         [sys.executable, "-B", "-c", probe], capture_output=True, encoding="utf-8", cwd=ROOT / "bench/peers"
     )
-    assert done.stdout.splitlines() == ["[('pelton', 1.0, True), ('peer', 3.0, False)]", "None False"], done.stderr
+    assert done.stdout.splitlines() == ["[9.0, 9.5]", "[('pelton', 1.0, True), ('peer', 3.0, False)]", "None False"], done.stderr

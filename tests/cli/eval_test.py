@@ -48,6 +48,19 @@ def test_int8_stays_close_to_its_reference(pelton, model, expected):
     assert 0.9 < result["top1_agreement"] <= 1
 
 
+def test_another_model_can_be_the_reference(pelton, model):
+    arguments = ["eval", "perplexity", "-m", model, TEXT, "--chunk", 16, "--chunks", 2]
+    own = pelton.json(*arguments, "--reference", "f32")
+    (pelton.folder / "same.gguf").symlink_to(model)
+    other = pelton.json(*arguments, "--reference", "same.gguf")
+    assert (own["reference"]["model"], other["reference"]["model"]) == (own["model"], "same")
+    for key in ("kl", "top1_agreement"):
+        assert own[key] == other[key]
+    error = pelton.json(*arguments, "--reference", GOLDEN / "arch/llama", code=1)["error"]
+    assert error["code"] == "invalid_argument" and "tokens" in error["message"]
+    assert "no-such-model" in pelton.json(*arguments, "--reference", "no-such-model", code=1)["error"]["message"]
+
+
 def test_prints_a_report_and_progress(pelton, model):
     done = pelton("eval", "perplexity", "-m", model, TEXT, "--chunk", 16, "--chunks", 2, "--reference", "f32")
     assert done.returncode == 0
@@ -111,7 +124,6 @@ def test_missing_text(pelton, model):
         ["perplexity", "-m", "model.gguf"],
         ["perplexity", "-m", "model.gguf", "text.txt", "--chunk", "7"],
         ["perplexity", "-m", "model.gguf", "text.txt", "--chunks", "0"],
-        ["perplexity", "-m", "model.gguf", "text.txt", "--reference", "int8"],
         ["perplexity", "-m", "model.gguf", "text.txt", "--activations", "f16"],
         ["surprise"],
     ],
