@@ -210,6 +210,47 @@ std::string to_text(const KernelBenchResult& result) {
                                          result.step_seconds.max * 1e3, 100 * result.between_calls_share);
 }
 
+json::object to_json(std::span<const LinearBenchResult> results) {
+  json::array array;
+  for (const LinearBenchResult& result : results) {
+    json::array paths;
+    for (const LinearPathRate& rate : result.rates) {
+      paths.push_back({{"path", linear_path_name(rate.path)},
+                       {"activations", rate.activations},
+                       {"gop_per_second", spread_to_json(rate.gop_per_second)}});
+    }
+    array.push_back({{"matrix", result.matrix},
+                     {"matrices", result.matrix_count},
+                     {"rows", result.row_count},
+                     {"paths", std::move(paths)},
+                     {"int8_takes", linear_path_name(result.fast_choice)},
+                     {"f32_takes", linear_path_name(result.f32_choice)}});
+  }
+  return {{"results", std::move(array)}};
+}
+
+std::string to_text(std::span<const LinearBenchResult> results) {
+  constexpr LinearPath kPaths[] = {LinearPath::kTiles, LinearPath::kDots, LinearPath::kBlockDots, LinearPath::kGemm};
+  std::vector<TextColumn> columns = {{"matrix", Align::kLeft}, {"rows"}};
+  for (const LinearPath path : kPaths) columns.push_back({std::string(linear_path_name(path))});
+  columns.push_back({"int8 takes", Align::kLeft});
+  columns.push_back({"f32 takes", Align::kLeft});
+  TextTable table(std::move(columns));
+  for (const LinearBenchResult& result : results) {
+    std::vector<std::string> cells = {result.matrix, fmt::format("{}", result.row_count)};
+    for (const LinearPath path : kPaths) {
+      const auto found = std::ranges::find(result.rates, path, &LinearPathRate::path);
+      cells.push_back(found == result.rates.end()
+                          ? ""
+                          : fmt::format("{:.0f} {}", found->gop_per_second.median, found->activations));
+    }
+    cells.emplace_back(linear_path_name(result.fast_choice));
+    cells.emplace_back(linear_path_name(result.f32_choice));
+    table.add_row(std::move(cells));
+  }
+  return table.to_string() + "\nGOP/s, medians; weights come from memory, one layer's after the other's.\n";
+}
+
 std::string to_text(const Hardware& hardware) {
   TextTable levels({{"memory", Align::kLeft}, {"size"}, {"read, GB/s, all cores"}});
   for (const MemoryLevel& level : hardware.levels) {

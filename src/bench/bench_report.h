@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "bench/kernel_bench.h"
+#include "bench/linear_bench.h"
 #include "bench/model_bench.h"
 #include "plan/hardware.h"
 #include "report/roofline_plot.h"
@@ -30,6 +31,10 @@ std::string to_text(std::span<const PhaseResult> results, const std::optional<Mo
 
 json::object to_json(const KernelBenchResult& result);
 std::string to_text(const KernelBenchResult& result);
+
+json::object to_json(std::span<const LinearBenchResult> results);
+// A line a kind and number of rows, a column a path, and what linear() takes.
+std::string to_text(std::span<const LinearBenchResult> results);
 
 std::string to_text(const Hardware& hardware);
 

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "bench/bench_report.h"
 #include "bench/energy_meter.h"
+#include "bench/linear_bench.h"
 #include "bench/peer.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
@@ -71,6 +72,15 @@ constexpr const char* kKernelsNotes =
     "  pelton bench kernels -m model.gguf\n"
     "  pelton bench kernels -m model.gguf -b 32 --context 1000\n"
     "  pelton bench kernels -m model.gguf -p 512 -t 1 --json\n";
+
+constexpr const char* kLinearNotes =
+    "Every way of multiplying that a matrix allows, by number of rows: its packed tiles (int8, or bf16 for BF16 "
+    "weights),\n"
+    "dot products of decoded rows, the same with each sum in one order (--deterministic), decoded panels and a GEMM.\n"
+    "\n"
+    "Examples:\n"
+    "  pelton bench linear -m model.gguf\n"
+    "  pelton bench linear -m model.gguf -r 8,32,512 -t 1 --json\n";
 
 constexpr int64_t kTokensMax = int64_t{1} << 24;
 constexpr int64_t kBatchMax = 512;
@@ -373,10 +383,58 @@ std::function<int()> add_bench_kernels(CLI::App& app) {
   return [options] { return bench_kernels(*options); };
 }
 
+// --- pelton bench linear
+
+struct LinearCommandOptions {
+  std::string model;
+  LinearBenchOptions bench;
+  bool as_json = false;
+};
+
+int bench_linear(LinearCommandOptions& options) {
+  if (options.bench.thread_count == 0) options.bench.thread_count = usable_core_count();
+  const std::shared_ptr<const ModelBundle> bundle = load_bundle(options.model);
+  return until_interrupted([&](auto on_progress) {
+    options.bench.on_progress = on_progress;
+    const std::vector<LinearBenchResult> results = run_linear_bench(*bundle, options.bench);
+    if (options.as_json) {
+      json::object object = to_json(results);
+      object["model"] = bundle->name;
+      object["threads"] = options.bench.thread_count;
+      print_json(object);
+    } else {
+      print_text(to_text(results));
+    }
+  });
+}
+
+std::function<int()> add_bench_linear(CLI::App& app) {
+  constexpr int64_t kRowsMax = 4096;
+  const auto options = std::make_shared<LinearCommandOptions>();
+  LinearBenchOptions& bench = options->bench;
+  bench.thread_count = 0;
+  app.add_option("-m,--model", options->model,
+                 "A GGUF file, a Hugging Face folder, or the short name of a model in the cache")
+      ->required();
+  app.add_option("-r,--rows", bench.row_counts, "Rows that are multiplied together, as in 1,8,32")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t{1}, kRowsMax))
+      ->default_str(comma_separated(bench.row_counts));
+  app.add_option("-t,--threads", bench.thread_count, "Threads that compute (default: one for each core)")
+      ->check(CLI::Range(1, kThreadsMax));
+  app.add_option("--repeat", bench.repeat_count, "Repetitions of each path, in turns")
+      ->check(CLI::Range(1, kRepeatsMax))
+      ->capture_default_str();
+  app.add_flag("--json", options->as_json, "Print one JSON object");
+  app.footer(kLinearNotes);
+  return [options] { return bench_linear(*options); };
+}
+
 constexpr Command kSubcommands[] = {
     {"model", "Prefill and decode: speed, and how near the limit it is", add_bench_model},
     {"hardware", "What this machine can do at most", add_bench_hardware},
     {"kernels", "Where the time of a model's step goes", add_bench_kernels},
+    {"linear", "Which way of multiplying is the fastest for a model's matrices", add_bench_linear},
 };
 
 }  // namespace

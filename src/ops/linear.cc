@@ -95,14 +95,17 @@ constexpr int64_t kColumnGrain = kQdotTileRows;
 // From so many rows on a GEMM over decoded panels is faster than dot products.
 constexpr int64_t kGemmRowCountMin = 8;
 
+// Whether threads that share a product work on columns of it each.
+bool is_cut_into_columns(LinearPath path) { return path != LinearPath::kGemm; }
 bool is_cut_into_columns(const LinearInput& x, const LinearWeight& weight) {
-  return weight.packed() != nullptr || weight.sum_order() == SumOrder::kFixed || x.row_count() < kGemmRowCountMin;
+  return is_cut_into_columns(linear_path(weight, x.row_count()));
 }
 
 // What a product needs before its region opens.
 struct ColumnProduct {
   const LinearInput* x;
   const LinearWeight* weight;
+  LinearPath path;
   float* y;                                // [M, y_stride]
   int64_t y_stride;                        // N, or fewer columns where y is a part of the product
   int64_t first_column = 0;                // which column of the product is y's first; a multiple of kColumnGrain
@@ -110,21 +113,26 @@ struct ColumnProduct {
   const uint16_t* rounded = nullptr;       // of x, where it reads kBF16
 };
 
-// `weight` is cut into columns.
-ColumnProduct column_product(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
-  ColumnProduct product{&x, &weight, y, weight.output_size()};
+// `path` cuts into columns.
+ColumnProduct column_product(Executor& executor, LinearInput& x, const LinearWeight& weight, LinearPath path,
+                             float* y) {
+  ColumnProduct product{&x, &weight, path, y, weight.output_size()};
   if (weight.activations() == ActivationType::kInt8) product.blocks = x.quantised(executor).blocks.data();
   if (weight.activations() == ActivationType::kBF16) product.rounded = x.rounded(executor).values.data();
   return product;
 }
 
-// With SumOrder::kFixed a thread decodes so many rows of the weight at once, for a block of products.
+ColumnProduct column_product(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
+  return column_product(executor, x, weight, linear_path(weight, x.row_count()), y);
+}
+
+// By kBlockDots a thread decodes so many rows of the weight at once.
 constexpr int64_t kBlockColumns = 16;
 
 // What a thread needs to decode what it multiplies next.
-int64_t decoded_floats(const LinearWeight& weight) {
-  if (weight.packed() != nullptr) return 0;
-  return weight.input_size() * (weight.sum_order() == SumOrder::kFixed ? kBlockColumns : 1);
+int64_t decoded_floats(const ColumnProduct& product) {
+  if (product.path == LinearPath::kTiles) return 0;
+  return product.weight->input_size() * (product.path == LinearPath::kBlockDots ? kBlockColumns : 1);
 }
 
 // Room for so many floats a thread.
@@ -230,12 +238,15 @@ void multiply_decoded_blocks(const ColumnProduct& product, Range columns, float*
 // Columns [begin, end) of y by the calling thread; `begin` is a multiple of kColumnGrain, `end` too or N.
 void multiply_columns(const ColumnProduct& product, Range columns, float* decoded) {
   if (columns.begin == columns.end) return;
-  if (const LinearWeight::Packed* packed = product.weight->packed()) {
-    multiply_packed(product, *packed, columns);
-  } else if (product.weight->sum_order() == SumOrder::kFixed) {
-    multiply_decoded_blocks(product, columns, decoded);
-  } else {
-    multiply_decoded(product, columns, decoded);
+  switch (product.path) {
+    case LinearPath::kTiles:
+      return multiply_packed(product, *product.weight->packed(), columns);
+    case LinearPath::kDots:
+      return multiply_decoded(product, columns, decoded);
+    case LinearPath::kBlockDots:
+      return multiply_decoded_blocks(product, columns, decoded);
+    case LinearPath::kGemm:
+      PELTON_UNREACHABLE();
   }
 }
 
@@ -441,6 +452,39 @@ const LinearInput::Rounded& LinearInput::rounded(Executor& executor) {
   return *rounded_;
 }
 
+std::string_view linear_path_name(LinearPath path) {
+  switch (path) {
+    case LinearPath::kTiles:
+      return "tiles";
+    case LinearPath::kDots:
+      return "dots";
+    case LinearPath::kBlockDots:
+      return "block dots";
+    case LinearPath::kGemm:
+      return "gemm";
+  }
+  PELTON_UNREACHABLE();
+}
+
+LinearPath linear_path(const LinearWeight& weight, int64_t row_count) {
+  if (weight.packed() != nullptr) return LinearPath::kTiles;
+  if (weight.sum_order() == SumOrder::kFixed) return LinearPath::kBlockDots;
+  return row_count < kGemmRowCountMin ? LinearPath::kDots : LinearPath::kGemm;
+}
+
+void linear_by(Executor& executor, LinearInput& x, const LinearWeight& weight, LinearPath path, float* y) {
+  CHECK(x.column_count() == weight.input_size());
+  CHECK((path == LinearPath::kTiles) == (weight.packed() != nullptr));
+  if (x.row_count() == 0) return;
+  if (!is_cut_into_columns(path)) return linear_by_gemm(executor, x, weight.tensor(), y);
+  const ColumnProduct product = column_product(executor, x, weight, path, y);
+  const DecodedRows decoded(executor, decoded_floats(product));
+  parallel_if_worth(executor, multiplications(x, weight), [&](int thread, int thread_count) {
+    const Range columns = split_range(weight.output_size(), kColumnGrain, thread, thread_count);
+    multiply_columns(product, columns, decoded.of(thread));
+  });
+}
+
 void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
   const LinearProduct product{&weight, y};
   linear_group(executor, x, {&product, 1});
@@ -472,7 +516,7 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
     parts[part_count++] = column_product(executor, x, weight, product.y);
     cut.add(weight);
     work += multiplications(x, weight);
-    floats_each = std::max(floats_each, decoded_floats(weight));
+    floats_each = std::max(floats_each, decoded_floats(parts[part_count - 1]));
   }
   if (part_count == 0) return;
   const DecodedRows decoded(executor, floats_each);
@@ -503,7 +547,7 @@ void gated_linear(Executor& executor, LinearInput& x, const LinearWeight& gate, 
   const ColumnProduct gate_product = column_product(executor, x, gate, gates);
   const ColumnProduct up_product = column_product(executor, x, up, y);
   const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
-  const DecodedRows decoded(executor, std::max(decoded_floats(gate), decoded_floats(up)));
+  const DecodedRows decoded(executor, std::max(decoded_floats(gate_product), decoded_floats(up_product)));
   if (y_input != nullptr) y_input->start_quantising();
   parallel_if_worth(executor, multiplications(x, gate) + multiplications(x, up), [&](int thread, int thread_count) {
     // A block of y must not fall to two threads.
@@ -547,7 +591,7 @@ void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weig
   const int64_t block_columns = sifted_columns(row_count);
   float* blocks = scratch.reserve(executor.thread_count() * row_count * block_columns);
   const ColumnProduct product = column_product(executor, x, weight, nullptr);
-  const DecodedRows decoded(executor, decoded_floats(weight));
+  const DecodedRows decoded(executor, decoded_floats(product));
   parallel_if_worth(executor, multiplications(x, weight), [&](int thread, int thread_count) {
     const Range mine = split_range(column_count, kColumnGrain, thread, thread_count);
     for (int64_t begin = mine.begin; begin < mine.end; begin += block_columns) {

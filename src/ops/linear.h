@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "base/aligned.h"
 #include "ops/executor.h"
@@ -97,8 +98,21 @@ class LinearInput {
   std::unique_ptr<Rounded> rounded_;
 };
 
+// How a product is computed.
+enum class LinearPath {
+  kTiles,      // the packed tiles of kInt8, multiplied as they lie
+  kDots,       // a row of the weight decoded at a time, its dot products with all rows of x
+  kBlockDots,  // some rows of the weight at a time, each sum in one order (SumOrder::kFixed)
+  kGemm,       // panels of the weight decoded, then a GEMM
+};
+std::string_view linear_path_name(LinearPath path);  // "tiles"
+// What linear() takes: the fastest by `pelton bench linear`, among those that give what the weight was made for.
+LinearPath linear_path(const LinearWeight& weight, int64_t row_count);
+
 // y [M, N] = x [M, K] · Wᵀ. Assigns.
 void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y);
+// The same by this path: to measure it. kTiles: the weight has them; the others: it has none.
+void linear_by(Executor& executor, LinearInput& x, const LinearWeight& weight, LinearPath path, float* y);
 
 // Several products of the same rows in one region: the bits of linear() for each.
 struct LinearProduct {

@@ -56,6 +56,29 @@ std::vector<float> run_linear(int threads, const Weight& weight, ActivationType 
 
 class LinearTypes : public testing::TestWithParam<ElementType> {};
 
+TEST_P(LinearTypes, EveryPathOfFloat32GivesTheSame) {
+  const int64_t n = 37;
+  const int64_t k = 512;
+  const Weight weight = make_weight(GetParam(), n, k);
+  Executor executor(2);
+  const LinearWeight linear_weight(executor, weight.tensor, ActivationType::kF32);
+  for (const int64_t m : {1, 9}) {
+    const std::vector<float> x = random_floats(m * k, 23);
+    LinearInput input;
+    input.set(x.data(), m, k);
+    const std::vector<float> expected = run_linear(2, weight, ActivationType::kF32, x.data(), m);
+    for (const LinearPath path : {LinearPath::kDots, LinearPath::kBlockDots, LinearPath::kGemm}) {
+      SCOPED_TRACE(linear_path_name(path));
+      std::vector<float> y(static_cast<size_t>(m * n), std::nanf(""));
+      linear_by(executor, input, linear_weight, path, y.data());
+      for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected[i], 1e-4);
+      if (path == linear_path(linear_weight, m)) {
+        EXPECT_EQ(y, expected);
+      }
+    }
+  }
+}
+
 TEST_P(LinearTypes, F32AgreesWithADoubleProductOfTheDecodedWeight) {
   const int64_t n = 37;
   const int64_t k = 512;

@@ -96,6 +96,16 @@ def test_kernels_list_every_call_of_the_model(pelton, rows):
     assert sum(kernel["share"] for kernel in found["kernels"]) + found["between_calls_share"] < 1.5
 
 
+def test_linear_measures_every_path_that_a_matrix_allows(pelton, model):
+    found = pelton.json("bench", "linear", "-m", TINY, "-r", "1,9", "--repeat", 1)["results"]
+    assert {row["rows"] for row in found} == {1, 9}
+    for row in found:  # F32 weights
+        assert [path["path"] for path in row["paths"]] == ["dots", "block dots", "gemm"]
+        assert all(path["activations"] == "f32" and path["gop_per_second"]["median"] > 0 for path in row["paths"])
+    shown = pelton("bench", "linear", "-m", model, "-r", 2, "--repeat", 1).stdout
+    assert "576 → 1536, q4_1" in shown and "int8" in shown and "tiles" in shown
+
+
 @pytest.mark.parametrize(
     "arguments, code",
     [
@@ -109,6 +119,7 @@ def test_kernels_list_every_call_of_the_model(pelton, rows):
         (["bench", "model", "-m", TINY, "--peer", "no-such-peer"], 2),
         (["bench", "model", "-m", TINY, "--peer", "llama.cpp"], 1),  # a folder, which peers do not read
         (["bench", "kernels", "-m", TINY, "--context", 100_000], 1),
+        (["bench", "linear", "-m", TINY, "-r", "0"], 2),
     ],
 )
 def test_refusals(pelton, arguments, code):
