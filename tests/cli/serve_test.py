@@ -1,8 +1,11 @@
 """`pelton serve` from outside: it says where it listens, answers, and ends when told to. The API is tests/clients'."""
 
 import json
+import os
+import pathlib
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -27,6 +30,24 @@ def post(url, body):
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
         return json.load(response)
+
+
+def processor_seconds(pid: int) -> float:
+    """Of all threads, in user and kernel mode (proc(5): fields 14 and 15, counted from the last parenthesis)."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_uses_no_processor_while_nobody_asks(server):
+    def used_in(seconds: float) -> float:
+        before = processor_seconds(server.pid)
+        time.sleep(seconds)
+        return processor_seconds(server.pid) - before
+
+    assert used_in(2) < 0.02, "before the first request"
+    post(server.url + "/v1/completions", {"prompt": "Once upon a time", "max_tokens": 16})
+    time.sleep(0.1)  # threads spin for less than that before they sleep
+    assert used_in(2) < 0.02, "after one: under 1 % of a core"
 
 
 def test_answers_and_ends_cleanly(server):
