@@ -530,6 +530,27 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
   });
 }
 
+namespace {
+
+// Columns of so many values, all rows together, stay in the L2 cache until they have been looked at again.
+constexpr int64_t kBlockFloats = 32 * 1024;
+constexpr int64_t kBlockColumnsMax = 1024;
+
+int64_t block_columns(int64_t row_count, int64_t grain) {
+  return std::clamp<int64_t>(kBlockFloats / row_count / grain * grain, grain, kBlockColumnsMax);
+}
+
+// The same product, some columns of it, into rows of their own.
+ColumnProduct block_of(const ColumnProduct& product, Range columns, float* y) {
+  ColumnProduct block = product;
+  block.y = y;
+  block.y_stride = columns.end - columns.begin;
+  block.first_column = columns.begin;
+  return block;
+}
+
+}  // namespace
+
 void gated_linear(Executor& executor, LinearInput& x, const LinearWeight& gate, const LinearWeight& up, float* y,
                   LinearInput* y_input) {
   const int64_t row_count = x.row_count();
@@ -537,43 +558,38 @@ void gated_linear(Executor& executor, LinearInput& x, const LinearWeight& gate, 
   CHECK(x.column_count() == gate.input_size() && x.column_count() == up.input_size() && gate.output_size() == width);
   if (row_count == 0) return;
   static thread_local Scratch<float> scratch;
-  float* gates = scratch.reserve(row_count * width);
   if (!is_cut_into_columns(x, gate) || !is_cut_into_columns(x, up)) {
+    float* gates = scratch.reserve(row_count * width);
     linear(executor, x, gate, gates);
     linear(executor, x, up, y);
     silu_gate(executor, gates, y, row_count * width, y);
     return;
   }
-  const ColumnProduct gate_product = column_product(executor, x, gate, gates);
-  const ColumnProduct up_product = column_product(executor, x, up, y);
+  const ColumnProduct gate_product = column_product(executor, x, gate, nullptr);
+  const ColumnProduct up_product = column_product(executor, x, up, nullptr);
   const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
   const DecodedRows decoded(executor, std::max(decoded_floats(gate_product), decoded_floats(up_product)));
+  // A block of y's int8 form must not fall to two threads.
+  const int64_t columns_at_once = block_columns(row_count, kQdotBlockValues);
+  const int64_t block_floats = row_count * columns_at_once;
+  float* blocks = scratch.reserve(executor.thread_count() * 2 * block_floats);
   if (y_input != nullptr) y_input->start_quantising();
   parallel_if_worth(executor, multiplications(x, gate) + multiplications(x, up), [&](int thread, int thread_count) {
-    // A block of y must not fall to two threads.
-    const Range columns = split_range(width, kQdotBlockValues, thread, thread_count);
-    if (columns.begin == columns.end) return;
-    multiply_columns(gate_product, columns, decoded.of(thread));
-    multiply_columns(up_product, columns, decoded.of(thread));
-    for (int64_t row = 0; row < row_count; ++row) {
-      float* y_part = y + row * width + columns.begin;
-      kernels.silu_gate(gates + row * width + columns.begin, y_part, columns.end - columns.begin, y_part);
-      if (y_input != nullptr) y_input->quantise({row, row + 1}, columns);
+    float* gates = blocks + thread * 2 * block_floats;
+    float* ups = gates + block_floats;
+    const Range mine = split_range(width, kQdotBlockValues, thread, thread_count);
+    for (int64_t begin = mine.begin; begin < mine.end; begin += columns_at_once) {
+      const Range columns{begin, std::min(begin + columns_at_once, mine.end)};
+      const int64_t count = columns.end - columns.begin;
+      multiply_columns(block_of(gate_product, columns, gates), columns, decoded.of(thread));
+      multiply_columns(block_of(up_product, columns, ups), columns, decoded.of(thread));
+      for (int64_t row = 0; row < row_count; ++row) {
+        kernels.silu_gate(gates + row * count, ups + row * count, count, y + row * width + begin);
+        if (y_input != nullptr) y_input->quantise({row, row + 1}, columns);
+      }
     }
   });
 }
-
-namespace {
-
-// Columns of so many values, all rows together, are looked through while they are in the L2 cache.
-constexpr int64_t kSiftedFloats = 32 * 1024;
-constexpr int64_t kSiftedColumnsMax = 1024;
-
-int64_t sifted_columns(int64_t row_count) {
-  return std::clamp<int64_t>(kSiftedFloats / row_count / kColumnGrain * kColumnGrain, kColumnGrain, kSiftedColumnsMax);
-}
-
-}  // namespace
 
 void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weight, int64_t count,
                     LargestRows& largest) {
@@ -588,18 +604,15 @@ void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weig
     return largest_of_rows(executor, {y, row_count, column_count}, count, largest);
   }
   largest.start(row_count, count, executor.thread_count());
-  const int64_t block_columns = sifted_columns(row_count);
-  float* blocks = scratch.reserve(executor.thread_count() * row_count * block_columns);
+  const int64_t columns_at_once = block_columns(row_count, kColumnGrain);
+  float* blocks = scratch.reserve(executor.thread_count() * row_count * columns_at_once);
   const ColumnProduct product = column_product(executor, x, weight, nullptr);
   const DecodedRows decoded(executor, decoded_floats(product));
   parallel_if_worth(executor, multiplications(x, weight), [&](int thread, int thread_count) {
     const Range mine = split_range(column_count, kColumnGrain, thread, thread_count);
-    for (int64_t begin = mine.begin; begin < mine.end; begin += block_columns) {
-      const Range columns{begin, std::min(begin + block_columns, mine.end)};
-      ColumnProduct block = product;
-      block.y = blocks + thread * row_count * block_columns;
-      block.y_stride = columns.end - columns.begin;
-      block.first_column = columns.begin;
+    for (int64_t begin = mine.begin; begin < mine.end; begin += columns_at_once) {
+      const Range columns{begin, std::min(begin + columns_at_once, mine.end)};
+      const ColumnProduct block = block_of(product, columns, blocks + thread * row_count * columns_at_once);
       multiply_columns(block, columns, decoded.of(thread));
       largest.add(thread, block.y, block.y_stride, columns);
     }

@@ -131,37 +131,68 @@ struct Int8Weights {
   float correction;  // of what the query had summed up
 };
 
-// Turns scores into weights and counts them in `maximum` and `sum` before they are rounded.
-inline Int8Weights soften_int8(float* scores, const std::byte* const* blocks, const KvInt8Layout& layout,
-                               int64_t padded_count, int64_t visible_count, float& maximum, float& sum,
-                               uint8_t* bytes) {
-  const float new_maximum = hide_invisible(scores, padded_count, visible_count, maximum);
-  Vec sums = splat(0);
-  Vec largest_weight = splat(0);
-  for (int64_t t = 0; t < padded_count; t += Vec::kWidth) {
-    const std::byte* scales = blocks[t / kPage] + layout.value_scales_at();
-    const Vec weight = exp(load(scores + t) - splat(new_maximum));
-    sums = sums + weight;
-    // Where nothing was written yet, a scale may be anything.
-    const Vec scaled =
-        keep_first(weight * load(reinterpret_cast<const float*>(scales) + t % kPage), visible_count - t, splat(0));
-    store(scores + t, scaled);
-    largest_weight = max(largest_weight, scaled);
+// The queries whose scores become weights together.
+struct Int8Softening {
+  const int64_t* visible_counts;  // of each query
+  float* maximum;                 // likewise
+  float* sum;                     // likewise
+  float* scores;                  // [queries][kTile]
+  uint8_t (*bytes)[kTile];        // out
+  Int8Weights* weights;           // out
+};
+
+// Turns the scores of N queries into weights and counts them in `maximum` and `sum` before they are rounded. Each step
+// is done for all queries before the next: one query's steps wait for each other, other queries' do not.
+template <int N>
+inline void soften_int8(const Int8Softening& queries, const std::byte* const* blocks, const KvInt8Layout& layout,
+                        int64_t padded_count) {
+  constexpr int kLanes = (N + Vec::kWidth - 1) / Vec::kWidth * Vec::kWidth;
+  alignas(64) float maxima[kLanes] = {};
+  alignas(64) float corrections[kLanes] = {};  // first the maxima before
+  for (int n = 0; n < N; ++n) {
+    const int64_t visible_count = queries.visible_counts[n];
+    if (visible_count <= 0) continue;
+    corrections[n] = queries.maximum[n];
+    maxima[n] = hide_invisible(queries.scores + n * kTile, padded_count, visible_count, queries.maximum[n]);
   }
-  const float weight_maximum = reduce_max(largest_weight);
-  const Vec inverse = splat(weight_maximum < kAttentionInt8Smallest ? 0.0f : 255.0f / weight_maximum);
-  for (int64_t t = 0; t < padded_count; t += Vec::kWidth) {
-    store_bytes(reinterpret_cast<int8_t*>(bytes) + t, round(load(scores + t) * inverse), Vec::kWidth);
+  for (int n = 0; n < kLanes; n += Vec::kWidth) store(corrections + n, exp(load(corrections + n) - load(maxima + n)));
+
+  float largest_weights[N];
+  for (int n = 0; n < N; ++n) {
+    const int64_t visible_count = queries.visible_counts[n];
+    largest_weights[n] = 0;
+    if (visible_count <= 0) continue;
+    float* scores = queries.scores + n * kTile;
+    Vec sums = splat(0);
+    Vec largest_weight = splat(0);
+    for (int64_t t = 0; t < padded_count; t += Vec::kWidth) {
+      const std::byte* scales = blocks[t / kPage] + layout.value_scales_at();
+      const Vec weight = exp(load(scores + t) - splat(maxima[n]));
+      sums = sums + weight;
+      // Where nothing was written yet, a scale may be anything.
+      const Vec scaled =
+          keep_first(weight * load(reinterpret_cast<const float*>(scales) + t % kPage), visible_count - t, splat(0));
+      store(scores + t, scaled);
+      largest_weight = max(largest_weight, scaled);
+    }
+    largest_weights[n] = reduce_max(largest_weight);
+    queries.maximum[n] = maxima[n];
+    queries.sum[n] = queries.sum[n] * corrections[n] + reduce_sum(sums);
   }
-  float correction = 1;
-  if (new_maximum != maximum) {
-    float lanes[Vec::kWidth];
-    store(lanes, exp(splat(maximum - new_maximum)));
-    correction = lanes[0];
-    maximum = new_maximum;
+
+  for (int n = 0; n < N; ++n) {
+    if (queries.visible_counts[n] <= 0) {
+      queries.weights[n] = {0, 1};
+      __builtin_memset(queries.bytes[n], 0, kTile);
+      continue;
+    }
+    queries.weights[n] = {largest_weights[n] * (1.0f / 255.0f), corrections[n]};
+    const Vec inverse = splat(largest_weights[n] < kAttentionInt8Smallest ? 0.0f : 255.0f / largest_weights[n]);
+    for (int64_t t = 0; t < padded_count; t += Vec::kWidth) {
+      const Vec scaled = load(queries.scores + n * kTile + t);
+      store_bytes(reinterpret_cast<int8_t*>(queries.bytes[n]) + t, round(scaled * inverse), Vec::kWidth);
+    }
   }
-  sum = sum * correction + reduce_sum(sums);
-  return {weight_maximum * (1.0f / 255.0f), correction};
 }
 
 // outputs[n][d …] = outputs · correction + step · (bytes · values), D vectors from dimension d on.
@@ -224,16 +255,13 @@ void attend_int8(const AttentionTile& tile) {
     if (has_cap_or_window(tile)) cap_and_hide(tile, first, N, page_count * kPage, scores);
     alignas(64) uint8_t bytes[N][kTile];
     Int8Weights weights[N];
-    for (int n = 0; n < N; ++n) {
-      const int64_t i = first + n;
-      if (tile.visible_counts[i] <= 0) {
-        weights[n] = {0, 1};
-        __builtin_memset(bytes[n], 0, sizeof(bytes[n]));
-        continue;
-      }
-      weights[n] = soften_int8(scores + n * kTile, tile.blocks, layout, page_count * kPage, tile.visible_counts[i],
-                               tile.state.maximum[i], tile.state.sum[i], bytes[n]);
-    }
+    soften_int8<N>({.visible_counts = tile.visible_counts + first,
+                    .maximum = tile.state.maximum + first,
+                    .sum = tile.state.sum + first,
+                    .scores = scores,
+                    .bytes = bytes,
+                    .weights = weights},
+                   tile.blocks, layout, page_count * kPage);
     float* outputs = tile.state.output + first * value_width;
     const std::byte* const* prefetch = is_prefetching ? next_values : nullptr;
     constexpr int kWide = Vec::kWidth == 8 || N > 4 ? 2 : 4;
