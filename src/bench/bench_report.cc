@@ -222,19 +222,15 @@ json::object to_json(std::span<const LinearBenchResult> results) {
     array.push_back({{"matrix", result.matrix},
                      {"matrices", result.matrix_count},
                      {"rows", result.row_count},
-                     {"paths", std::move(paths)},
-                     {"int8_takes", linear_path_name(result.fast_choice)},
-                     {"f32_takes", linear_path_name(result.f32_choice)}});
+                     {"paths", std::move(paths)}});
   }
   return {{"results", std::move(array)}};
 }
 
 std::string to_text(std::span<const LinearBenchResult> results) {
-  constexpr LinearPath kPaths[] = {LinearPath::kTiles, LinearPath::kDots, LinearPath::kBlockDots, LinearPath::kGemm};
+  constexpr LinearPath kPaths[] = {LinearPath::kTiles, LinearPath::kDots, LinearPath::kGemm};
   std::vector<TextColumn> columns = {{"matrix", Align::kLeft}, {"rows"}};
   for (const LinearPath path : kPaths) columns.push_back({std::string(linear_path_name(path))});
-  columns.push_back({"int8 takes", Align::kLeft});
-  columns.push_back({"f32 takes", Align::kLeft});
   TextTable table(std::move(columns));
   for (const LinearBenchResult& result : results) {
     std::vector<std::string> cells = {result.matrix, fmt::format("{}", result.row_count)};
@@ -244,11 +240,11 @@ std::string to_text(std::span<const LinearBenchResult> results) {
                           ? ""
                           : fmt::format("{:.0f} {}", found->gop_per_second.median, found->activations));
     }
-    cells.emplace_back(linear_path_name(result.fast_choice));
-    cells.emplace_back(linear_path_name(result.f32_choice));
     table.add_row(std::move(cells));
   }
-  return table.to_string() + "\nGOP/s, medians; weights come from memory, one layer's after the other's.\n";
+  return table.to_string() +
+         "\nGOP/s, medians; weights come from memory, one layer's after the other's. Int8 activations take tiles, f32 "
+         "ones dots.\n";
 }
 
 std::string to_text(const Hardware& hardware) {

@@ -33,7 +33,7 @@ json::object to_json(const KernelBenchResult& result);
 std::string to_text(const KernelBenchResult& result);
 
 json::object to_json(std::span<const LinearBenchResult> results);
-// A line a kind and number of rows, a column a path, and what linear() takes.
+// A line a kind and number of rows, a column a path.
 std::string to_text(std::span<const LinearBenchResult> results);
 
 std::string to_text(const Hardware& hardware);

@@ -95,11 +95,9 @@ class KernelBench {
         sequences_({.sequence_count = is_decode() ? options.batch : 1,
                     .length = is_decode() ? options.context_token_count + 1 : options.prompt_token_count,
                     .vocabulary_size = model_.spec.vocabulary_size}),
-        decoder_(executor_, bundle.model,
-                 {.activations = options.activations,
-                  .kv_type = options.kv_type,
-                  .page_count = sequences_.page_count(),
-                  .is_deterministic = options.is_deterministic}) {}
+        decoder_(
+            executor_, bundle.model,
+            {.activations = options.activations, .kv_type = options.kv_type, .page_count = sequences_.page_count()}) {}
 
   KernelBenchResult run() {
     if (is_decode()) fill_contexts();

@@ -23,7 +23,6 @@ struct KernelBenchOptions {
   int step_count = 20;
   ActivationType activations = ActivationType::kInt8;
   ElementType kv_type = ElementType::kBF16;
-  bool is_deterministic = false;  // as in DecoderOptions
   double probe_seconds = 0.05;
   std::function<void(std::string_view)> on_progress = [](std::string_view) {};  // as in ModelBenchOptions
 };

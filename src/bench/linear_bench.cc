@@ -62,7 +62,7 @@ class KindBench {
     if (as_int8_.front().packed() != nullptr) {
       rates.push_back({LinearPath::kTiles, multiplication_type(kind_.type, ActivationType::kInt8), {}});
     }
-    for (const LinearPath path : {LinearPath::kDots, LinearPath::kBlockDots, LinearPath::kGemm}) {
+    for (const LinearPath path : {LinearPath::kDots, LinearPath::kGemm}) {
       rates.push_back({path, multiplication_type(kind_.type, ActivationType::kF32), {}});
     }
     std::vector<std::vector<double>> measured(rates.size());
@@ -77,9 +77,7 @@ class KindBench {
     return {.matrix = kind_.name(),
             .matrix_count = static_cast<int64_t>(as_f32_.size()),
             .row_count = row_count,
-            .rates = std::move(rates),
-            .fast_choice = linear_path(as_int8_.front(), row_count),
-            .f32_choice = linear_path(as_f32_.front(), row_count)};
+            .rates = std::move(rates)};
   }
 
  private:

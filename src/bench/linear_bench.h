@@ -1,4 +1,4 @@
-// Which way of multiplying is the fastest for a model's matrices, by number of rows: what linear_path() is chosen by.
+// How fast each way of multiplying a model's matrices is, by number of rows: what linear_path() rests on.
 #pragma once
 
 #include <cstdint>
@@ -31,9 +31,7 @@ struct LinearBenchResult {
   std::string matrix;  // "576 → 1536, q4_1"
   int64_t matrix_count;
   int64_t row_count;
-  std::vector<LinearPathRate> rates;  // each path that can be taken, in turns
-  LinearPath fast_choice;             // of linear(), asked for int8 activations
-  LinearPath f32_choice;              // asked for f32
+  std::vector<LinearPathRate> rates;  // measured in turns; kTiles is what int8 activations take, kDots what f32 take
 };
 
 std::vector<LinearBenchResult> run_linear_bench(const ModelBundle& bundle, const LinearBenchOptions& options);

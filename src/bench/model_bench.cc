@@ -59,10 +59,8 @@ class ThreadCountBench {
                   .vocabulary_size = bundle.model->spec.vocabulary_size,
                   .first_page = prompt_.page_count()}),
         decoder_(executor_, bundle.model,
-                 {.activations = options.activations,
-                  .kv_type = options.kv_type,
-                  .page_count = checked_page_count(),
-                  .is_deterministic = options.is_deterministic}) {}
+                 {.activations = options.activations, .kv_type = options.kv_type, .page_count = checked_page_count()}) {
+  }
 
   std::vector<PhaseResult> run() {
     std::vector<Phase> phases = this->phases();

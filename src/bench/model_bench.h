@@ -26,7 +26,6 @@ struct ModelBenchOptions {
   int repeat_count = 5;
   ActivationType activations = ActivationType::kInt8;
   ElementType kv_type = ElementType::kBF16;
-  bool is_deterministic = false;  // as in DecoderOptions
   double probe_seconds = 0.05;
   // Called often, with what is measured now; what it throws ends the benchmark.
   std::function<void(std::string_view)> on_progress = [](std::string_view) {};

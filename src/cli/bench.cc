@@ -76,7 +76,7 @@ constexpr const char* kKernelsNotes =
 constexpr const char* kLinearNotes =
     "Every way of multiplying that a matrix allows, by number of rows: its packed tiles (int8, or bf16 for BF16 "
     "weights),\n"
-    "dot products of decoded rows, the same with each sum in one order (--deterministic), decoded panels and a GEMM.\n"
+    "dot products of decoded rows, decoded panels and a GEMM.\n"
     "\n"
     "Examples:\n"
     "  pelton bench linear -m model.gguf\n"
@@ -216,7 +216,6 @@ EngineOptions compute_of(const ModelBenchOptions& bench) {
   EngineOptions options;
   options.activations = bench.activations;
   options.kv_type = bench.kv_type;
-  options.is_deterministic = bench.is_deterministic;
   return options;
 }
 
@@ -282,7 +281,7 @@ std::function<int()> add_bench_model(CLI::App& app) {
   app.add_option("--kv-type", options->kv_type,
                  "How keys and values are kept (default: int8 with int8 activations, f32 with f32)")
       ->check(CLI::IsMember(kv_type_names()));
-  app.add_flag("--deterministic", bench.is_deterministic, kDeterministicHelp);
+  add_deterministic_to(app);
   app.add_option("--text", options->text_path, "Also say how good the timed computation is, on this text (UTF-8)")
       ->type_name("TEXTFILE");
   app.add_option("--chunks", *options->text_chunks.chunk_count_max, "Chunks of 512 tokens of the text that are scored")
@@ -344,7 +343,6 @@ int bench_kernels(KernelsCommandOptions& options) {
   const EngineOptions compute = options.model.engine_options();
   options.bench.activations = compute.activations;
   options.bench.kv_type = compute.kv_type.value_or(default_kv_type(options.bench.activations));
-  options.bench.is_deterministic = compute.is_deterministic;
   options.bench.thread_count = compute.thread_count > 0 ? compute.thread_count : usable_core_count();
 
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(options.model.model());

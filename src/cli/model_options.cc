@@ -59,11 +59,15 @@ void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activati
                  "How keys and values are kept (default: int8 with int8 activations, f32 with f32)")
       ->check(CLI::IsMember(kv_type_names()))
       ->group(kGroup);
-  app.add_flag("--deterministic", is_deterministic_, kDeterministicHelp)->group(kGroup);
+  add_deterministic_to(app);
 }
 
-const char* const kDeterministicHelp =
-    "The same bits whatever else is computed at the same time (int8 gives them anyway unless weights are F32)";
+void add_deterministic_to(CLI::App& app) {
+  app.add_flag_function(
+         "--deterministic", [](int64_t) {},
+         "The same bits whatever is computed at the same time: always so, at no cost; for scripts that ask")
+      ->group(kGroup);
+}
 
 std::vector<std::string> kv_type_names() {
   std::vector<std::string> names;
@@ -76,7 +80,6 @@ EngineOptions ModelOptions::engine_options() const {
   options.thread_count = thread_count_;
   options.activations = activations_ == "f32" ? ActivationType::kF32 : ActivationType::kInt8;
   if (kv_type_) options.kv_type = parse_kv_type(*kv_type_);
-  options.is_deterministic = is_deterministic_;
   options.context_length = context_length_;
   if (kv_memory_) options.kv_bytes_max = parse_byte_size(*kv_memory_);
   return options;

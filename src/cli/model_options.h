@@ -30,13 +30,12 @@ class ModelOptions {
   int thread_count_ = 0;
   std::string activations_;
   std::optional<std::string> kv_type_;
-  bool is_deterministic_ = false;
   std::optional<int64_t> context_length_;
   std::optional<std::string> kv_memory_;
 };
 
-// What --deterministic says of itself in every command that has it.
-extern const char* const kDeterministicHelp;
+// --deterministic, which asks for what every computation here does.
+void add_deterministic_to(CLI::App& app);
 
 // What --kv-type may be.
 std::vector<std::string> kv_type_names();

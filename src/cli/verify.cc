@@ -105,7 +105,6 @@ int verify(const VerifyCommandOptions& options) {
   VerifyOptions verify_options;
   verify_options.tolerance = options.tolerance;
   verify_options.activations = compute.activations;
-  verify_options.is_deterministic = compute.is_deterministic;
   verify_options.kv_type = compute.kv_type.value_or(default_kv_type(compute.activations));
 
   const std::shared_ptr<const SafetensorsFile> expected = SafetensorsFile::open(options.expected_path);

@@ -22,7 +22,6 @@ struct EngineOptions {
   int thread_count = 0;  // 0: one a usable core
   ActivationType activations = ActivationType::kInt8;
   std::optional<ElementType> kv_type;     // absent: kI8 with kInt8 activations, kF32 with kF32
-  bool is_deterministic = false;          // an answer's bits do not depend on what else is computed with it
   std::optional<int64_t> context_length;  // absent: the model's. Longer than it: kInvalidArgument
   std::optional<int64_t> kv_bytes_max;    // absent: a quarter of the machine's free memory, at most 64 contexts
   int64_t step_token_count_max = 512;     // rows of a step: prompts are cut into chunks of at most this

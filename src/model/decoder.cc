@@ -71,9 +71,7 @@ class Decoder::Impl {
   Impl(Executor& executor, const Model& model, const DecoderOptions& options)
       : executor_(executor),
         graph_(options.fuses ? fused_graph(model, options.activations) : model.graph),
-        layers_(make_inference_layers(executor, model, graph_,
-                                      {.activations = options.activations,
-                                       .sum_order = options.is_deterministic ? SumOrder::kFixed : SumOrder::kFastest})),
+        layers_(make_inference_layers(executor, model, graph_, options.activations)),
         plan_(graph_),
         buffers_(plan_.buffer_count()),
         activations_(model.graph.value_widths.size()),

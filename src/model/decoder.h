@@ -28,7 +28,6 @@ struct DecoderOptions {
   ElementType kv_type = ElementType::kBF16;  // one of kKvTypes
   int64_t page_count = 0;                    // KV pages of KvLayerCache::kPageTokens tokens, shared by all sequences
   int64_t row_count_max = 512;               // rows of the largest step
-  bool is_deterministic = false;             // a row's bits do not depend on what else the step computes
   bool fuses = true;                         // false: the plain list of layer calls; the same bits, slower
 };
 

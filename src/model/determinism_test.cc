@@ -1,4 +1,4 @@
-// With DecoderOptions::is_deterministic a request's logits have the same bits alone and beside others, in chunks of any
+// A request's logits have the same bits alone and beside others, in chunks of any
 // size, on any number of threads.
 #include <gtest/gtest.h>
 
@@ -161,7 +161,7 @@ TEST_P(Deterministic, TheSameBitsWhateverElseIsComputed) {
   const std::shared_ptr<const Model> model = model_in(GetParam().matrices);
   for (const ActivationType activations : {ActivationType::kF32, ActivationType::kInt8}) {
     for (const ElementType kv_type : kKvTypes) {
-      const DecoderOptions options{.activations = activations, .kv_type = kv_type, .is_deterministic = true};
+      const DecoderOptions options{.activations = activations, .kv_type = kv_type};
       const std::vector<float> alone = Conversation(model, options, {}).run();
       EXPECT_EQ(alone.size(), (kPromptLength + kAnswerLength) * 256u);
       for (const Circumstances& other : {
@@ -183,13 +183,6 @@ INSTANTIATE_TEST_SUITE_P(Models, Deterministic,
                          testing::Values(Types{"F32", {ElementType::kF32}}, Types{"Q8_0", {ElementType::kQ8_0}},
                                          Types{"Mixed", {ElementType::kBF16, ElementType::kQ4_1, ElementType::kF16}}),
                          [](const auto& test) { return std::string(test.param.name); });
-
-// What the option is for: without it, many rows and few are multiplied in different ways.
-TEST(NotDeterministic, TheChunksSizeShowsInF32) {
-  const std::shared_ptr<const Model> model = model_in({ElementType::kF32});
-  const DecoderOptions options{.activations = ActivationType::kF32, .kv_type = ElementType::kF32};
-  EXPECT_FALSE(same_bits(Conversation(model, options, {.chunk = 1}).run(), Conversation(model, options, {}).run()));
-}
 
 }  // namespace
 }  // namespace pelton

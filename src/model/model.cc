@@ -31,8 +31,8 @@ std::shared_ptr<const Model> make_model(const Architecture& architecture, Weight
 // Makes one layer for a call; one overload a kind.
 class LayerMaker {
  public:
-  LayerMaker(Executor& executor, const Model& model, const MultiplicationOptions& options)
-      : executor_(executor), model_(model), options_(options) {}
+  LayerMaker(Executor& executor, const Model& model, ActivationType activations)
+      : executor_(executor), model_(model), activations_(activations) {}
 
   std::unique_ptr<InferenceLayer> make(const LayerCall& call) {
     return std::visit([&](const auto& kind) -> std::unique_ptr<InferenceLayer> { return (*this)(call, kind); },
@@ -143,15 +143,14 @@ class LayerMaker {
     auto found = linear_weights_.find(name);
     if (found == linear_weights_.end()) {
       const Tensor& weight = model_.weights.at(name);
-      found = linear_weights_.emplace(name, LinearWeight(executor_, weight, options_.activations, options_.sum_order))
-                  .first;
+      found = linear_weights_.emplace(name, LinearWeight(executor_, weight, activations_)).first;
     }
     return found->second;
   }
 
   Executor& executor_;
   const Model& model_;
-  MultiplicationOptions options_;
+  ActivationType activations_;
   std::map<std::string, LinearWeight> linear_weights_;
 };
 
@@ -173,7 +172,7 @@ std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path
 }
 
 std::vector<std::unique_ptr<Layer>> make_training_layers(Executor& executor, const Model& model) {
-  LayerMaker maker(executor, model, {.activations = ActivationType::kF32});
+  LayerMaker maker(executor, model, ActivationType::kF32);
   std::vector<std::unique_ptr<Layer>> layers;
   for (const LayerCall& call : model.graph.calls) layers.push_back(maker.make_plain(call));
   return layers;
@@ -187,9 +186,8 @@ Graph fused_graph(const Model& model, ActivationType activations) {
 }
 
 std::vector<std::unique_ptr<InferenceLayer>> make_inference_layers(Executor& executor, const Model& model,
-                                                                   const Graph& graph,
-                                                                   const MultiplicationOptions& options) {
-  LayerMaker maker(executor, model, options);
+                                                                   const Graph& graph, ActivationType activations) {
+  LayerMaker maker(executor, model, activations);
   std::vector<std::unique_ptr<InferenceLayer>> layers;
   for (const LayerCall& call : graph.calls) layers.push_back(maker.make(call));
   return layers;

@@ -32,13 +32,8 @@ std::vector<std::unique_ptr<Layer>> make_training_layers(Executor& executor, con
 // The list that inference runs: the plain one after all of model/fusion.h.
 Graph fused_graph(const Model& model, ActivationType activations);
 
-struct MultiplicationOptions {
-  ActivationType activations = ActivationType::kInt8;
-  SumOrder sum_order = SumOrder::kFastest;
-};
 // The layer objects of `graph`, the model's plain list or its fused one, in order. kInt8 rearranges weights.
 std::vector<std::unique_ptr<InferenceLayer>> make_inference_layers(Executor& executor, const Model& model,
-                                                                   const Graph& graph,
-                                                                   const MultiplicationOptions& options);
+                                                                   const Graph& graph, ActivationType activations);
 
 }  // namespace pelton

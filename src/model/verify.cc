@@ -324,7 +324,6 @@ VerifyReport verify_model(Executor& executor, const std::shared_ptr<const Model>
     DecoderOptions decoder_options;
     decoder_options.activations = options.activations;
     decoder_options.kv_type = options.kv_type;
-    decoder_options.is_deterministic = options.is_deterministic;
     decoder_options.page_count = ChunkedRun::page_count(longest);
     Decoder decoder(executor, model, decoder_options);
     report.logits.push_back(compare_logits(decoder, reference, "whole", reference.token_count, options.tolerance));

@@ -17,7 +17,6 @@ struct VerifyOptions {
   double tolerance = 1e-3;
   ActivationType activations = ActivationType::kF32;
   ElementType kv_type = ElementType::kF32;
-  bool is_deterministic = false;  // as in DecoderOptions
 };
 
 // Relative differences are the largest absolute difference divided by the largest magnitude of the reference tensor.

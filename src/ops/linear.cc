@@ -11,7 +11,6 @@
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/halfdot/halfdot.h"
 #include "kernels/qdot/qdot.h"
-#include "ops/elementwise.h"
 #include "ops/gemm.h"
 #include "ops/scratch.h"
 #include "quant/blocks.h"
@@ -92,20 +91,10 @@ void linear_by_gemm(Executor& executor, const LinearInput& x, const Tensor& weig
 
 constexpr int64_t kColumnGrain = kQdotTileRows;
 
-// From so many rows on a GEMM over decoded panels is faster than dot products.
-constexpr int64_t kGemmRowCountMin = 8;
-
-// Whether threads that share a product work on columns of it each.
-bool is_cut_into_columns(LinearPath path) { return path != LinearPath::kGemm; }
-bool is_cut_into_columns(const LinearInput& x, const LinearWeight& weight) {
-  return is_cut_into_columns(linear_path(weight, x.row_count()));
-}
-
 // What a product needs before its region opens.
 struct ColumnProduct {
   const LinearInput* x;
   const LinearWeight* weight;
-  LinearPath path;
   float* y;                                // [M, y_stride]
   int64_t y_stride;                        // N, or fewer columns where y is a part of the product
   int64_t first_column = 0;                // which column of the product is y's first; a multiple of kColumnGrain
@@ -113,26 +102,19 @@ struct ColumnProduct {
   const uint16_t* rounded = nullptr;       // of x, where it reads kBF16
 };
 
-// `path` cuts into columns.
-ColumnProduct column_product(Executor& executor, LinearInput& x, const LinearWeight& weight, LinearPath path,
-                             float* y) {
-  ColumnProduct product{&x, &weight, path, y, weight.output_size()};
+ColumnProduct column_product(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
+  ColumnProduct product{&x, &weight, y, weight.output_size()};
   if (weight.activations() == ActivationType::kInt8) product.blocks = x.quantised(executor).blocks.data();
   if (weight.activations() == ActivationType::kBF16) product.rounded = x.rounded(executor).values.data();
   return product;
 }
 
-ColumnProduct column_product(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
-  return column_product(executor, x, weight, linear_path(weight, x.row_count()), y);
-}
-
-// By kBlockDots a thread decodes so many rows of the weight at once.
-constexpr int64_t kBlockColumns = 16;
+// Of a weight without tiles a thread decodes so many rows at once.
+constexpr int64_t kDecodedColumns = 16;
 
 // What a thread needs to decode what it multiplies next.
-int64_t decoded_floats(const ColumnProduct& product) {
-  if (product.path == LinearPath::kTiles) return 0;
-  return product.weight->input_size() * (product.path == LinearPath::kBlockDots ? kBlockColumns : 1);
+int64_t decoded_floats(const LinearWeight& weight) {
+  return weight.packed() == nullptr ? weight.input_size() * kDecodedColumns : 0;
 }
 
 // Room for so many floats a thread.
@@ -198,55 +180,42 @@ void multiply_packed(const ColumnProduct& product, const LinearWeight::Packed& p
   }
 }
 
-// Each row of the weight is decoded once and multiplied with all rows of x while it is in L1.
+// Rows of the weight are decoded some at a time and multiplied with rows of x that stay in L2.
 void multiply_decoded(const ColumnProduct& product, Range columns, float* decoded) {
   const LinearInput& x = *product.x;
   const Tensor& weight = product.weight->tensor();
   const int64_t input_size = product.weight->input_size();
   const float* in_place = floats_in_place(weight);
-  const DotKernels& kernels = dot_kernels(active_isa());
   const DecodeFunction decode = decode_kernel(active_isa(), weight.type());
-  for (int64_t n = columns.begin; n < columns.end; ++n) {
-    const float* row = in_place == nullptr ? decoded : in_place + n * input_size;
-    if (in_place == nullptr) decode(weight.row(n), decoded, input_size);
-    kernels.dot_rows(row, input_size,
-                     {x.rows(), input_size, x.row_count(), product.y + n - product.first_column, product.y_stride});
-  }
-}
-
-// Rows of the weight are decoded some at a time and multiplied with all rows of x, every sum in one order.
-void multiply_decoded_blocks(const ColumnProduct& product, Range columns, float* decoded) {
-  const LinearInput& x = *product.x;
-  const Tensor& weight = product.weight->tensor();
-  const int64_t input_size = product.weight->input_size();
-  const float* in_place = floats_in_place(weight);
-  const DecodeFunction decode = decode_kernel(active_isa(), weight.type());
-  for (int64_t n = columns.begin; n < columns.end; n += kBlockColumns) {
-    const int64_t count = std::min(kBlockColumns, columns.end - n);
-    if (in_place == nullptr) decode(weight.row(n), decoded, count * input_size);
-    dot_kernels(active_isa())
-        .dot_block({.weight = in_place == nullptr ? decoded : in_place + n * input_size,
-                    .weight_count = count,
-                    .x = x.rows(),
-                    .row_count = x.row_count(),
-                    .count = input_size,
-                    .y = product.y + n - product.first_column,
-                    .y_stride = product.y_stride});
+  const DotFunction dot = dot_kernel(active_isa());
+  constexpr int64_t kRowsAtOnce = 512;
+  // Few rows wait for the weights: what is decoded shall come from L1, and what lies in memory as one stream, which the
+  // hardware fetches ahead.
+  int64_t columns_at_once = kDecodedColumns;
+  if (x.row_count() < 8) columns_at_once = 4;
+  if (x.row_count() < 3 && in_place != nullptr) columns_at_once = 1;
+  for (int64_t row = 0; row < x.row_count(); row += kRowsAtOnce) {
+    for (int64_t n = columns.begin; n < columns.end; n += columns_at_once) {
+      const int64_t count = std::min(columns_at_once, columns.end - n);
+      if (in_place == nullptr) decode(weight.row(n), decoded, count * input_size);
+      dot({.weight = in_place == nullptr ? decoded : in_place + n * input_size,
+           .weight_count = count,
+           .x = x.rows() + row * input_size,
+           .row_count = std::min(kRowsAtOnce, x.row_count() - row),
+           .count = input_size,
+           .y = product.y + row * product.y_stride + n - product.first_column,
+           .y_stride = product.y_stride});
+    }
   }
 }
 
 // Columns [begin, end) of y by the calling thread; `begin` is a multiple of kColumnGrain, `end` too or N.
 void multiply_columns(const ColumnProduct& product, Range columns, float* decoded) {
   if (columns.begin == columns.end) return;
-  switch (product.path) {
-    case LinearPath::kTiles:
-      return multiply_packed(product, *product.weight->packed(), columns);
-    case LinearPath::kDots:
-      return multiply_decoded(product, columns, decoded);
-    case LinearPath::kBlockDots:
-      return multiply_decoded_blocks(product, columns, decoded);
-    case LinearPath::kGemm:
-      PELTON_UNREACHABLE();
+  if (const LinearWeight::Packed* packed = product.weight->packed()) {
+    multiply_packed(product, *packed, columns);
+  } else {
+    multiply_decoded(product, columns, decoded);
   }
 }
 
@@ -342,17 +311,9 @@ class UnitCounts {
   int64_t* made_;
 };
 
-// Of a product that is there as a whole.
-void finish_all_units(Executor& executor, std::span<const LinearProduct> products, size_t product, FinishUnit finish) {
-  executor.parallel_for(unit_count(products[product]), 1, [&](Range units) {
-    for (int64_t unit = units.begin; unit < units.end; ++unit) finish(product, unit);
-  });
-}
-
 }  // namespace
 
-LinearWeight::LinearWeight(Executor& executor, Tensor weight, ActivationType activations, SumOrder order)
-    : weight_(std::move(weight)), sum_order_(order) {
+LinearWeight::LinearWeight(Executor& executor, Tensor weight, ActivationType activations) : weight_(std::move(weight)) {
   CHECK(weight_.shape().rank() == 2 && input_size() > 0 && can_decode(weight_.type()));
   CHECK(activations != ActivationType::kBF16);
   const ElementType type = weight_.type();
@@ -458,31 +419,22 @@ std::string_view linear_path_name(LinearPath path) {
       return "tiles";
     case LinearPath::kDots:
       return "dots";
-    case LinearPath::kBlockDots:
-      return "block dots";
     case LinearPath::kGemm:
       return "gemm";
   }
   PELTON_UNREACHABLE();
 }
 
-LinearPath linear_path(const LinearWeight& weight, int64_t row_count) {
-  if (weight.packed() != nullptr) return LinearPath::kTiles;
-  if (weight.sum_order() == SumOrder::kFixed) return LinearPath::kBlockDots;
-  return row_count < kGemmRowCountMin ? LinearPath::kDots : LinearPath::kGemm;
+LinearPath linear_path(const LinearWeight& weight) {
+  return weight.packed() != nullptr ? LinearPath::kTiles : LinearPath::kDots;
 }
 
 void linear_by(Executor& executor, LinearInput& x, const LinearWeight& weight, LinearPath path, float* y) {
   CHECK(x.column_count() == weight.input_size());
-  CHECK((path == LinearPath::kTiles) == (weight.packed() != nullptr));
   if (x.row_count() == 0) return;
-  if (!is_cut_into_columns(path)) return linear_by_gemm(executor, x, weight.tensor(), y);
-  const ColumnProduct product = column_product(executor, x, weight, path, y);
-  const DecodedRows decoded(executor, decoded_floats(product));
-  parallel_if_worth(executor, multiplications(x, weight), [&](int thread, int thread_count) {
-    const Range columns = split_range(weight.output_size(), kColumnGrain, thread, thread_count);
-    multiply_columns(product, columns, decoded.of(thread));
-  });
+  if (path == LinearPath::kGemm) return linear_by_gemm(executor, x, weight.tensor(), y);
+  CHECK(path == linear_path(weight));
+  linear(executor, x, weight, y);
 }
 
 void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
@@ -498,8 +450,6 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
   CHECK(products.size() <= SharedCut::kPieceCountMax);
   if (x.row_count() == 0) return;
   std::array<ColumnProduct, SharedCut::kPieceCountMax> parts;
-  std::array<size_t, SharedCut::kPieceCountMax> product_of_part;
-  size_t part_count = 0;
   SharedCut cut;
   int64_t work = 0;
   int64_t floats_each = 0;
@@ -507,25 +457,18 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
     const LinearProduct& product = products[i];
     const LinearWeight& weight = *product.weight;
     CHECK(x.column_count() == weight.input_size());
-    if (!is_cut_into_columns(x, weight)) {
-      linear_by_gemm(executor, x, weight.tensor(), product.y);
-      finish_all_units(executor, products, i, finish);
-      continue;
-    }
-    product_of_part[part_count] = i;
-    parts[part_count++] = column_product(executor, x, weight, product.y);
+    parts[i] = column_product(executor, x, weight, product.y);
     cut.add(weight);
     work += multiplications(x, weight);
-    floats_each = std::max(floats_each, decoded_floats(parts[part_count - 1]));
+    floats_each = std::max(floats_each, decoded_floats(weight));
   }
-  if (part_count == 0) return;
   const DecodedRows decoded(executor, floats_each);
   const UnitCounts units(products);
   parallel_if_worth(executor, work, [&](int thread, int thread_count) {
-    for (size_t i = 0; i < part_count; ++i) {
+    for (size_t i = 0; i < products.size(); ++i) {
       const Range columns = cut.columns(i, thread, thread_count);
       multiply_columns(parts[i], columns, decoded.of(thread));
-      units.add(product_of_part[i], columns, finish);
+      units.add(i, columns, finish);
     }
   });
 }
@@ -558,17 +501,10 @@ void gated_linear(Executor& executor, LinearInput& x, const LinearWeight& gate, 
   CHECK(x.column_count() == gate.input_size() && x.column_count() == up.input_size() && gate.output_size() == width);
   if (row_count == 0) return;
   static thread_local Scratch<float> scratch;
-  if (!is_cut_into_columns(x, gate) || !is_cut_into_columns(x, up)) {
-    float* gates = scratch.reserve(row_count * width);
-    linear(executor, x, gate, gates);
-    linear(executor, x, up, y);
-    silu_gate(executor, gates, y, row_count * width, y);
-    return;
-  }
   const ColumnProduct gate_product = column_product(executor, x, gate, nullptr);
   const ColumnProduct up_product = column_product(executor, x, up, nullptr);
   const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
-  const DecodedRows decoded(executor, std::max(decoded_floats(gate_product), decoded_floats(up_product)));
+  const DecodedRows decoded(executor, std::max(decoded_floats(gate), decoded_floats(up)));
   // A block of y's int8 form must not fall to two threads.
   const int64_t columns_at_once = block_columns(row_count, kQdotBlockValues);
   const int64_t block_floats = row_count * columns_at_once;
@@ -598,16 +534,11 @@ void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weig
   const int64_t column_count = weight.output_size();
   static thread_local Scratch<float> scratch;
   if (row_count == 0) return largest.start(0, count, 1);
-  if (!is_cut_into_columns(x, weight)) {
-    float* y = scratch.reserve(row_count * column_count);
-    linear(executor, x, weight, y);
-    return largest_of_rows(executor, {y, row_count, column_count}, count, largest);
-  }
   largest.start(row_count, count, executor.thread_count());
   const int64_t columns_at_once = block_columns(row_count, kColumnGrain);
   float* blocks = scratch.reserve(executor.thread_count() * row_count * columns_at_once);
   const ColumnProduct product = column_product(executor, x, weight, nullptr);
-  const DecodedRows decoded(executor, decoded_floats(product));
+  const DecodedRows decoded(executor, decoded_floats(weight));
   parallel_if_worth(executor, multiplications(x, weight), [&](int thread, int thread_count) {
     const Range mine = split_range(column_count, kColumnGrain, thread, thread_count);
     for (int64_t begin = mine.begin; begin < mine.end; begin += columns_at_once) {

@@ -8,9 +8,8 @@
 //            BF16           x is rounded to BF16 once, likewise shared (kernels/halfdot);
 //            F16            x stays in float32 (kernels/halfdot);
 //            F32            as with kF32.
-// Results do not depend on the thread count. With kInt8, F32 weights excepted, a row also gives the same bits whatever
-// other rows stand beside it; kF32 uses a GEMM for many rows and a dot product for few, which differ in the last bits,
-// unless SumOrder::kFixed is asked for.
+// A row gives the same bits whatever the thread count and whatever other rows stand beside it: the order of each sum
+// depends on K and the ISA only.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +27,6 @@ namespace pelton {
 // kBF16 is what BF16 weights make of kInt8; it cannot be asked for.
 enum class ActivationType { kF32, kBF16, kInt8 };
 
-// Of products in F32. kFixed: a sum's order depends on K (and the ISA) only, whatever the number of rows.
-enum class SumOrder { kFastest, kFixed };
-
 // How a weight of this type reads activations where `wanted` is asked for.
 ActivationType activations_for(ElementType weight, ActivationType wanted);
 
@@ -39,14 +35,13 @@ class LinearWeight {
  public:
   LinearWeight() = default;
   // Keeps `weight` (any decodable type, [N, K]) alive and, for kInt8, a packed copy unless it is in F32.
-  LinearWeight(Executor& executor, Tensor weight, ActivationType activations, SumOrder order = SumOrder::kFastest);
+  LinearWeight(Executor& executor, Tensor weight, ActivationType activations);
 
   int64_t output_size() const { return weight_.shape()[0]; }  // N
   int64_t input_size() const { return weight_.shape()[1]; }   // K
   const Tensor& tensor() const { return weight_; }            // as it lies in the file
   // What really happens: activations_for() its type.
   ActivationType activations() const;
-  SumOrder sum_order() const { return sum_order_; }
   // Bytes that one use at one row must read.
   int64_t traffic_bytes() const;
 
@@ -56,7 +51,6 @@ class LinearWeight {
  private:
   Tensor weight_;
   std::shared_ptr<const Packed> packed_;
-  SumOrder sum_order_ = SumOrder::kFastest;
 };
 
 // The rows [M, K] that several linear layers read, and their int8 or BF16 form, made when the first one asks for it.
@@ -100,14 +94,14 @@ class LinearInput {
 
 // How a product is computed.
 enum class LinearPath {
-  kTiles,      // the packed tiles of kInt8, multiplied as they lie
-  kDots,       // a row of the weight decoded at a time, its dot products with all rows of x
-  kBlockDots,  // some rows of the weight at a time, each sum in one order (SumOrder::kFixed)
-  kGemm,       // panels of the weight decoded, then a GEMM
+  kTiles,  // the packed tiles of kInt8, multiplied as they lie
+  kDots,   // rows of the weight decoded some at a time, dot products of these with all rows of x
+  kGemm,   // panels of the weight decoded, then a GEMM; its sums differ in the last bits with the number of rows
 };
 std::string_view linear_path_name(LinearPath path);  // "tiles"
-// What linear() takes: the fastest by `pelton bench linear`, among those that give what the weight was made for.
-LinearPath linear_path(const LinearWeight& weight, int64_t row_count);
+// What linear() takes: kTiles where the weight has them, else kDots, which by `pelton bench linear` loses to a GEMM
+// nowhere by more than a few per cent and gives the same bits for any number of rows.
+LinearPath linear_path(const LinearWeight& weight);
 
 // y [M, N] = x [M, K] · Wᵀ. Assigns.
 void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y);
@@ -128,11 +122,11 @@ using FinishUnit = FunctionRef<void(size_t product, int64_t unit)>;
 void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProduct> products, FinishUnit finish);
 
 // Of each row of x · Wᵀ the `count` largest, and no more: each thread keeps those of its own columns, and the product
-// as a whole is written nowhere, unless it takes a GEMM. The values of linear(), the choice of largest_of_rows().
+// as a whole is written nowhere. The values of linear(), the choice of largest_of_rows().
 void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weight, int64_t count,
                     LargestRows& largest);
 
-// y [M, F] = silu(x · gateᵀ) · (x · upᵀ), in one region where both products can be cut into columns: the bits of
+// y [M, F] = silu(x · gateᵀ) · (x · upᵀ), in one region: the bits of
 // linear() twice and silu_gate(). `y_input`, where it isn't null, has been set to y, and may be left with its int8
 // form.
 void gated_linear(Executor& executor, LinearInput& x, const LinearWeight& gate, const LinearWeight& up, float* y,

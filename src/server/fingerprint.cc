@@ -52,7 +52,6 @@ std::string fingerprint_of(const ModelBundle& bundle, const EngineOptions& optio
   fingerprint.add(isa_name(active_isa()));
   fingerprint.add(options.activations == ActivationType::kF32 ? "f32" : "int8");
   fingerprint.add(element_type_name(options.kv_type.value_or(default_kv_type(options.activations))));
-  if (options.is_deterministic) fingerprint.add("deterministic");
   fingerprint.add(bundle.name);
   if (bundle.chat_template != nullptr) fingerprint.add(bundle.chat_template->source());
   for (const TokenId token : bundle.end_tokens) fingerprint.add(fmt::format("{}", index_of(token)));

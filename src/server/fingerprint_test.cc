@@ -26,7 +26,6 @@ TEST(Fingerprint, ChangesWithWhatAltersAnswers) {
               bundle.chat_template = ChatTemplate::parse("{{ messages }}", "", "");
             }));
   EXPECT_NE(plain, fingerprint_with([](auto&, auto& options) { options.activations = ActivationType::kF32; }));
-  EXPECT_NE(plain, fingerprint_with([](auto&, auto& options) { options.is_deterministic = true; }));
   EXPECT_NE(plain, fingerprint_with([](auto&, auto& options) { options.kv_type = ElementType::kF32; }));
 }
 

@@ -100,7 +100,7 @@ def test_linear_measures_every_path_that_a_matrix_allows(pelton, model):
     found = pelton.json("bench", "linear", "-m", TINY, "-r", "1,9", "--repeat", 1)["results"]
     assert {row["rows"] for row in found} == {1, 9}
     for row in found:  # F32 weights
-        assert [path["path"] for path in row["paths"]] == ["dots", "block dots", "gemm"]
+        assert [path["path"] for path in row["paths"]] == ["dots", "gemm"]
         assert all(path["activations"] == "f32" and path["gop_per_second"]["median"] > 0 for path in row["paths"])
     shown = pelton("bench", "linear", "-m", model, "-r", 2, "--repeat", 1).stdout
     assert "576 → 1536, q4_1" in shown and "int8" in shown and "tiles" in shown

@@ -2,24 +2,24 @@
 
 namespace pelton {
 
-const DotKernels* dot_kernels_reference();
-const DotKernels* dot_kernels_avx2();
-const DotKernels* dot_kernels_avx512();
-const DotKernels* dot_kernels_neon();
+void dot_block_reference(const DotBlock& block);
+void dot_block_avx2(const DotBlock& block);
+void dot_block_avx512(const DotBlock& block);
+void dot_block_neon(const DotBlock& block);
 
-const DotKernels& dot_kernels(Isa isa) {
+DotFunction dot_kernel(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
     case Isa::kAvx2:
-      return *dot_kernels_avx2();
+      return dot_block_avx2;
     case Isa::kAvx512:
-      return *dot_kernels_avx512();
+      return dot_block_avx512;
 #elif defined(__aarch64__)
     case Isa::kNeon:
-      return *dot_kernels_neon();
+      return dot_block_neon;
 #endif
     default:
-      return *dot_kernels_reference();
+      return dot_block_reference;
   }
 }
 

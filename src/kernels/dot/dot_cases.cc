@@ -37,30 +37,30 @@ OpCase make_case(std::string name, int64_t weights, int64_t rows, int64_t count)
 }  // namespace
 
 void append_dot_cases(std::vector<OpCase>& cases) {
-  for (int64_t count : {1, 7, 16, 33, 64, 577, 1536, 4096}) {
-    for (int64_t rows : {1, 3, 8}) {
-      OpCase result = make_case(fmt::format("dot_rows/M={},K={}", rows, count), 1, rows, count);
-      result.run = [inputs = make_inputs(1, rows, count), count, rows](Isa isa, std::span<float> output) {
-        dot_kernels(isa).dot_rows(inputs->weight.data(), count, {inputs->x.data(), count, rows, output.data(), 1});
-      };
-      cases.push_back(std::move(result));
-    }
-  }
   struct Shape {
     int64_t rows, weights, count;
   };
-  for (const Shape& shape :
-       {Shape{1, 1, 1}, {2, 3, 7}, {5, 4, 16}, {3, 7, 33}, {1, 16, 576}, {33, 16, 577}, {128, 16, 576}}) {
+  for (const Shape& shape : {Shape{1, 1, 1},
+                             {2, 3, 7},
+                             {5, 4, 16},
+                             {3, 7, 33},
+                             {1, 16, 576},
+                             {6, 5, 64},
+                             {7, 4, 15},
+                             {8, 1, 1536},
+                             {33, 16, 577},
+                             {128, 16, 576},
+                             {4, 16, 4096}}) {
     const auto [rows, weights, count] = shape;
     OpCase result = make_case(fmt::format("dot_block/M={},N={},K={}", rows, weights, count), weights, rows, count);
     result.run = [inputs = make_inputs(weights, rows, count), shape](Isa isa, std::span<float> output) {
-      dot_kernels(isa).dot_block({.weight = inputs->weight.data(),
-                                  .weight_count = shape.weights,
-                                  .x = inputs->x.data(),
-                                  .row_count = shape.rows,
-                                  .count = shape.count,
-                                  .y = output.data(),
-                                  .y_stride = shape.weights});
+      dot_kernel(isa)({.weight = inputs->weight.data(),
+                       .weight_count = shape.weights,
+                       .x = inputs->x.data(),
+                       .row_count = shape.rows,
+                       .count = shape.count,
+                       .y = output.data(),
+                       .y_stride = shape.weights});
     };
     cases.push_back(std::move(result));
   }

@@ -2,7 +2,7 @@
 
 namespace pelton {
 
-const DotKernels* dot_kernels_reference();
+void dot_block_reference(const DotBlock& block);
 
 namespace {
 
@@ -21,24 +21,14 @@ float dot(const float* weight, const float* x, int64_t count) {
   return total;
 }
 
-void dot_rows(const float* weight, int64_t count, const DotRows& rows) {
-  for (int64_t row = 0; row < rows.row_count; ++row) {
-    rows.y[row * rows.y_stride] = dot(weight, rows.x + row * rows.x_stride, count);
-  }
-}
+}  // namespace
 
-void dot_block(const DotBlock& block) {
+void dot_block_reference(const DotBlock& block) {
   for (int64_t w = 0; w < block.weight_count; ++w) {
     for (int64_t row = 0; row < block.row_count; ++row) {
       block.y[row * block.y_stride + w] = dot(block.weight + w * block.count, block.x + row * block.count, block.count);
     }
   }
 }
-
-constexpr DotKernels kKernels = {.dot_rows = dot_rows, .dot_block = dot_block};
-
-}  // namespace
-
-const DotKernels* dot_kernels_reference() { return &kKernels; }
 
 }  // namespace pelton
