@@ -42,8 +42,9 @@ class CallDescriber {
     if (std::holds_alternative<LinearCall>(call.kind)) {
       return multiplication_type(model_.weights.at(call.weight).type(), activations_);
     }
-    const bool is_int8_attention = std::holds_alternative<AttentionCall>(call.kind) && kv_type_ == ElementType::kI8;
-    return is_int8_attention ? "int8" : "f32";
+    const bool is_attention =
+        std::holds_alternative<AttentionCall>(call.kind) || std::holds_alternative<PagedAttentionCall>(call.kind);
+    return is_attention && kv_type_ == ElementType::kI8 ? "int8" : "f32";
   }
 
  private:

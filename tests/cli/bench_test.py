@@ -92,6 +92,8 @@ def test_kernels_list_every_call_of_the_model(pelton, rows):
     # What a step runs is the fused list.
     assert {"linear", "add_rms_norm", "query_key_value_write", "paged_attention", "gated_linear", "add", "embedding"} <= kinds
     assert not {"rope", "silu_gate"} & kinds
+    (attention,) = [kernel for kernel in found["kernels"] if kernel["call"].startswith("paged_attention")]
+    assert attention["kernel"].startswith("int8"), "keys and values in 8 bits are multiplied as such"
     assert all(kernel["bound"] in ("memory", "L2", "compute") for kernel in found["kernels"])
     assert sum(kernel["share"] for kernel in found["kernels"]) + found["between_calls_share"] < 1.5
 
