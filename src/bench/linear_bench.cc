@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "base/clock.h"
 #include "base/rng.h"
@@ -22,7 +23,9 @@ struct MatrixKind {
   int64_t input_size;
   ElementType type;
 
-  auto operator<=>(const MatrixKind&) const = default;
+  bool operator<(const MatrixKind& other) const {
+    return std::tie(output_size, input_size, type) < std::tie(other.output_size, other.input_size, other.type);
+  }
   std::string name() const { return fmt::format("{} → {}, {}", input_size, output_size, element_type_name(type)); }
 };
 
