@@ -13,7 +13,7 @@ struct Row {
   ErrorCodeInfo info;
 };
 
-constexpr std::array<Row, 11> kRows = {{
+constexpr std::array<Row, 12> kRows = {{
     {ErrorCode::kUsage, {"usage", 400, "invalid_request_error", 2}},
     {ErrorCode::kInvalidArgument, {"invalid_argument", 400, "invalid_request_error", 1}},
     {ErrorCode::kNotFound, {"not_found", 404, "invalid_request_error", 1}},
@@ -25,6 +25,7 @@ constexpr std::array<Row, 11> kRows = {{
     {ErrorCode::kUnavailable, {"unavailable", 503, "server_error", 1}},
     {ErrorCode::kIo, {"io", 500, "server_error", 1}},
     {ErrorCode::kInternal, {"internal", 500, "server_error", 1}},
+    {ErrorCode::kPermission, {"permission", 403, "permission_error", 1}},
 }};
 
 }  // namespace

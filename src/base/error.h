@@ -20,6 +20,7 @@ enum class ErrorCode {
   kUnavailable,        // the engine is stopping or has stopped
   kIo,                 // the system refused a read or a write
   kInternal,           // a bug that was caught at a boundary
+  kPermission,         // somebody else's "no": a token is missing, or has no right
 };
 
 // What each code means at the edges of the program; the one table of its kind.

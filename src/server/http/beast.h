@@ -1,12 +1,5 @@
-// The one door to Asio and Beast, for the files of server/http only. Both are compiled once, in beast_impl.cc; the
-// macros must stand before every include of them, so nobody includes their headers but through this one.
+// The one door to Asio and Beast, for the files of server/http only. Both are compiled once, in net/.
 #pragma once
-
-#define BOOST_ASIO_SEPARATE_COMPILATION
-#define BOOST_BEAST_SEPARATE_COMPILATION
-#ifdef __SANITIZE_THREAD__
-#define BOOST_ASIO_DISABLE_FENCED_BLOCK  // fences that ThreadSanitizer does not understand; the locks suffice
-#endif
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
