@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "io/hf_folder.h"
+#include "io/hub/cached_model.h"
+#include "io/hub/hub_environment.h"
 #include "model/model.h"
 
 namespace pelton {
@@ -169,6 +171,14 @@ fs::path resolve_model_path(const std::string& model) {
       if (fs::exists(candidate, ignored)) return candidate;
     }
   }
+  if (const std::optional<HubName> name = parse_hub_name(model)) {
+    try {
+      return find_cached_model(HubCache(read_hub_environment().cache), *name);
+    } catch (const Error& error) {
+      if (model.starts_with("hf:") || error.code() != ErrorCode::kNotFound) throw;
+      throw Error(error.code(), fmt::format("no model \"{}\": no such file or folder, and {}", model, error.message()));
+    }
+  }
   const std::vector<std::string> names = cached_model_names(folder);
   throw Error(ErrorCode::kNotFound,
               fmt::format("no model \"{}\": no such file or folder, and {} in {}", model,
@@ -183,6 +193,9 @@ std::shared_ptr<const ModelBundle> load_bundle(const std::string& model) {
   bundle->name = (full_path.has_filename() ? full_path : full_path.parent_path()).filename().string();
   if (!is_folder && bundle->name.ends_with(kGgufExtension))
     bundle->name.resize(bundle->name.size() - kGgufExtension.size());
+  if (const auto repository = repository_of_snapshot_path(full_path); repository && is_folder) {
+    bundle->name = *repository;  // the folder is called by its commit
+  }
   try {
     is_folder ? load_hugging_face(bundle->path, *bundle) : load_gguf(bundle->path, *bundle);
   } catch (const Error& error) {

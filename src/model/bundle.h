@@ -37,8 +37,9 @@ struct ModelBundle {
 };
 
 // `model` is a path to a GGUF file or a Hugging Face folder, or the name of one in the cache's `models/` folder
-// (without the extension). Errors: kNotFound (says where it looked and which names there are), kCorruptFile,
-// kUnsupported.
+// (without the extension), or a hub's name (io/hub/hub_name.h) that is in huggingface_hub's cache: never a download.
+// Errors: kNotFound (says where it looked and which names there are), kInvalidArgument (a hub's name that is none, or
+// stands for several models), kCorruptFile, kUnsupported.
 std::filesystem::path resolve_model_path(const std::string& model);
 std::shared_ptr<const ModelBundle> load_bundle(const std::string& model);
 

@@ -1,0 +1,131 @@
+#include "io/hub/cached_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "io/hub/glob.h"
+
+namespace pelton {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kGguf = ".gguf";
+constexpr size_t kNamesShownMax = 20;
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& letter : result) letter = static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
+  return result;
+}
+
+std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+// A part of a vision model that is no model of its own.
+bool is_projector(std::string_view path) { return file_name(path).starts_with("mmproj"); }
+
+bool is_bare_word(std::string_view glob) {
+  return !glob.empty() && std::all_of(glob.begin(), glob.end(), [](char letter) {
+    return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') || (letter >= '0' && letter <= '9') ||
+           letter == '_' || letter == '-';
+  });
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  const size_t count = std::min(names.size(), kNamesShownMax);
+  std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<ptrdiff_t>(count), ", "));
+  if (names.size() > count) text += fmt::format(", … ({} in all)", names.size());
+  return text;
+}
+
+std::string pull_command(const HubName& name) { return fmt::format("`pelton pull {}`", to_string(name)); }
+
+const CachedRevision& find_revision(const CachedRepository& repository, const std::string& commit) {
+  const auto found = std::find_if(repository.revisions.begin(), repository.revisions.end(),
+                                  [&](const CachedRevision& revision) { return revision.commit == commit; });
+  if (found == repository.revisions.end()) {
+    throw Error(ErrorCode::kNotFound, fmt::format("{} has just gone from the cache", repository.name));
+  }
+  return *found;
+}
+
+[[noreturn]] void fail_not_cached(const HubCache& cache, const HubName& name) {
+  std::vector<std::string> refs;
+  if (const auto repository = cache.find(name)) {
+    for (const CachedRevision& revision : repository->revisions) {
+      refs.insert(refs.end(), revision.refs.begin(), revision.refs.end());
+      if (revision.refs.empty()) refs.push_back(revision.commit);
+    }
+  }
+  const std::string others = refs.empty() ? "" : fmt::format(" (it has revision {})", listed(refs));
+  throw Error(ErrorCode::kNotFound, fmt::format("{} is not in the cache {}{}; {} fetches it", to_string(name),
+                                                cache.folder().string(), others, pull_command(name)));
+}
+
+}  // namespace
+
+std::optional<int> gguf_part_number(std::string_view path) {
+  constexpr std::string_view kFiveDigits = "[0-9][0-9][0-9][0-9][0-9]";
+  constexpr size_t kSuffixBytes = std::string_view("00001-of-00002.gguf").size();
+  if (!glob_matches(fmt::format("*-{0}-of-{0}.gguf", kFiveDigits), path)) return std::nullopt;
+  int number = 0;
+  for (const char digit : path.substr(path.size() - kSuffixBytes, 5)) number = number * 10 + (digit - '0');
+  return number;
+}
+
+std::vector<std::string> matching_paths(std::string_view glob, const std::vector<std::string>& paths) {
+  std::vector<std::string> matches;
+  for (const std::string& path : paths) {
+    if (glob_matches(glob, path)) matches.push_back(path);
+  }
+  if (!matches.empty() || !is_bare_word(glob)) return matches;
+  const std::string pattern = fmt::format("*{}*{}", lower(glob), kGguf);
+  for (const std::string& path : paths) {
+    if (glob_matches(pattern, lower(path))) matches.push_back(path);
+  }
+  return matches;
+}
+
+fs::path find_cached_model(const HubCache& cache, const HubName& name) {
+  if (name.kind == HubKind::kDataset) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("{} is a data set, not a model", to_string(name)));
+  }
+  const std::optional<std::string> commit = cache.find_commit(name);
+  const auto repository = commit ? cache.find(name) : std::nullopt;
+  if (!repository) fail_not_cached(cache, name);
+  const CachedRevision& revision = find_revision(*repository, *commit);
+  std::vector<std::string> paths;
+  for (const CachedFile& file : revision.files) {
+    if (file.size_bytes) paths.push_back(file.path);
+  }
+  const auto has = [&](const char* glob) { return !matching_paths(glob, paths).empty(); };
+  const fs::path snapshot = cache.snapshot_folder(name, *commit);
+  const bool is_folder = std::find(paths.begin(), paths.end(), "config.json") != paths.end() && has("*.safetensors");
+  if (name.glob.empty() && is_folder) return snapshot;
+
+  std::vector<std::string> models;
+  for (const std::string& path : matching_paths(name.glob.empty() ? "*.gguf" : name.glob, paths)) {
+    const bool is_wanted = !name.glob.empty() || !is_projector(path);
+    if (path.ends_with(kGguf) && is_wanted && gguf_part_number(path).value_or(1) == 1) models.push_back(path);
+  }
+  if (models.size() == 1) return snapshot / models.front();
+  if (models.size() > 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{} has several models in the cache; choose one, as in hf:{}:{}. "
+                            "There are: {}",
+                            to_string(name), name.repository, file_name(models.front()), listed(models)));
+  }
+  if (!name.glob.empty()) {
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("the cache has no GGUF file of {} that matches {} (it has {}); {} fetches it",
+                            name.repository, name.glob, paths.empty() ? "nothing" : listed(paths), pull_command(name)));
+  }
+  throw Error(
+      ErrorCode::kNotFound,
+      fmt::format("what the cache has of {} is no model that can be loaded: neither config.json with safetensors "
+                  "nor a GGUF file (it has {}); {} fetches what is missing",
+                  name.repository, paths.empty() ? "nothing" : listed(paths), pull_command(name)));
+}
+
+}  // namespace pelton
