@@ -21,6 +21,9 @@ namespace pelton::cli {
 std::function<int()> add_run(CLI::App& app);
 std::function<int()> add_chat(CLI::App& app);
 std::function<int()> add_serve(CLI::App& app);
+std::function<int()> add_pull(CLI::App& app);
+std::function<int()> add_list(CLI::App& app);
+std::function<int()> add_rm(CLI::App& app);
 std::function<int()> add_inspect(CLI::App& app);
 std::function<int()> add_verify(CLI::App& app);
 std::function<int()> add_bench(CLI::App& app);
@@ -32,6 +35,9 @@ constexpr Command kCommands[] = {
     {"run", "Answer one prompt", add_run},
     {"chat", "Talk with a model in the terminal", add_chat},
     {"serve", "Answer OpenAI's HTTP API", add_serve},
+    {"pull", "Fetch a model or a data set from a hub", add_pull},
+    {"list", "Show which models and data sets are there", add_list},
+    {"rm", "Remove models and data sets", add_rm},
     {"inspect", "Show what a model file holds", add_inspect},
     {"verify", "Prove that a model computes what a reference says", add_verify},
     {"bench", "Measure this machine, and models on it", add_bench},
@@ -40,6 +46,7 @@ constexpr Command kCommands[] = {
 
 constexpr const char* kExamples =
     "Examples:\n"
+    "  pelton pull hf:HuggingFaceTB/SmolLM2-135M-Instruct\n"
     "  pelton run -m smollm2-135m-instruct-q4_1 \"Why is the sky blue?\"\n"
     "  pelton chat -m model.gguf\n"
     "  pelton serve -m model.gguf --port 8080\n"

@@ -43,7 +43,9 @@ void ModelOptions::add_to(CLI::App& app) {
 
 void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activations) {
   activations_ = default_activations == ActivationType::kF32 ? "f32" : "int8";
-  app.add_option("-m,--model", model_, "A GGUF file, a Hugging Face folder, or the short name of a model in the cache")
+  app.add_option("-m,--model", model_,
+                 "A GGUF file, a Hugging Face folder, the short name of a model in the cache, or hf:ORG/NAME[:FILE] "
+                 "that was pulled")
       ->required()
       ->type_name("MODEL")
       ->group(kGroup);
