@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 
 import pytest
+from fake_hub import Hub
 
 ROOT = pathlib.Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -41,8 +42,10 @@ class Pelton:
             "HOME": str(folder),
             "LC_ALL": "C.UTF-8",
         }
-        for name in ("NO_COLOR", "PELTON_ISA", "EDITRC"):
-            self.environment.pop(name, None)
+        for name in list(self.environment):
+            is_of_hub = name.startswith(("HF_", "HUGGING", "TRANSFORMERS_")) or name.lower().endswith("_proxy")
+            if is_of_hub or name in ("NO_COLOR", "PELTON_ISA", "EDITRC", "XDG_CACHE_HOME", "SSL_CERT_FILE"):
+                del self.environment[name]
 
     def __call__(self, *arguments, input=None, env=None) -> subprocess.CompletedProcess:
         """`input`: text for a pipe; None: standard input is empty."""
@@ -70,6 +73,15 @@ def pelton(tmp_path) -> Pelton:
     if program is None:
         pytest.skip("no program: set PELTON_PROGRAM, or `make build`")
     return Pelton(program, tmp_path)
+
+
+@pytest.fixture
+def hub(pelton):
+    """A hub of its own, which the program takes for the real one."""
+    hub = Hub()
+    pelton.environment["HF_ENDPOINT"] = hub.endpoint
+    yield hub
+    hub.stop()
 
 
 @pytest.fixture(scope="session")
