@@ -28,7 +28,8 @@ constexpr const char* kNotes =
     "\n"
     "Examples:\n"
     "  pelton list\n"
-    "  pelton list --json | jq '.entries[] | [.name, .bytes]'\n";
+    "  pelton list --json | jq '.entries[] | [.name, .bytes]'\n"
+    "  pelton list --json | jq -r '.entries[].name'\n";
 
 constexpr size_t kCellBytesMax = 100;
 
