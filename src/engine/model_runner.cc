@@ -75,6 +75,7 @@ std::unique_ptr<StepRunner> make_model_runner(std::shared_ptr<const Model> model
                                                       .kv_type = kv_type,
                                                       .page_count = page_count,
                                                       .row_count_max = options.step_token_count_max,
+                                                      .context_length = context_length,
                                                       .is_deterministic = options.is_deterministic},
                                        context_length);
 }

@@ -11,11 +11,13 @@ namespace pelton {
 
 // One line an architecture; each lives in arch/NAME.cc.
 extern const Architecture kLlama;
+extern const Architecture kMistral;
 
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
     &kLlama,
+    &kMistral,
 };
 
 const Architecture& find(std::string_view wanted, std::string_view kind,

@@ -85,6 +85,34 @@ float yarn_attention_factor(const RopeScaling& scaling) {
   return static_cast<float>(yarn_magnitude(factor_of(scaling), 1));
 }
 
+// Grows with what the longer contexts ask of the softmax.
+float longrope_attention_factor(const RopeScaling& scaling) {
+  if (scaling.attention_factor) return static_cast<float>(*scaling.attention_factor);
+  const double factor = scaling.factor.value_or(1);
+  if (factor <= 1) return 1;
+  return static_cast<float>(
+      std::sqrt(1 + std::log(factor) / std::log(static_cast<double>(scaling.original_context_length))));
+}
+
+std::vector<double> divided(const std::vector<double>& frequencies, const std::vector<double>& divisors) {
+  if (divisors.size() != frequencies.size()) {
+    throw Error(ErrorCode::kCorruptFile, fmt::format("RoPE scaling \"longrope\": {} factors for {} pairs of dimensions",
+                                                     divisors.size(), frequencies.size()));
+  }
+  std::vector<double> quotients;
+  for (size_t i = 0; i < frequencies.size(); ++i) quotients.push_back(frequencies[i] / divisors[i]);
+  return quotients;
+}
+
+void check_frequencies(const std::vector<double>& frequencies, std::string_view type) {
+  for (const double frequency : frequencies) {
+    if (!(frequency > 0 && std::isfinite(frequency))) {
+      throw Error(ErrorCode::kCorruptFile,
+                  fmt::format("RoPE scaling \"{}\": the parameters give a frequency of {}", type, frequency));
+    }
+  }
+}
+
 }  // namespace
 
 RopeParameters rope_parameters(const RopeScaling& scaling) {
@@ -97,17 +125,19 @@ RopeParameters rope_parameters(const RopeScaling& scaling) {
   } else if (scaling.type == "yarn") {
     stretch_yarn(scaling, frequencies);
     parameters.magnitude = yarn_attention_factor(scaling);
+  } else if (scaling.type == "longrope") {
+    const std::vector<double> long_frequencies = divided(frequencies, scaling.long_divisors);
+    check_frequencies(long_frequencies, scaling.type);
+    parameters.long_inverse_frequencies.assign(long_frequencies.begin(), long_frequencies.end());
+    parameters.short_length = scaling.original_context_length;
+    parameters.magnitude = longrope_attention_factor(scaling);
+    frequencies = divided(frequencies, scaling.short_divisors);
   } else if (scaling.type != "default") {
-    throw Error(
-        ErrorCode::kUnsupported,
-        fmt::format("RoPE scaling \"{}\" is not supported; supported: default, linear, llama3, yarn", scaling.type));
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("RoPE scaling \"{}\" is not supported; supported: default, linear, llama3, longrope, yarn",
+                            scaling.type));
   }
-  for (const double frequency : frequencies) {
-    if (!(frequency > 0 && std::isfinite(frequency))) {
-      throw Error(ErrorCode::kCorruptFile,
-                  fmt::format("RoPE scaling \"{}\": the parameters give a frequency of {}", scaling.type, frequency));
-    }
-  }
+  check_frequencies(frequencies, scaling.type);
   parameters.inverse_frequencies.assign(frequencies.begin(), frequencies.end());
   return parameters;
 }

@@ -65,6 +65,11 @@ class Tensor {
   int64_t size_bytes() const { return bytes_of(type_, shape_.element_count()); }
   int64_t row_bytes() const { return bytes_of(type_, shape_.innermost()); }
   const std::byte* row(int64_t index) const { return data_ + index * row_bytes(); }
+  // A view of some rows of a matrix; shares the bytes.
+  Tensor rows(int64_t first, int64_t count) const {
+    CHECK(shape_.rank() == 2 && first >= 0 && count >= 0 && first + count <= shape_[0]);
+    return Tensor(type_, {count, shape_[1]}, row(first), owner_);
+  }
 
   // The type must be F32.
   const float* floats() const {
