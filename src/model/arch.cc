@@ -12,12 +12,16 @@ namespace pelton {
 // One line an architecture; each lives in arch/NAME.cc.
 extern const Architecture kLlama;
 extern const Architecture kMistral;
+extern const Architecture kQwen2;
+extern const Architecture kQwen3;
 
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
     &kLlama,
     &kMistral,
+    &kQwen2,
+    &kQwen3,
 };
 
 const Architecture& find(std::string_view wanted, std::string_view kind,
