@@ -10,6 +10,9 @@
 namespace pelton {
 
 // One line an architecture; each lives in arch/NAME.cc.
+extern const Architecture kGemma;
+extern const Architecture kGemma2;
+extern const Architecture kGemma3;
 extern const Architecture kLlama;
 extern const Architecture kMistral;
 extern const Architecture kQwen2;
@@ -18,10 +21,7 @@ extern const Architecture kQwen3;
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
-    &kLlama,
-    &kMistral,
-    &kQwen2,
-    &kQwen3,
+    &kLlama, &kMistral, &kQwen2, &kQwen3, &kGemma, &kGemma2, &kGemma3,
 };
 
 const Architecture& find(std::string_view wanted, std::string_view kind,
