@@ -15,13 +15,14 @@ extern const Architecture kGemma2;
 extern const Architecture kGemma3;
 extern const Architecture kLlama;
 extern const Architecture kMistral;
+extern const Architecture kOlmo2;
 extern const Architecture kQwen2;
 extern const Architecture kQwen3;
 
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
-    &kLlama, &kMistral, &kQwen2, &kQwen3, &kGemma, &kGemma2, &kGemma3,
+    &kLlama, &kMistral, &kQwen2, &kQwen3, &kGemma, &kGemma2, &kGemma3, &kOlmo2,
 };
 
 const Architecture& find(std::string_view wanted, std::string_view kind,
