@@ -16,13 +16,14 @@ extern const Architecture kGemma3;
 extern const Architecture kLlama;
 extern const Architecture kMistral;
 extern const Architecture kOlmo2;
+extern const Architecture kPhi3;
 extern const Architecture kQwen2;
 extern const Architecture kQwen3;
 
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
-    &kLlama, &kMistral, &kQwen2, &kQwen3, &kGemma, &kGemma2, &kGemma3, &kOlmo2,
+    &kLlama, &kMistral, &kQwen2, &kQwen3, &kGemma, &kGemma2, &kGemma3, &kOlmo2, &kPhi3,
 };
 
 const Architecture& find(std::string_view wanted, std::string_view kind,
