@@ -13,6 +13,7 @@ namespace pelton {
 extern const Architecture kGemma;
 extern const Architecture kGemma2;
 extern const Architecture kGemma3;
+extern const Architecture kGpt2;
 extern const Architecture kLlama;
 extern const Architecture kMistral;
 extern const Architecture kOlmo2;
@@ -23,7 +24,7 @@ extern const Architecture kQwen3;
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
-    &kLlama, &kMistral, &kQwen2, &kQwen3, &kGemma, &kGemma2, &kGemma3, &kOlmo2, &kPhi3,
+    &kLlama, &kMistral, &kQwen2, &kQwen3, &kGemma, &kGemma2, &kGemma3, &kOlmo2, &kPhi3, &kGpt2,
 };
 
 const Architecture& find(std::string_view wanted, std::string_view kind,

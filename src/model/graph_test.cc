@@ -80,6 +80,19 @@ TEST(Graph, NamesOfFiles) {
   EXPECT_FALSE(folder.at("layers.1.attention.value").has_head_rows);
 }
 
+TEST(Graph, WeightsThatShareATensorLieInItOneAfterTheOther) {
+  const Architecture& phi3 = architecture_from_hugging_face("phi3");
+  const WeightPlaces fused = weight_places(phi3.lower(tiny_spec(false)), phi3.weight_names, WeightNaming::kHuggingFace);
+  EXPECT_EQ(fused.at("layers.0.attention.query").first_row, 0);
+  EXPECT_EQ(fused.at("layers.0.attention.key").first_row, 12);
+  EXPECT_EQ(fused.at("layers.0.attention.value").first_row, 16);
+  EXPECT_EQ(fused.at("layers.0.attention.value").tensor_shape, (Shape{20, 12}));
+  const Architecture& gpt2 = architecture_from_hugging_face("gpt2");
+  const WeightPlaces turned = weight_places(gpt2.lower(tiny_spec(true)), gpt2.weight_names, WeightNaming::kHuggingFace);
+  EXPECT_EQ(turned.at("layers.0.attention.value").tensor_shape, (Shape{12, 20}));
+  EXPECT_EQ(turned.at("layers.0.attention.value.bias").tensor_shape, Shape{20});
+}
+
 TEST(Graph, AFactorOfOneAndNoCapAddNoCall) {
   GraphBuilder graph;
   const ValueId x = graph.embedding("embedding", 10, 8);
