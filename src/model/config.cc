@@ -14,6 +14,8 @@ namespace {
 
 // No published model comes near; a file that says more is corrupt, and nothing is allocated by it.
 constexpr int64_t kSizeMax = int64_t{1} << 24;
+// What the attention's kernels have room for (kernels/attention/attention.h).
+constexpr int64_t kHeadWidthMax = 1024;
 
 std::vector<double> numbers_of(const JsonReader& reader, std::string_view key) {
   const json::array* array = reader.array(key);
@@ -383,7 +385,9 @@ void check_spec(const ModelSpec& spec, std::string_view source) {
     fail(fmt::format("{} query heads cannot share {} key/value heads", spec.query_head_count,
                      spec.key_value_head_count));
   }
-  if (spec.head_width < 1) fail(fmt::format("a head width of {}", spec.head_width));
+  if (spec.head_width < 1 || spec.head_width > kHeadWidthMax) {
+    fail(fmt::format("a head width of {}; expected 1 to {}", spec.head_width, kHeadWidthMax));
+  }
   if (spec.layer_count > 4096) fail(fmt::format("{} layers", spec.layer_count));
   if (spec.query_head_count * spec.head_width > kSizeMax) {
     fail(fmt::format("{} heads of width {}", spec.query_head_count, spec.head_width));

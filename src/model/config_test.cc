@@ -45,6 +45,7 @@ TEST(HuggingFaceConfig, ReadsBothSpellingsOfRope) {
 TEST(HuggingFaceConfig, RefusesWhatCannotBe) {
   EXPECT_THAT(error_of(R"(, "head_dim": 15)"), testing::HasSubstr("head width of 15"));
   EXPECT_THAT(error_of(R"(, "head_dim": "wide")"), testing::HasSubstr("head_dim"));
+  EXPECT_THAT(error_of(R"(, "head_dim": 1026)"), testing::HasSubstr("head width of 1026; expected 1 to 1024"));
   EXPECT_THAT(error_of(R"(, "head_dim": 100000000000)"), testing::HasSubstr("head_dim"));
   EXPECT_THAT(error_of(R"(, "rope_scaling": {"type": "magic"})"), testing::HasSubstr("magic"));
   EXPECT_THAT(error_of(R"(, "rope_scaling": {"type": "linear", "factor": 0})"), testing::HasSubstr("factor"));

@@ -161,6 +161,15 @@ TEST(GgufSpec, GemmaThreeHasFiveLocalLayersInSix) {
   EXPECT_FLOAT_EQ(spec.embedding_scale, std::sqrt(32.0f));
 }
 
+TEST(GgufSpec, LocalLayersRotateWhatTheOthersDo) {
+  const ModelSpec spec = spec_of("gemma3", [](GgufTestWriter& writer) {
+    writer.u32("gemma3.attention.key_length", 7)
+        .u32("gemma3.attention.value_length", 7)
+        .u32("gemma3.rope.dimension_count", 6);
+  });
+  EXPECT_EQ(spec.local_rope->inverse_frequencies.size(), 3u);
+}
+
 TEST(GgufSpec, APatternOfWindowsGoesBeforeTheFamilysRule) {
   const auto with = [](const std::function<void(GgufTestWriter & writer)>& write_pattern) {
     return spec_of("gemma3", [&](GgufTestWriter& writer) {

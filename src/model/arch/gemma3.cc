@@ -44,7 +44,7 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   spec.logit_cap = reader.positive("final_logit_softcapping");
   reader.read_window(spec, [](int64_t layer) { return (layer + 1) % 6 != 0; });
   RopeScaling local;
-  local.rotated_width = spec.head_width;
+  local.rotated_width = 2 * static_cast<int64_t>(spec.rope.inverse_frequencies.size());
   local.theta = reader.positive("rope.freq_base_swa").value_or(10000);
   spec.local_rope = rope_parameters(local);
   return completed(std::move(spec));
