@@ -80,6 +80,7 @@ ModelSpec HuggingFaceConfig::common_spec(std::string_view architecture) const tr
   spec.rope = rope_parameters(scaling);
   spec.rope.pairing = RopePairing::kHalves;
   spec.rope_scaling = scaling_name(scaling);
+  spec.rope_source = scaling;
   return spec;
 } catch (const Error& error) {
   // A value of a wrong type is an argument's fault in a request, and the file's here.
@@ -183,6 +184,7 @@ RopeParameters GgufConfig::rope(ModelSpec& spec) const {
   if (!file_.string(full_key("rope.scaling.type")) && scaling.factor.value_or(1) != 1) scaling.type = "linear";
   RopeParameters parameters = rope_parameters(scaling);
   spec.rope_scaling = scaling_name(scaling);
+  spec.rope_source = scaling;
   for (const std::string_view key : {"rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor"}) {
     const double factor = number(key).value_or(1);
     if (!(factor > 0))

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "model/rope_scaling.h"
 #include "ops/rope.h"
 #include "text/token_id.h"
 
@@ -26,9 +27,12 @@ struct ModelSpec {
   bool has_tied_output = false;  // the output matrix is the embedding table
   RopeParameters rope;
   std::string rope_scaling;  // "none", "linear", "yarn", "llama3": for people
+  RopeScaling rope_source;   // what `rope` was computed from, to write it into other files
 
   int64_t query_width() const { return query_head_count * head_width; }
   int64_t key_value_width() const { return key_value_head_count * head_width; }
+
+  friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
 };
 
 }  // namespace pelton

@@ -17,6 +17,8 @@ struct RopeParameters {
   std::vector<float> inverse_frequencies;  // [R/2], radians per position; R = rotated dimensions, R <= head width
   float magnitude = 1.0f;                  // YaRN's attention factor, on cos and sin alike
   RopePairing pairing = RopePairing::kHalves;
+
+  friend bool operator==(const RopeParameters&, const RopeParameters&) = default;
 };
 
 // The cosines and sines of a step's rows: prepared once, read by every layer, head, query and key (a model whose layers

@@ -51,6 +51,12 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   return spec;
 }
 
+void add_hugging_face_config(const ModelSpec&, json::object& config) {
+  config["hidden_act"] = "silu";
+  config["attention_bias"] = false;
+  config["mlp_bias"] = false;
+}
+
 Graph lower(const ModelSpec& spec) {
   GraphBuilder graph;
   const AttentionShape attention = attention_shape(spec);
@@ -90,6 +96,8 @@ extern const Architecture kLlama = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
+    .hugging_face_class = "LlamaForCausalLM",
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton
