@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "io/gguf.h"
+#include "io/gguf_metadata.h"
 #include "model/graph.h"
 #include "model/spec.h"
 
@@ -41,6 +42,13 @@ struct Architecture {
   ModelSpec (*spec_from_hugging_face)(const json::object& config);
   ModelSpec (*spec_from_gguf)(const GgufFile& file);  // null where there is no name
   Graph (*lower)(const ModelSpec& spec);
+
+  // For files that are written (model/config_writer.h).
+  bool interleaves_heads_in_gguf = false;    // WeightForm::kHeadRows: rotated pairs are neighbours there
+  std::string_view hugging_face_class = {};  // config.json's `architectures`: "LlamaForCausalLM"
+  // What the family has beside the numbers that all share: keys under its GGUF name, fields of config.json. Null: none.
+  void (*add_gguf_config)(const ModelSpec& spec, GgufMetadata& metadata) = nullptr;
+  void (*add_hugging_face_config)(const ModelSpec& spec, json::object& config) = nullptr;
 };
 
 std::span<const Architecture* const> architectures();

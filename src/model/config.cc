@@ -121,6 +121,7 @@ RopeParameters HuggingFaceConfig::read_rope(ModelSpec& spec, const Family& famil
     scaling.factor = static_cast<double>(spec.context_length) / static_cast<double>(scaling.original_context_length);
   }
   spec.rope_scaling = scaling_name(scaling);
+  spec.rope_source = scaling;
 
   const auto local_theta = reader_.number("rope_local_base_freq", 1, 1e12);
   if (local != nullptr) {
@@ -284,6 +285,7 @@ RopeParameters GgufConfig::rope(ModelSpec& spec) const {
   }
   RopeParameters parameters = rope_parameters(scaling);
   spec.rope_scaling = scaling_name(scaling);
+  spec.rope_source = scaling;
   for (const std::string_view key : {"rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor"}) {
     const double factor = number(key).value_or(1);
     if (!(factor > 0))

@@ -142,4 +142,78 @@ RopeParameters rope_parameters(const RopeScaling& scaling) {
   return parameters;
 }
 
+namespace {
+
+bool gives(const RopeScaling& scaling, std::span<const float> frequencies) {
+  const RopeParameters got = rope_parameters(scaling);
+  return std::equal(frequencies.begin(), frequencies.end(), got.inverse_frequencies.begin(),
+                    got.inverse_frequencies.end(),
+                    [](float a, float b) { return std::abs(a - b) <= 1e-5 * std::abs(b); });
+}
+
+// What stretch_llama3() calls `kept`, of one frequency.
+struct KeptShare {
+  double frequency;
+  double kept;  // 0: stretched, 1: left as it is
+};
+
+RopeScaling llama3_with(RopeScaling scaling, double low_factor, double high_factor, double original_context) {
+  scaling.low_frequency_factor = low_factor;
+  scaling.high_frequency_factor = high_factor;
+  scaling.original_context_length = std::max<int64_t>(std::llround(original_context), 1);
+  return scaling;
+}
+
+}  // namespace
+
+std::optional<RopeScaling> fit_llama3(const RopeScaling& plain, std::span<const float> frequencies) {
+  const std::vector<double> unstretched = plain_frequencies(plain);
+  if (unstretched.size() != frequencies.size() || frequencies.empty()) return std::nullopt;
+  RopeScaling scaling = plain;
+  scaling.type = "llama3";
+  scaling.factor = 1;
+  for (size_t i = 0; i < frequencies.size(); ++i) {
+    scaling.factor = std::max(*scaling.factor, unstretched[i] / static_cast<double>(frequencies[i]));
+  }
+  // A table is of float32: 7.9999998 was 8.
+  const double rounded = std::round(*scaling.factor * 1024) / 1024;
+  if (std::abs(*scaling.factor - rounded) < 1e-5 * rounded) scaling.factor = rounded;
+  if (*scaling.factor <= 1) return std::nullopt;
+
+  std::vector<KeptShare> blended;
+  double lowest_kept = INFINITY;
+  for (size_t i = 0; i < frequencies.size(); ++i) {
+    const double share = static_cast<double>(frequencies[i]) / unstretched[i];  // 1 / factor .. 1
+    const double kept = (share - 1 / *scaling.factor) / (1 - 1 / *scaling.factor);
+    if (kept > 1 - 1e-5) {
+      lowest_kept = std::min(lowest_kept, unstretched[i]);
+    } else if (kept > 1e-5) {
+      blended.push_back({unstretched[i], kept});
+    }
+  }
+
+  std::vector<RopeScaling> candidates;
+  if (blended.empty()) {
+    candidates.push_back(llama3_with(scaling, 1, 4, std::ceil(4 * kTwoPi / lowest_kept)));
+  } else {
+    // With the usual factors of 1 and 4, kept = (turns − 1) / 3.
+    const KeptShare& sharpest = blended.back();
+    candidates.push_back(llama3_with(scaling, 1, 4, (3 * sharpest.kept + 1) * kTwoPi / sharpest.frequency));
+  }
+  if (blended.size() >= 2) {
+    // kept = slope · frequency + intercept. A low factor of 1 is as good as any: another one with another context gives
+    // the same frequencies.
+    const KeptShare& a = blended.front();
+    const KeptShare& b = blended.back();
+    const double slope = (a.kept - b.kept) / (a.frequency - b.frequency);
+    const double intercept = a.kept - slope * a.frequency;
+    const double high = 1 - 1 / intercept;
+    if (intercept < 0) candidates.push_back(llama3_with(scaling, 1, high, slope * kTwoPi * (high - 1)));
+  }
+  for (const RopeScaling& candidate : candidates) {
+    if (gives(candidate, frequencies)) return candidate;
+  }
+  return std::nullopt;
+}
+
 }  // namespace pelton

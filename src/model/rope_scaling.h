@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,10 +32,16 @@ struct RopeScaling {
   // context length and of longer ones.
   std::vector<double> short_divisors;
   std::vector<double> long_divisors;
+
+  friend bool operator==(const RopeScaling&, const RopeScaling&) = default;
 };
 
 // Frequencies and magnitude; the pairing is left at its default. Errors: kUnsupported (an unknown type,
 // by name), kCorruptFile (parameters that give no frequency).
 RopeParameters rope_parameters(const RopeScaling& scaling);
+
+// GGUF files hold llama3's stretch as a table, of which its parameters are read back: "llama3" parameters that give
+// `frequencies` up to 1e-5 of each, where `plain` gives those that were stretched; std::nullopt: there are none.
+std::optional<RopeScaling> fit_llama3(const RopeScaling& plain, std::span<const float> frequencies);
 
 }  // namespace pelton

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "model/rope_scaling.h"
 #include "ops/rope.h"
 #include "text/token_id.h"
 
@@ -45,11 +46,14 @@ struct ModelSpec {
   std::optional<RopeParameters> local_rope;  // of local layers; none: as the others
   std::vector<bool> unrotated_layers;        // by layer; empty: all are rotated
   std::string rope_scaling;                  // "none", "linear", "yarn", "llama3", "longrope": for people
+  RopeScaling rope_source;                   // what `rope` was computed from, to write it into other files
 
   int64_t query_width() const { return query_head_count * head_width; }
   int64_t key_value_width() const { return key_value_head_count * head_width; }
   bool is_local(int64_t layer) const { return is_listed(local_layers, layer); }
   bool is_rotated(int64_t layer) const { return !is_listed(unrotated_layers, layer); }
+
+  friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
 
  private:
   static bool is_listed(const std::vector<bool>& layers, int64_t layer) {

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "model/differentiable.h"
+#include "model/row_order.h"
 #include "ops/cross_entropy.h"
 
 namespace pelton {
@@ -210,15 +211,13 @@ GreedyComparison compare_greedy(Decoder& decoder, const Reference& reference, do
   return result;
 }
 
-// Rows of each head in the order of llama.cpp's files → Hugging Face's: (2i, 2i + 1) becomes (i, i + K/2).
+// Rows of each head in the order of llama.cpp's files → Hugging Face's.
 std::vector<float> deinterleave_rows(std::span<const float> values, const Shape& shape, int64_t head_width) {
   std::vector<float> result(values.size());
-  const int64_t columns = shape.rank() == 1 ? 1 : shape[1];
+  const int64_t columns = shape.element_count() / shape[0];
   for (int64_t row = 0; row < shape[0]; ++row) {
-    const int64_t head = row / head_width;
-    const int64_t i = row % head_width;
-    const int64_t target = head * head_width + i / 2 + (i % 2) * (head_width / 2);
-    std::copy_n(values.begin() + row * columns, columns, result.begin() + target * columns);
+    std::copy_n(values.begin() + source_row(RowOrder::kDeinterleave, row, head_width) * columns, columns,
+                result.begin() + row * columns);
   }
   return result;
 }

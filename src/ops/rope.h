@@ -24,6 +24,8 @@ struct RopeParameters {
 
   // What all rows of sequences of up to `length` tokens are rotated by: one of the two, without the other.
   RopeParameters for_length(int64_t length) const;
+
+  friend bool operator==(const RopeParameters&, const RopeParameters&) = default;
 };
 
 // The cosines and sines of a step's rows: prepared once, read by every layer, head, query and key (a model whose layers

@@ -59,6 +59,8 @@ class Tensor {
   static Tensor f32(Shape shape) { return Tensor(ElementType::kF32, shape); }
 
   bool is_empty() const { return data_ == nullptr; }
+  // True for memory that the Tensor allocated itself, false for views of somebody's bytes.
+  bool is_heap() const { return is_heap_; }
   ElementType type() const { return type_; }
   const Shape& shape() const { return shape_; }
   const std::byte* data() const { return data_; }

@@ -61,6 +61,7 @@ extern const Architecture kGemma = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
+    .hugging_face_class = "GemmaForCausalLM",
 };
 
 }  // namespace pelton

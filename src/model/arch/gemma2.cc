@@ -62,6 +62,7 @@ extern const Architecture kGemma2 = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
+    .hugging_face_class = "Gemma2ForCausalLM",
 };
 
 }  // namespace pelton

@@ -65,6 +65,7 @@ extern const Architecture kGemma3 = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
+    .hugging_face_class = "Gemma3ForCausalLM",
 };
 
 }  // namespace pelton

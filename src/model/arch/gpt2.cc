@@ -102,6 +102,7 @@ extern const Architecture kGpt2 = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
+    .hugging_face_class = "GPT2LMHeadModel",
 };
 
 }  // namespace pelton

@@ -48,6 +48,8 @@ extern const Architecture kGranite = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
+    .interleaves_heads_in_gguf = true,
+    .hugging_face_class = "GraniteForCausalLM",
 };
 
 }  // namespace pelton

@@ -31,6 +31,12 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   return spec;
 }
 
+void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
+  config["hidden_act"] = "silu";
+  config["attention_bias"] = spec.has_query_key_value_bias;
+  config["mlp_bias"] = spec.has_feed_forward_bias;
+}
+
 Graph lower(const ModelSpec& spec) { return lower_gated_decoder(spec, {}); }
 
 }  // namespace
@@ -43,6 +49,9 @@ extern const Architecture kLlama = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
+    .interleaves_heads_in_gguf = true,
+    .hugging_face_class = "LlamaForCausalLM",
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton

@@ -30,6 +30,7 @@ extern const Architecture kMistral = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = nullptr,
     .lower = lower,
+    .hugging_face_class = "MistralForCausalLM",
 };
 
 }  // namespace pelton

@@ -42,6 +42,11 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   return reader.common_spec();
 }
 
+void add_hugging_face_config(const ModelSpec&, json::object& config) {
+  config["hidden_act"] = "silu";
+  config["attention_bias"] = false;
+}
+
 Graph lower(const ModelSpec& spec) {
   return lower_gated_decoder(spec,
                              {.query_key_norm = QueryKeyNorm::kWholeRow, .norms_inputs = false, .norms_outputs = true});
@@ -57,6 +62,8 @@ extern const Architecture kOlmo2 = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
+    .hugging_face_class = "Olmo2ForCausalLM",
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton

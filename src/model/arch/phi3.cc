@@ -54,6 +54,7 @@ extern const Architecture kPhi3 = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
+    .hugging_face_class = "Phi3ForCausalLM",
 };
 
 }  // namespace pelton

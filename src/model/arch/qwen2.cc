@@ -31,6 +31,11 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   return spec;
 }
 
+void add_hugging_face_config(const ModelSpec&, json::object& config) {
+  config["hidden_act"] = "silu";
+  config["use_sliding_window"] = false;
+}
+
 Graph lower(const ModelSpec& spec) { return lower_gated_decoder(spec, {}); }
 
 }  // namespace
@@ -43,6 +48,8 @@ extern const Architecture kQwen2 = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
+    .hugging_face_class = "Qwen2ForCausalLM",
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton

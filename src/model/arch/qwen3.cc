@@ -29,6 +29,11 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   return reader.common_spec();
 }
 
+void add_hugging_face_config(const ModelSpec&, json::object& config) {
+  config["hidden_act"] = "silu";
+  config["attention_bias"] = false;
+}
+
 Graph lower(const ModelSpec& spec) { return lower_gated_decoder(spec, {.query_key_norm = QueryKeyNorm::kEachHead}); }
 
 }  // namespace
@@ -41,6 +46,8 @@ extern const Architecture kQwen3 = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
+    .hugging_face_class = "Qwen3ForCausalLM",
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton

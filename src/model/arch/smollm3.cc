@@ -51,6 +51,8 @@ extern const Architecture kSmolLm3 = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
+    .interleaves_heads_in_gguf = true,
+    .hugging_face_class = "SmolLM3ForCausalLM",
 };
 
 }  // namespace pelton
