@@ -21,6 +21,8 @@ class AtomicFileWriter {
   void write(std::span<const std::byte> bytes);
   // Error kIo. Call once, last.
   void commit();
+  // Where the bytes lie until then, to read back what was written.
+  const std::string& temporary_path() const { return temporary_; }
 
  private:
   [[noreturn]] void fail(const char* doing) const;

@@ -67,7 +67,7 @@ MappedFile::~MappedFile() {
   if (size_bytes_ > 0) ::munmap(const_cast<std::byte*>(data_), size_bytes_);
 }
 
-void MappedFile::drop_resident_pages(std::span<const std::byte> range) const {
+void MappedFile::drop_resident_pages(std::span<const std::byte> range) {
   static const uintptr_t page_bytes = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(range.data()) + page_bytes - 1) / page_bytes * page_bytes;
   const uintptr_t end = (reinterpret_cast<uintptr_t>(range.data()) + range.size()) / page_bytes * page_bytes;

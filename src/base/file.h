@@ -24,8 +24,9 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_bytes_}; }
   const std::filesystem::path& path() const { return path_; }
-  // Tells the kernel that these pages are not needed for now; they come back from the file when touched.
-  void drop_resident_pages(std::span<const std::byte> range) const;
+  // Tells the kernel that these pages, of any mapped file, are not needed for now; they come back from the file when
+  // touched.
+  static void drop_resident_pages(std::span<const std::byte> range);
 
  private:
   MappedFile(std::filesystem::path path, const std::byte* data, size_t size_bytes);

@@ -83,7 +83,7 @@ TEST_F(MappedFileTest, EmptyFilesAreFine) {
   replace_file(folder_ / "empty", "");
   const auto file = MappedFile::open(folder_ / "empty");
   EXPECT_TRUE(file->bytes().empty());
-  file->drop_resident_pages(file->bytes());
+  MappedFile::drop_resident_pages(file->bytes());
 }
 
 TEST_F(MappedFileTest, RefusesWhatIsNoFile) {
@@ -110,8 +110,8 @@ TEST_F(MappedFileTest, DroppedPagesComeBack) {
   const auto file = MappedFile::open(folder_ / "a");
   ASSERT_EQ(text_of(*file), contents);
   for (const size_t begin : {size_t{0}, size_t{1}, size_t{4095}, size_t{50'000}}) {
-    file->drop_resident_pages(file->bytes().subspan(begin));
-    file->drop_resident_pages(file->bytes().subspan(begin, 10));
+    MappedFile::drop_resident_pages(file->bytes().subspan(begin));
+    MappedFile::drop_resident_pages(file->bytes().subspan(begin, 10));
     EXPECT_EQ(text_of(*file), contents);
   }
 }

@@ -28,6 +28,7 @@ std::function<int()> add_inspect(CLI::App& app);
 std::function<int()> add_verify(CLI::App& app);
 std::function<int()> add_bench(CLI::App& app);
 std::function<int()> add_eval(CLI::App& app);
+std::function<int()> add_convert(CLI::App& app);
 
 namespace {
 
@@ -42,6 +43,7 @@ constexpr Command kCommands[] = {
     {"verify", "Prove that a model computes what a reference says", add_verify},
     {"bench", "Measure this machine, and models on it", add_bench},
     {"eval", "Measure how good a model is", add_eval},
+    {"convert", "Write a model in another format or element type", add_convert},
 };
 
 constexpr const char* kExamples =

@@ -74,7 +74,8 @@ std::unique_ptr<StepRunner> make_model_runner(std::shared_ptr<const Model> model
                                        DecoderOptions{.activations = options.activations,
                                                       .kv_type = kv_type,
                                                       .page_count = page_count,
-                                                      .row_count_max = options.step_token_count_max},
+                                                      .row_count_max = options.step_token_count_max,
+                                                      .context_length = context_length},
                                        context_length);
 }
 

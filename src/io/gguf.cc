@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "io/gguf_metadata.h"
 #include "io/in_quotes.h"
 #include "io/tensor_size.h"
 
@@ -27,22 +28,6 @@ constexpr uint64_t kHeaderBytesMax = uint64_t{128} << 20;
 // The least bytes of a key with its value, and of a tensor's description: bounds the counts before anything is read.
 constexpr uint64_t kPairBytesMin = 8 + 1 + 4 + 1;
 constexpr uint64_t kTensorBytesMin = 8 + 1 + 4 + 8 + 4 + 8;
-
-enum class ValueType : uint32_t {
-  kU8 = 0,
-  kI8 = 1,
-  kU16 = 2,
-  kI16 = 3,
-  kU32 = 4,
-  kI32 = 5,
-  kF32 = 6,
-  kBool = 7,
-  kString = 8,
-  kArray = 9,
-  kU64 = 10,
-  kI64 = 11,
-  kF64 = 12,
-};
 
 // ggml's names of element types that Pelton does not compute with, for the message that refuses them.
 struct ForeignType {
@@ -165,39 +150,41 @@ class GgufParser {
 
   void read_pair() {
     std::string key = read_name("a metadata key");
+    const uint64_t begin = position();
     GgufValue value = read_value(read<uint32_t>(key), key);
-    if (!file_->metadata_.try_emplace(key, std::move(value)).second) {
-      fail(fmt::format("the metadata key {} is there twice", in_quotes(key)));
-    }
+    const std::span<const std::byte> encoded = file_->bytes_.subspan(begin, position() - begin);
+    const auto [pair, is_new] = file_->metadata_.try_emplace(key, std::move(value));
+    if (!is_new) fail(fmt::format("the metadata key {} is there twice", in_quotes(key)));
+    file_->encoded_metadata_.push_back({pair->first, encoded});
   }
 
   GgufValue read_value(uint32_t type, const std::string& key) {
-    switch (static_cast<ValueType>(type)) {
-      case ValueType::kU8:
+    switch (static_cast<GgufValueType>(type)) {
+      case GgufValueType::kU8:
         return int64_t{read<uint8_t>(key)};
-      case ValueType::kI8:
+      case GgufValueType::kI8:
         return int64_t{read<int8_t>(key)};
-      case ValueType::kU16:
+      case GgufValueType::kU16:
         return int64_t{read<uint16_t>(key)};
-      case ValueType::kI16:
+      case GgufValueType::kI16:
         return int64_t{read<int16_t>(key)};
-      case ValueType::kU32:
+      case GgufValueType::kU32:
         return int64_t{read<uint32_t>(key)};
-      case ValueType::kI32:
+      case GgufValueType::kI32:
         return int64_t{read<int32_t>(key)};
-      case ValueType::kU64:
+      case GgufValueType::kU64:
         return read<uint64_t>(key);
-      case ValueType::kI64:
+      case GgufValueType::kI64:
         return read<int64_t>(key);
-      case ValueType::kF32:
+      case GgufValueType::kF32:
         return double{read<float>(key)};
-      case ValueType::kF64:
+      case GgufValueType::kF64:
         return read<double>(key);
-      case ValueType::kBool:
+      case GgufValueType::kBool:
         return read_bool(key);
-      case ValueType::kString:
+      case GgufValueType::kString:
         return std::string(read_string(key));
-      case ValueType::kArray:
+      case GgufValueType::kArray:
         return read_array(key);
     }
     fail(fmt::format("metadata key {}: unknown value type {}", in_quotes(key), type));
@@ -206,32 +193,32 @@ class GgufParser {
   GgufValue read_array(const std::string& key) {
     const auto type = read<uint32_t>(key);
     const auto count = read<uint64_t>(key);
-    switch (static_cast<ValueType>(type)) {
-      case ValueType::kU8:
+    switch (static_cast<GgufValueType>(type)) {
+      case GgufValueType::kU8:
         return read_numbers<uint8_t, int64_t>(count, key);
-      case ValueType::kI8:
+      case GgufValueType::kI8:
         return read_numbers<int8_t, int64_t>(count, key);
-      case ValueType::kU16:
+      case GgufValueType::kU16:
         return read_numbers<uint16_t, int64_t>(count, key);
-      case ValueType::kI16:
+      case GgufValueType::kI16:
         return read_numbers<int16_t, int64_t>(count, key);
-      case ValueType::kU32:
+      case GgufValueType::kU32:
         return read_numbers<uint32_t, int64_t>(count, key);
-      case ValueType::kI32:
+      case GgufValueType::kI32:
         return read_numbers<int32_t, int64_t>(count, key);
-      case ValueType::kU64:
+      case GgufValueType::kU64:
         return read_numbers<uint64_t, int64_t>(count, key);
-      case ValueType::kI64:
+      case GgufValueType::kI64:
         return read_numbers<int64_t, int64_t>(count, key);
-      case ValueType::kF32:
+      case GgufValueType::kF32:
         return read_numbers<float, double>(count, key);
-      case ValueType::kF64:
+      case GgufValueType::kF64:
         return read_numbers<double, double>(count, key);
-      case ValueType::kBool:
+      case GgufValueType::kBool:
         return read_bools(count, key);
-      case ValueType::kString:
+      case GgufValueType::kString:
         return read_strings(count, key);
-      case ValueType::kArray:
+      case GgufValueType::kArray:
         refuse(fmt::format("metadata key {}: arrays of arrays are not supported", in_quotes(key)));
     }
     fail(fmt::format("metadata key {}: unknown type {} of array elements", in_quotes(key), type));
@@ -328,7 +315,7 @@ class GgufParser {
 
   // Turns offsets within the data into offsets within the file, and checks that each tensor has bytes of its own.
   void place_tensors() {
-    const uint64_t alignment = read_alignment();
+    const uint64_t alignment = file_->alignment_ = read_alignment();
     const uint64_t data_begin = (position() + alignment - 1) / alignment * alignment;
     const uint64_t file_bytes = file_->bytes_.size();
     const uint64_t data_bytes = file_bytes > data_begin ? file_bytes - data_begin : 0;

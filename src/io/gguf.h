@@ -22,6 +22,11 @@ namespace pelton {
 using GgufValue = std::variant<bool, int64_t, uint64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
                                std::vector<std::string>, std::vector<bool>>;
 
+struct GgufEncodedPair {
+  std::string_view key;              // a key of metadata()
+  std::span<const std::byte> value;  // its type, then itself
+};
+
 class GgufFile final : public TensorSource {
  public:
   // Errors: kNotFound, kIo; kCorruptFile (bad magic, truncated, counts or lengths beyond the file or a header beyond
@@ -35,12 +40,16 @@ class GgufFile final : public TensorSource {
 
   uint32_t version() const { return version_; }
   const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }
+  // The same as it lies in the file, in its order: to copy values without a change of type.
+  const std::vector<GgufEncodedPair>& encoded_metadata() const { return encoded_metadata_; }
   const std::vector<TensorEntry>& entries() const override { return entries_; }
   std::optional<Tensor> find(std::string_view name) const override;
   uint64_t file_bytes() const { return bytes_.size(); }
   const std::filesystem::path& path() const { return path_; }
   // Null where the file was parsed from memory.
   const std::shared_ptr<const MappedFile>& mapping() const { return mapping_; }
+  // Of the tensors' data; a power of two.
+  uint64_t alignment() const { return alignment_; }
 
   // Typed metadata. std::nullopt or null: absent. Error kCorruptFile: present with another type or out of range. A
   // single number must be finite; integers widen to numbers.
@@ -62,7 +71,9 @@ class GgufFile final : public TensorSource {
   std::shared_ptr<const MappedFile> mapping_;
   std::span<const std::byte> bytes_;
   uint32_t version_ = 0;
+  uint64_t alignment_ = 0;
   std::map<std::string, GgufValue, std::less<>> metadata_;
+  std::vector<GgufEncodedPair> encoded_metadata_;
   std::vector<TensorEntry> entries_;
   std::vector<uint64_t> offsets_;  // of each entry, from the start of the file
   std::map<std::string, size_t, std::less<>> index_;

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/atomic_file_writer.h"
 #include "base/file.h"
 #include "io/tensor_source.h"
 
@@ -47,12 +48,34 @@ class SafetensorsFile final : public TensorSource {
 // run code).
 std::shared_ptr<const TensorSource> open_safetensors_folder(const std::filesystem::path& folder);
 
+// Writes one file: the whole header first, then the data of one tensor after the other, piece by piece. It appears
+// whole or not at all.
+class SafetensorsWriter {
+ public:
+  // Writes the header; `metadata` becomes `__metadata__`. Errors: kIo; kInvalidArgument (a type that safetensors lacks,
+  // a name that is empty, reserved or given twice).
+  SafetensorsWriter(const std::filesystem::path& path, std::span<const TensorEntry> tensors,
+                    const std::map<std::string, std::string>& metadata = {});
+
+  // Of the whole file, known from the start.
+  uint64_t file_bytes() const { return file_bytes_; }
+  // The next bytes of the tensors' data, in their order, in pieces of any size. More than there should be is CHECKed.
+  // Error kIo.
+  void append(std::span<const std::byte> bytes);
+  // Error kIo. All data must be there (CHECKed). Call once, last.
+  void commit();
+
+ private:
+  AtomicFileWriter file_;
+  uint64_t file_bytes_ = 0;
+  uint64_t position_ = 0;  // bytes written
+};
+
 struct NamedTensor {
   std::string name;
   Tensor tensor;
 };
-// Writes a file that appears whole or not at all, tensors in the given order, without a copy of their data in memory.
-// Errors: kIo; kInvalidArgument (a type that safetensors lacks, a name that is empty, reserved or given twice).
+// The whole of a SafetensorsWriter in one call, without a copy of the data in memory. Errors: as there.
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors);
 
 }  // namespace pelton

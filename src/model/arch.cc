@@ -10,12 +10,23 @@
 namespace pelton {
 
 // One line an architecture; each lives in arch/NAME.cc.
+extern const Architecture kGemma;
+extern const Architecture kGemma2;
+extern const Architecture kGemma3;
+extern const Architecture kGpt2;
+extern const Architecture kGranite;
 extern const Architecture kLlama;
+extern const Architecture kMistral;
+extern const Architecture kOlmo2;
+extern const Architecture kPhi3;
+extern const Architecture kQwen2;
+extern const Architecture kQwen3;
+extern const Architecture kSmolLm3;
 
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
-    &kLlama,
+    &kLlama, &kMistral, &kQwen2, &kQwen3, &kGemma, &kGemma2, &kGemma3, &kOlmo2, &kPhi3, &kGpt2, &kGranite, &kSmolLm3,
 };
 
 const Architecture& find(std::string_view wanted, std::string_view kind,

@@ -7,30 +7,48 @@
 
 #include "base/json.h"
 #include "io/gguf.h"
+#include "io/gguf_metadata.h"
 #include "model/graph.h"
 #include "model/spec.h"
 
 namespace pelton {
 
-// One weight in our naming and in the two that files use; "{}" stands for the layer's number.
+// How a tensor of one kind of files differs from the weight that the layer calls mean.
+enum class WeightForm : uint8_t {
+  kPlain,
+  kHeadRows,                 // rows of heads to be rotated: in GGUF in another order where the pairs are interleaved
+  kMinusOneInHuggingFace,    // the file holds the weight less 1 (Gemma's norms)
+  kTransposedInHuggingFace,  // [in, out] (GPT-2's Conv1D)
+};
+
+// One weight in our naming and in the two that files use; "{}" stands for the layer's number. Weights of one layer that
+// have the same name in a file are one tensor there, with their rows one after the other in the order of the list.
 struct WeightName {
   std::string_view canonical;
   std::string_view hugging_face;
   std::string_view gguf;
-  // llama.cpp's converter reorders the rows of each head so that rotated pairs are neighbours.
-  bool is_interleaved_in_gguf = false;
+  WeightForm form = WeightForm::kPlain;
 };
 
 struct Architecture {
   std::string_view name;
   std::span<const std::string_view> hugging_face_types;  // config.json's `model_type`
-  std::span<const std::string_view> gguf_names;          // `general.architecture`
+  std::span<const std::string_view> gguf_names;          // `general.architecture`; empty: none of its own
   std::span<const WeightName> weight_names;
+  // How all names in folders begin, unless they were saved without: then all do without. Empty: they never are.
+  std::string_view hugging_face_prefix = {};
   // Errors: kUnsupported (an option of the family that Pelton lacks: named), kCorruptFile (a size that is missing or
   // absurd).
   ModelSpec (*spec_from_hugging_face)(const json::object& config);
-  ModelSpec (*spec_from_gguf)(const GgufFile& file);
+  ModelSpec (*spec_from_gguf)(const GgufFile& file);  // null where there is no name
   Graph (*lower)(const ModelSpec& spec);
+
+  // For files that are written (model/config_writer.h).
+  bool interleaves_heads_in_gguf = false;    // WeightForm::kHeadRows: rotated pairs are neighbours there
+  std::string_view hugging_face_class = {};  // config.json's `architectures`: "LlamaForCausalLM"
+  // What the family has beside the numbers that all share: keys under its GGUF name, fields of config.json. Null: none.
+  void (*add_gguf_config)(const ModelSpec& spec, GgufMetadata& metadata) = nullptr;
+  void (*add_hugging_face_config)(const ModelSpec& spec, json::object& config) = nullptr;
 };
 
 std::span<const Architecture* const> architectures();

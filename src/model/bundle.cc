@@ -11,7 +11,9 @@
 #include "io/hf_folder.h"
 #include "io/hub/cached_model.h"
 #include "io/hub/hub_environment.h"
+#include "model/gguf_vocabulary.h"
 #include "model/model.h"
+#include "model/special_tokens.h"
 
 namespace pelton {
 namespace fs = std::filesystem;
@@ -32,30 +34,6 @@ std::vector<std::string> cached_model_names(const fs::path& folder) {
   }
   std::sort(names.begin(), names.end());
   return names;
-}
-
-template <typename Value>
-Value or_empty(std::optional<Value> value) {
-  return std::move(value).value_or(Value{});
-}
-
-GgufVocabulary read_vocabulary(const GgufFile& file) {
-  GgufVocabulary vocabulary;
-  vocabulary.model = or_empty(file.string("tokenizer.ggml.model"));
-  vocabulary.pre = or_empty(file.string("tokenizer.ggml.pre"));
-  if (const auto* tokens = file.strings("tokenizer.ggml.tokens")) vocabulary.tokens = *tokens;
-  if (const auto* merges = file.strings("tokenizer.ggml.merges")) vocabulary.merges = *merges;
-  const auto scores = or_empty(file.numbers("tokenizer.ggml.scores"));
-  vocabulary.scores.assign(scores.begin(), scores.end());
-  vocabulary.token_types = or_empty(file.integers("tokenizer.ggml.token_type"));
-  vocabulary.bos = file.integer("tokenizer.ggml.bos_token_id");
-  vocabulary.eos = file.integer("tokenizer.ggml.eos_token_id");
-  vocabulary.unknown = file.integer("tokenizer.ggml.unknown_token_id");
-  vocabulary.padding = file.integer("tokenizer.ggml.padding_token_id");
-  vocabulary.adds_bos = file.boolean("tokenizer.ggml.add_bos_token");
-  vocabulary.adds_eos = file.boolean("tokenizer.ggml.add_eos_token");
-  vocabulary.adds_space_prefix = file.boolean("tokenizer.ggml.add_space_prefix");
-  return vocabulary;
 }
 
 std::string token_text(const Tokenizer& tokenizer, std::optional<int64_t> token) {
@@ -89,7 +67,7 @@ void check_vocabulary(const Tokenizer& tokenizer, const ModelSpec& spec) {
 void load_gguf(const fs::path& path, ModelBundle& bundle) {
   const std::shared_ptr<const GgufFile> file = GgufFile::open(path);
   bundle.model = load_gguf_model(*file);
-  const GgufVocabulary vocabulary = read_vocabulary(*file);
+  const GgufVocabulary vocabulary = read_gguf_vocabulary(*file);
   if (vocabulary.model.empty() && vocabulary.tokens.empty()) return;
   bundle.tokenizer = Tokenizer::from_gguf(vocabulary);
   check_vocabulary(*bundle.tokenizer, bundle.model->spec);
@@ -101,28 +79,6 @@ void load_gguf(const fs::path& path, ModelBundle& bundle) {
   if (auto source = file->string("tokenizer.chat_template")) {
     bundle.chat_template = ChatTemplate::parse(std::move(*source), token_text(*bundle.tokenizer, vocabulary.bos),
                                                token_text(*bundle.tokenizer, vocabulary.eos));
-  }
-}
-
-// `bos_token` in tokenizer_config.json is a string, or an object with the string as `content`.
-std::string special_token(const std::optional<json::object>& config, std::string_view key) {
-  if (!config) return "";
-  const json::value* value = config->if_contains(key);
-  if (value != nullptr && value->is_object()) value = value->get_object().if_contains("content");
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
-}
-
-// `eos_token_id` is a number or a list of them.
-void add_end_tokens(const json::object& config, std::set<int64_t>& tokens) {
-  const json::value* value = JsonReader(config, "config").value("eos_token_id");
-  if (value == nullptr) return;
-  const json::array one{*value};
-  for (const json::value& token : value->is_array() ? value->get_array() : one) {
-    if (!token.is_int64() || token.get_int64() < 0) {
-      throw Error(ErrorCode::kCorruptFile,
-                  "eos_token_id: expected a token id or a list of them, got " + json::serialize(*value));
-    }
-    tokens.insert(token.get_int64());
   }
 }
 
@@ -145,16 +101,18 @@ void load_hugging_face(const fs::path& path, ModelBundle& bundle) {
   bundle.tokenizer = Tokenizer::from_json(*folder.tokenizer_json);
   check_vocabulary(*bundle.tokenizer, bundle.model->spec);
   std::set<int64_t> named_ends;
-  add_end_tokens(folder.config, named_ends);
-  if (folder.generation_config) add_end_tokens(*folder.generation_config, named_ends);
-  const std::string eos = special_token(folder.tokenizer_config, "eos_token");
+  for (const int64_t token : end_token_ids(folder.config)) named_ends.insert(token);
+  if (folder.generation_config) {
+    for (const int64_t token : end_token_ids(*folder.generation_config)) named_ends.insert(token);
+  }
+  const std::string eos = special_token_text(folder.tokenizer_config, "eos_token");
   if (!eos.empty()) {
     if (const auto token = bundle.tokenizer->find(eos)) named_ends.insert(index_of(*token));
   }
   bundle.end_tokens = end_tokens(*bundle.tokenizer, named_ends);
   if (folder.chat_template) {
-    bundle.chat_template =
-        ChatTemplate::parse(std::move(*folder.chat_template), special_token(folder.tokenizer_config, "bos_token"), eos);
+    bundle.chat_template = ChatTemplate::parse(std::move(*folder.chat_template),
+                                               special_token_text(folder.tokenizer_config, "bos_token"), eos);
   }
 }
 

@@ -14,22 +14,29 @@ namespace {
 
 // No published model comes near; a file that says more is corrupt, and nothing is allocated by it.
 constexpr int64_t kSizeMax = int64_t{1} << 24;
+// What the attention's kernels have room for (kernels/attention/attention.h).
+constexpr int64_t kHeadWidthMax = 1024;
 
-RopeScaling scaling_from_hugging_face(const JsonReader& config, const ModelSpec& spec, const json::value* object) {
-  RopeScaling scaling;
-  scaling.rotated_width = spec.head_width;
-  scaling.original_context_length = spec.context_length;
-  scaling.theta = config.number("rope_theta", 1, 1e12).value_or(scaling.theta);
-  if (object == nullptr) return scaling;
+std::vector<double> numbers_of(const JsonReader& reader, std::string_view key) {
+  const json::array* array = reader.array(key);
+  if (array == nullptr) return {};
+  std::vector<double> numbers;
+  for (const json::value& value : *array) {
+    if (!value.is_number()) reader.fail(key, "numbers");
+    numbers.push_back(value.to_number<double>());
+  }
+  return numbers;
+}
 
-  const JsonReader rope = JsonReader::of(*object, "config.json: rope parameters");
+// rotated_width, theta and original_context_length hold the model's; `object` may have its own.
+RopeScaling scaling_from_hugging_face(const JsonReader& rope, RopeScaling scaling) {
   const auto type = rope.string("rope_type");
   scaling.type = type ? *type : rope.string("type").value_or("default");
+  if (scaling.type == "su") scaling.type = "longrope";  // as it was called first
   scaling.theta = rope.number("rope_theta", 1, 1e12).value_or(scaling.theta);
   scaling.factor = rope.number("factor", 1e-3, 1e6);
-  scaling.original_context_length = rope.integer("original_max_position_embeddings", 1, kSizeMax)
-                                        .value_or(config.integer("original_max_position_embeddings", 1, kSizeMax)
-                                                      .value_or(scaling.original_context_length));
+  scaling.original_context_length =
+      rope.integer("original_max_position_embeddings", 1, kSizeMax).value_or(scaling.original_context_length);
   scaling.low_frequency_factor = rope.number("low_freq_factor", 1e-3, 1e6).value_or(scaling.low_frequency_factor);
   scaling.high_frequency_factor = rope.number("high_freq_factor", 1e-3, 1e6).value_or(scaling.high_frequency_factor);
   scaling.beta_fast = rope.number("beta_fast", 1e-3, 1e6).value_or(scaling.beta_fast);
@@ -38,14 +45,18 @@ RopeScaling scaling_from_hugging_face(const JsonReader& config, const ModelSpec&
   scaling.attention_factor = rope.number("attention_factor", 1e-3, 1e3);
   scaling.magnitude_scale = rope.number("mscale", 0, 1e3);
   scaling.magnitude_scale_all = rope.number("mscale_all_dim", 0, 1e3);
-  if (rope.number("partial_rotary_factor", 0, 1).value_or(1) != 1) {
-    throw Error(ErrorCode::kUnsupported,
-                "config.json: partial_rotary_factor other than 1 is not supported for this architecture");
-  }
+  scaling.short_divisors = numbers_of(rope, "short_factor");
+  scaling.long_divisors = numbers_of(rope, "long_factor");
   return scaling;
 }
 
 std::string scaling_name(const RopeScaling& scaling) { return scaling.type == "default" ? "none" : scaling.type; }
+
+void check_rotated_width(int64_t rotated_width, int64_t head_width) {
+  if (rotated_width >= 2 && rotated_width % 2 == 0 && rotated_width <= head_width) return;
+  throw Error(ErrorCode::kCorruptFile,
+              fmt::format("{} dimensions of a head width of {} cannot be rotated in pairs", rotated_width, head_width));
+}
 
 }  // namespace
 
@@ -56,7 +67,13 @@ int64_t HuggingFaceConfig::size(std::string_view key, std::optional<int64_t> fal
   throw Error(ErrorCode::kCorruptFile, fmt::format("config.json: {} is missing", key));
 }
 
-ModelSpec HuggingFaceConfig::common_spec(std::string_view architecture) const try {
+std::optional<float> HuggingFaceConfig::positive(std::string_view key) const {
+  const auto found = reader_.number(key, 1e-9, 1e9);
+  return found ? std::optional(static_cast<float>(*found)) : std::nullopt;
+}
+
+ModelSpec HuggingFaceConfig::common_spec(std::string_view architecture, const Family& family) const {
+  require_absent({"quantization_config"});
   ModelSpec spec;
   spec.architecture = architecture;
   spec.layer_count = size("num_hidden_layers", std::nullopt);
@@ -68,32 +85,86 @@ ModelSpec HuggingFaceConfig::common_spec(std::string_view architecture) const tr
   spec.vocabulary_size = size("vocab_size", std::nullopt);
   spec.context_length = size("max_position_embeddings", 2048);
   spec.norm_epsilon = static_cast<float>(reader_.number("rms_norm_eps", 0, 1).value_or(1e-6));
-  spec.has_tied_output = reader_.boolean("tie_word_embeddings").value_or(false);
+  spec.has_tied_output = reader_.boolean("tie_word_embeddings").value_or(family.has_tied_output);
   check_spec(spec, "config.json");
-  if (reader_.number("partial_rotary_factor", 0, 1).value_or(1) != 1) {
-    throw Error(ErrorCode::kUnsupported, "config.json: partial_rotary_factor other than 1 is not supported here");
-  }
-
-  const json::value* rope = reader_.value("rope_parameters");
-  if (rope == nullptr) rope = reader_.value("rope_scaling");
-  const RopeScaling scaling = scaling_from_hugging_face(reader_, spec, rope);
-  spec.rope = rope_parameters(scaling);
-  spec.rope.pairing = RopePairing::kHalves;
-  spec.rope_scaling = scaling_name(scaling);
+  spec.rope = read_rope(spec, family);
   return spec;
-} catch (const Error& error) {
-  // A value of a wrong type is an argument's fault in a request, and the file's here.
-  if (error.code() != ErrorCode::kInvalidArgument) throw;
-  throw Error(ErrorCode::kCorruptFile, error.message());
 }
 
-void HuggingFaceConfig::require(std::string_view key, std::string_view expected) const {
-  const auto found = reader_.string(key);
-  if (found && *found != expected) {
+RopeParameters HuggingFaceConfig::read_rope(ModelSpec& spec, const Family& family) const {
+  RopeScaling scaling;
+  scaling.theta = reader_.number("rope_theta", 1, 1e12).value_or(scaling.theta);
+  scaling.original_context_length =
+      reader_.integer("original_max_position_embeddings", 1, kSizeMax).value_or(spec.context_length);
+
+  const json::object no_parameters;
+  const json::value* found = reader_.value("rope_parameters");
+  if (found == nullptr) found = reader_.value("rope_scaling");
+  const JsonReader parameters = found == nullptr ? JsonReader(no_parameters, "config.json: rope parameters")
+                                                 : JsonReader::of(*found, "config.json: rope parameters");
+  const json::object* full = parameters.object("full_attention");
+  const json::object* local = parameters.object("sliding_attention");
+  const JsonReader rope = full == nullptr ? parameters : JsonReader(*full, "config.json: rope parameters");
+
+  const double share =
+      rope.number("partial_rotary_factor", 0, 1).value_or(reader_.number("partial_rotary_factor", 0, 1).value_or(1));
+  if (share != 1 && !family.rotates_partially) {
     throw Error(ErrorCode::kUnsupported,
-                fmt::format("config.json: {} \"{}\" is not supported for this architecture (only \"{}\")", key, *found,
-                            expected));
+                "config.json: partial_rotary_factor other than 1 is not supported for this architecture");
   }
+  scaling.rotated_width = static_cast<int64_t>(static_cast<double>(spec.head_width) * share);
+  check_rotated_width(scaling.rotated_width, spec.head_width);
+  RopeScaling local_scaling = scaling;
+
+  scaling = scaling_from_hugging_face(rope, scaling);
+  if (scaling.type == "longrope" && !scaling.factor) {
+    scaling.factor = static_cast<double>(spec.context_length) / static_cast<double>(scaling.original_context_length);
+  }
+  spec.rope_scaling = scaling_name(scaling);
+  spec.rope_source = scaling;
+
+  const auto local_theta = reader_.number("rope_local_base_freq", 1, 1e12);
+  if (local != nullptr) {
+    spec.local_rope =
+        rope_parameters(scaling_from_hugging_face(JsonReader(*local, "config.json: rope parameters"), local_scaling));
+  } else if (local_theta) {
+    local_scaling.theta = *local_theta;
+    spec.local_rope = rope_parameters(local_scaling);
+  }
+  return rope_parameters(scaling);
+}
+
+void HuggingFaceConfig::read_window(ModelSpec& spec, const LayerRule& is_local) const {
+  if (flag("use_sliding_window", true)) spec.window = reader_.integer("sliding_window", 1, kSizeMax);
+  const json::array* types = reader_.array("layer_types");
+  if (types == nullptr) {
+    if (spec.window) spec.local_layers = list_layers(spec, is_local);
+    return;
+  }
+  if (static_cast<int64_t>(types->size()) != spec.layer_count) {
+    throw Error(ErrorCode::kCorruptFile,
+                fmt::format("config.json: layer_types has {} entries for {} layers", types->size(), spec.layer_count));
+  }
+  for (const json::value& value : *types) {
+    const std::string_view type = value.is_string() ? std::string_view(value.get_string()) : "";
+    if (type != "full_attention" && type != "sliding_attention") {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("config.json: a layer of type {} is not supported", json::serialize(value)));
+    }
+    spec.local_layers.push_back(type == "sliding_attention");
+  }
+  const bool has_local = std::find(spec.local_layers.begin(), spec.local_layers.end(), true) != spec.local_layers.end();
+  if (has_local && !spec.window) {
+    throw Error(ErrorCode::kCorruptFile, "config.json: layer_types names sliding windows without a sliding_window");
+  }
+}
+
+void HuggingFaceConfig::require(std::string_view key, std::initializer_list<std::string_view> expected) const {
+  const auto found = reader_.string(key);
+  if (!found || std::find(expected.begin(), expected.end(), *found) != expected.end()) return;
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("config.json: {} \"{}\" is not supported for this architecture (only \"{}\")", key, *found,
+                          fmt::join(expected, "\", \"")));
 }
 
 void HuggingFaceConfig::require_absent(std::initializer_list<std::string_view> keys) const {
@@ -104,10 +175,25 @@ void HuggingFaceConfig::require_absent(std::initializer_list<std::string_view> k
   }
 }
 
-void HuggingFaceConfig::require_false(std::string_view key) const {
-  if (reader_.boolean(key).value_or(false)) {
-    throw Error(ErrorCode::kUnsupported, fmt::format("config.json: {} is not supported for this architecture", key));
+void HuggingFaceConfig::require_flag(std::string_view key, bool expected) const {
+  if (flag(key, expected) == expected) return;
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("config.json: {} {} is not supported for this architecture", key, !expected));
+}
+
+std::optional<std::vector<bool>> HuggingFaceConfig::layer_flags(std::string_view key, int64_t layer_count) const {
+  const json::array* array = reader_.array(key);
+  if (array == nullptr) return std::nullopt;
+  if (static_cast<int64_t>(array->size()) < layer_count) {
+    throw Error(ErrorCode::kCorruptFile,
+                fmt::format("config.json: {} has {} entries for {} layers", key, array->size(), layer_count));
   }
+  std::vector<bool> flags;
+  for (const json::value& value : *array) {
+    if (!value.is_bool() && !value.is_number()) reader_.fail(key, "0, 1, false and true");
+    flags.push_back(value.is_bool() ? value.get_bool() : value.to_number<double>() != 0);
+  }
+  return flags;
 }
 
 int64_t GgufConfig::size(std::string_view key, std::optional<int64_t> fallback) const {
@@ -127,6 +213,16 @@ std::optional<double> GgufConfig::number(std::string_view key) const {
     throw Error(ErrorCode::kCorruptFile, fmt::format("GGUF metadata: {} is not finite", full_key(key)));
   }
   return found;
+}
+
+std::optional<float> GgufConfig::positive(std::string_view key) const {
+  const auto found = number(key);
+  if (!found || *found == 0) return std::nullopt;
+  if (!(*found >= 1e-9 && *found <= 1e9)) {
+    throw Error(ErrorCode::kCorruptFile,
+                fmt::format("GGUF metadata: {} is {}; expected 1e-9 to 1e9", full_key(key), *found));
+  }
+  return static_cast<float>(*found);
 }
 
 ModelSpec GgufConfig::common_spec() const {
@@ -162,11 +258,7 @@ ModelSpec GgufConfig::common_spec() const {
 RopeParameters GgufConfig::rope(ModelSpec& spec) const {
   RopeScaling scaling;
   scaling.rotated_width = size("rope.dimension_count", spec.head_width);
-  if (scaling.rotated_width % 2 != 0 || scaling.rotated_width > spec.head_width) {
-    throw Error(ErrorCode::kCorruptFile,
-                fmt::format("GGUF metadata: {} is {}; expected an even number up to {}",
-                            full_key("rope.dimension_count"), scaling.rotated_width, spec.head_width));
-  }
+  check_rotated_width(scaling.rotated_width, spec.head_width);
   scaling.theta = number("rope.freq_base").value_or(10000);
   scaling.factor = number("rope.scaling.factor");
   if (!scaling.factor) scaling.factor = number("rope.scale_linear");
@@ -181,8 +273,19 @@ RopeParameters GgufConfig::rope(ModelSpec& spec) const {
   scaling.type = type == "none" ? "default" : type;
   // The spelling of old files.
   if (!file_.string(full_key("rope.scaling.type")) && scaling.factor.value_or(1) != 1) scaling.type = "linear";
+  const auto pair_count = static_cast<size_t>(scaling.rotated_width / 2);
+  // LongRoPE's stretch comes as two tables of divisors, and its attention factor as below.
+  if (file_.find("rope_factors_long.weight")) {
+    scaling.type = "longrope";
+    scaling.attention_factor = 1;
+    const std::vector<float> of_short = divisors("rope_factors_short.weight", pair_count);
+    const std::vector<float> of_long = divisors("rope_factors_long.weight", pair_count);
+    scaling.short_divisors.assign(of_short.begin(), of_short.end());
+    scaling.long_divisors.assign(of_long.begin(), of_long.end());
+  }
   RopeParameters parameters = rope_parameters(scaling);
   spec.rope_scaling = scaling_name(scaling);
+  spec.rope_source = scaling;
   for (const std::string_view key : {"rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor"}) {
     const double factor = number(key).value_or(1);
     if (!(factor > 0))
@@ -190,31 +293,79 @@ RopeParameters GgufConfig::rope(ModelSpec& spec) const {
     parameters.magnitude *= static_cast<float>(factor);
   }
   // llama3's stretch comes as a table of divisors.
-  if (const auto divisors = file_.find("rope_freqs.weight")) {
-    divide_by_table(*divisors, parameters);
+  if (file_.find("rope_freqs.weight")) {
+    const std::vector<float> of_llama3 = divisors("rope_freqs.weight", pair_count);
+    for (size_t i = 0; i < pair_count; ++i) parameters.inverse_frequencies[i] /= of_llama3[i];
     spec.rope_scaling = "llama3";
   }
   return parameters;
 }
 
-void GgufConfig::divide_by_table(const Tensor& divisors, RopeParameters& parameters) const {
-  if (divisors.type() != ElementType::kF32 ||
-      divisors.shape().element_count() != static_cast<int64_t>(parameters.inverse_frequencies.size())) {
+std::vector<float> GgufConfig::divisors(std::string_view tensor, size_t count) const {
+  const auto found = file_.find(tensor);
+  if (!found || found->type() != ElementType::kF32 || found->shape().element_count() != static_cast<int64_t>(count)) {
     throw Error(ErrorCode::kCorruptFile,
-                fmt::format("GGUF: rope_freqs.weight is {} {}; expected f32 [{}]", element_type_name(divisors.type()),
-                            divisors.shape().to_string(), parameters.inverse_frequencies.size()));
+                fmt::format("GGUF: {} is {}; expected f32 [{}]", tensor,
+                            found ? fmt::format("{} {}", element_type_name(found->type()), found->shape().to_string())
+                                  : "missing",
+                            count));
   }
-  std::vector<float> values(parameters.inverse_frequencies.size());
-  decode_function(ElementType::kF32)(divisors.data(), values.data(), static_cast<int64_t>(values.size()));
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (!(values[i] > 0)) {
-      throw Error(ErrorCode::kCorruptFile, "GGUF: rope_freqs.weight holds a divisor that is not positive");
+  std::vector<float> values(count);
+  decode_function(ElementType::kF32)(found->data(), values.data(), static_cast<int64_t>(count));
+  for (const float value : values) {
+    if (!(value > 0 && std::isfinite(value))) {
+      throw Error(ErrorCode::kCorruptFile, fmt::format("GGUF: {} holds a divisor of {}", tensor, value));
     }
-    parameters.inverse_frequencies[i] /= values[i];
+  }
+  return values;
+}
+
+void GgufConfig::read_window(ModelSpec& spec, const LayerRule& is_local) const {
+  const int64_t window = file_.integer(full_key("attention.sliding_window")).value_or(0);
+  if (window == 0) return;
+  spec.window = size("attention.sliding_window", std::nullopt);
+  const auto pattern = file_.metadata().find(full_key("attention.sliding_window_pattern"));
+  if (pattern == file_.metadata().end()) {
+    spec.local_layers = list_layers(spec, is_local);
+  } else if (const auto* layers = std::get_if<std::vector<bool>>(&pattern->second)) {
+    if (static_cast<int64_t>(layers->size()) != spec.layer_count) {
+      throw Error(ErrorCode::kCorruptFile, fmt::format("GGUF metadata: {} has {} entries for {} layers", pattern->first,
+                                                       layers->size(), spec.layer_count));
+    }
+    spec.local_layers = *layers;
+  } else {
+    const int64_t period = size("attention.sliding_window_pattern", std::nullopt);
+    spec.local_layers = list_layers(spec, [&](int64_t layer) { return (layer + 1) % period != 0; });
   }
 }
 
-void GgufConfig::require_neutral(std::string_view key, std::initializer_list<double> neutral_values) const {
+void GgufConfig::refuse_other_families(std::initializer_list<std::string_view> understood) const {
+  struct Neutral {
+    std::string_view key;
+    std::vector<double> values;
+  };
+  static const Neutral kKeys[] = {
+      {"expert_count", {0}},
+      {"attention.sliding_window", {0}},
+      {"attention.clamp_kqv", {0}},
+      {"attention.max_alibi_bias", {0}},
+      {"attention.causal", {1}},
+      {"attention.scale", {0}},
+      {"attn_logit_softcapping", {0}},
+      {"final_logit_softcapping", {0}},
+      {"logit_scale", {0, 1}},
+      {"residual_scale", {0, 1}},
+      {"embedding_scale", {0, 1}},
+      {"rope.scaling.yarn_log_multiplier", {0}},
+      {"rope.scaling.yarn_ext_factor", {-1, 1}},
+  };
+  for (const Neutral& neutral : kKeys) {
+    if (std::find(understood.begin(), understood.end(), neutral.key) != understood.end()) continue;
+    require_neutral(neutral.key, neutral.values);
+  }
+}
+
+void GgufConfig::require_neutral(std::string_view key, const std::vector<double>& neutral_values) const {
   const auto found = file_.metadata().find(full_key(key));
   if (found == file_.metadata().end()) return;
   double value = NAN;
@@ -236,17 +387,29 @@ void check_spec(const ModelSpec& spec, std::string_view source) {
     fail(fmt::format("{} query heads cannot share {} key/value heads", spec.query_head_count,
                      spec.key_value_head_count));
   }
-  if (spec.head_width < 2 || spec.head_width % 2 != 0)
-    fail(fmt::format("a head width of {} cannot be rotated in pairs", spec.head_width));
+  if (spec.head_width < 1 || spec.head_width > kHeadWidthMax) {
+    fail(fmt::format("a head width of {}; expected 1 to {}", spec.head_width, kHeadWidthMax));
+  }
   if (spec.layer_count > 4096) fail(fmt::format("{} layers", spec.layer_count));
   if (spec.query_head_count * spec.head_width > kSizeMax) {
     fail(fmt::format("{} heads of width {}", spec.query_head_count, spec.head_width));
   }
 }
 
-AttentionShape attention_shape(const ModelSpec& spec) {
-  return {spec.query_head_count, spec.key_value_head_count, spec.head_width,
-          static_cast<float>(1.0 / std::sqrt(static_cast<double>(spec.head_width)))};
+std::vector<bool> list_layers(const ModelSpec& spec, const LayerRule& rule) {
+  std::vector<bool> layers;
+  for (int64_t layer = 0; layer < spec.layer_count; ++layer) layers.push_back(rule(layer));
+  return layers;
+}
+
+AttentionShape attention_shape(const ModelSpec& spec, int64_t layer) {
+  const double scale = 1.0 / std::sqrt(static_cast<double>(spec.head_width));
+  return {.query_head_count = spec.query_head_count,
+          .key_value_head_count = spec.key_value_head_count,
+          .head_width = spec.head_width,
+          .scale = spec.attention_scale.value_or(static_cast<float>(scale)),
+          .window = spec.is_local(layer) ? spec.window : std::nullopt,
+          .score_cap = spec.attention_cap};
 }
 
 }  // namespace pelton

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "io/gguf.h"
@@ -14,22 +16,46 @@
 
 namespace pelton {
 
-// config.json of a Hugging Face folder. Keeps a reference to `config`.
+// A family's rule for files that do not say it layer by layer.
+using LayerRule = std::function<bool(int64_t layer)>;
+
+// config.json of a Hugging Face folder. Keeps a reference to `config`. What is read and has the wrong type or is out of
+// bounds: kInvalidArgument, as JsonReader says; whoever knows that it is a file's makes kCorruptFile of it.
 class HuggingFaceConfig {
  public:
   explicit HuggingFaceConfig(const json::object& config) : reader_(config, "config.json") {}
 
-  // The numbers that decoder-only families share, with RoPE from `rope_parameters` (new spelling) or `rope_theta` and
-  // `rope_scaling` (old). Errors: kCorruptFile, kUnsupported.
-  ModelSpec common_spec(std::string_view architecture) const;
+  // What config.json leaves out where it is the family's default, and what the family understands.
+  struct Family {
+    bool has_tied_output = false;
+    bool rotates_partially = false;  // partial_rotary_factor
+  };
+  // The numbers that decoder-only families share, with RoPE from `rope_parameters` (new spelling; also with one entry
+  // for each type of layers) or `rope_theta`, `rope_scaling` and `rope_local_base_freq` (old). Errors: kCorruptFile,
+  // kUnsupported.
+  ModelSpec common_spec(std::string_view architecture, const Family& family) const;
+  ModelSpec common_spec(std::string_view architecture) const { return common_spec(architecture, Family()); }
+  // `sliding_window`, where it is there and not switched off, on the layers of which `layer_types` says so; where that
+  // is missing, the rule does. Errors: kCorruptFile, kUnsupported (another type of layer).
+  void read_window(ModelSpec& spec, const LayerRule& is_local) const;
+
+  // Error kCorruptFile: it is missing and there is no fallback.
+  int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
+  std::optional<float> positive(std::string_view key) const;  // null reads as absent, and so does absent
+  bool flag(std::string_view key, bool fallback) const { return reader_.boolean(key).value_or(fallback); }
+  // A list of 0 and 1, or of false and true, one for each layer at least; none: it is not there.
+  std::optional<std::vector<bool>> layer_flags(std::string_view key, int64_t layer_count) const;
+
   // Error kUnsupported: the key is there and says something else.
-  void require(std::string_view key, std::string_view expected) const;
-  void require_false(std::string_view key) const;
+  void require(std::string_view key, std::initializer_list<std::string_view> expected) const;
+  void require_false(std::string_view key) const { require_flag(key, false); }
+  void require_true(std::string_view key) const { require_flag(key, true); }
   // Error kUnsupported: the key is there and not null.
   void require_absent(std::initializer_list<std::string_view> keys) const;
 
  private:
-  int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
+  void require_flag(std::string_view key, bool expected) const;
+  RopeParameters read_rope(ModelSpec& spec, const Family& family) const;
 
   JsonReader reader_;
 };
@@ -39,24 +65,36 @@ class GgufConfig {
  public:
   GgufConfig(const GgufFile& file, std::string prefix) : file_(file), prefix_(std::move(prefix)) {}
 
+  // RoPE's pairs are halves; interleaved ones are up to the architecture.
   ModelSpec common_spec() const;
-  // Error kUnsupported: the key is there with a value under which the model would be another one.
-  void require_neutral(std::string_view key, std::initializer_list<double> neutral_values) const;
+  // `attention.sliding_window`, where it is there and not 0, on the layers of which `attention.sliding_window_pattern`
+  // says so; where that is missing, the rule does.
+  void read_window(ModelSpec& spec, const LayerRule& is_local) const;
+
+  int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
+  std::optional<float> positive(std::string_view key) const;  // 0 reads as absent
+
+  // Error kUnsupported: one of the keys by which families differ is there with a value under which the model would be
+  // another one. `understood`: those that the architecture reads.
+  void refuse_other_families(std::initializer_list<std::string_view> understood) const;
 
  private:
-  int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
   std::optional<double> number(std::string_view key) const;
+  void require_neutral(std::string_view key, const std::vector<double>& neutral_values) const;
   RopeParameters rope(ModelSpec& spec) const;
-  void divide_by_table(const Tensor& divisors, RopeParameters& parameters) const;
+  std::vector<float> divisors(std::string_view tensor, size_t count) const;
   std::string full_key(std::string_view key) const { return prefix_ + "." + std::string(key); }
 
   const GgufFile& file_;
   std::string prefix_;
 };
 
-// What both sources must satisfy. Error kCorruptFile: heads that do not divide, an odd rotated width, absurd sizes.
+// What both sources must satisfy. Error kCorruptFile: heads that do not divide, absurd sizes.
 void check_spec(const ModelSpec& spec, std::string_view source);
 
-AttentionShape attention_shape(const ModelSpec& spec);
+// Of each layer, by the rule.
+std::vector<bool> list_layers(const ModelSpec& spec, const LayerRule& rule);
+
+AttentionShape attention_shape(const ModelSpec& spec, int64_t layer);
 
 }  // namespace pelton

@@ -76,6 +76,8 @@ class Decoder::Impl {
         buffers_(plan_.buffer_count()),
         activations_(model.graph.value_widths.size()),
         rope_tables_(model.graph.ropes.size()) {
+    const int64_t longest = options.context_length.value_or(model.spec.context_length);
+    for (RopeParameters& rope : graph_.ropes) rope = rope.for_length(longest);
     const AttentionShape& shape = graph_.cache_shape;
     for (int64_t i = 0; i < graph_.cache_count; ++i) {
       caches_.emplace_back(options.kv_type, options.page_count, shape.key_value_head_count, shape.head_width);
@@ -122,6 +124,7 @@ class Decoder::Impl {
     context.executor = &executor_;
     context.tokens = batch.tokens;
     fill_positions(batch);
+    context.positions = positions_;
     for (size_t i = 0; i < graph_.ropes.size(); ++i) rope_tables_[i].prepare(executor_, graph_.ropes[i], positions_);
     context.rope_tables = rope_tables_;
     context.selected_rows = batch.logit_rows;
@@ -216,9 +219,10 @@ void Decoder::set_observer(CallObserver observer) { impl_->set_observer(std::mov
 int64_t Decoder::weight_traffic_bytes() const {
   int64_t bytes = 0;
   for (const LayerCall& call : model_->graph.calls) {
-    if (!std::holds_alternative<EmbeddingCall>(call.kind) && !call.weight.empty()) {
-      bytes += model_->weights.at(call.weight).size_bytes();
+    if (std::holds_alternative<EmbeddingCall>(call.kind) || std::holds_alternative<PositionEmbeddingCall>(call.kind)) {
+      continue;
     }
+    for (const std::string& weight : call.weights()) bytes += model_->weights.at(weight).size_bytes();
   }
   return bytes;
 }

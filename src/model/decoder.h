@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -28,7 +29,9 @@ struct DecoderOptions {
   ElementType kv_type = ElementType::kBF16;  // one of kKvTypes
   int64_t page_count = 0;                    // KV pages of KvLayerCache::kPageTokens tokens, shared by all sequences
   int64_t row_count_max = 512;               // rows of the largest step
-  bool fuses = true;                         // false: the plain list of layer calls; the same bits, slower
+  // Tokens of the longest sequence: LongRoPE rotates all by it. None: of the model's context.
+  std::optional<int64_t> context_length = {};
+  bool fuses = true;  // false: the plain list of layer calls; the same bits, slower
 };
 
 // The rows of one step. Sequences lie back to back: sequences[i].row_begin is where the one before ends.

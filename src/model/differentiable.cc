@@ -9,6 +9,15 @@
 #include "ops/elementwise.h"
 
 namespace pelton {
+namespace {
+
+int64_t longest_sequence(std::span<const int64_t> offsets) {
+  int64_t longest = 0;
+  for (size_t i = 0; i + 1 < offsets.size(); ++i) longest = std::max(longest, offsets[i + 1] - offsets[i]);
+  return longest;
+}
+
+}  // namespace
 
 DifferentiableModel::DifferentiableModel(Executor& executor, std::shared_ptr<const Model> model)
     : executor_(executor), model_(std::move(model)), layers_(make_training_layers(executor, *model_)) {
@@ -42,8 +51,12 @@ std::span<const float> DifferentiableModel::forward(const TrainingBatch& batch) 
   context_ = {};
   context_.executor = &executor_;
   context_.tokens = batch_.tokens;
+  context_.positions = positions_;
   rope_tables_.resize(graph.ropes.size());
-  for (size_t i = 0; i < graph.ropes.size(); ++i) rope_tables_[i].prepare(executor_, graph.ropes[i], positions_);
+  const int64_t longest = longest_sequence(batch_.offsets);
+  for (size_t i = 0; i < graph.ropes.size(); ++i) {
+    rope_tables_[i].prepare(executor_, graph.ropes[i].for_length(longest), positions_);
+  }
   context_.rope_tables = rope_tables_;
   context_.selected_rows = all_rows_;
   context_.shared_input = &shared_input_;
@@ -95,11 +108,13 @@ void DifferentiableModel::backward_call(size_t index) {
     target = Buffer(count);
     d_inputs[i] = target.data();
   }
-  float* d_weight = call.weight.empty() ? nullptr : gradients_.at(call.weight).mutable_floats();
+  const auto gradient_of = [&](const std::string& weight) {
+    return weight.empty() ? nullptr : gradients_.at(weight).mutable_floats();
+  };
   const Buffer& d_output = d_values_[index_of(call.output)];
   CHECK(d_output.size() > 0);
   layers_[index]->backward(context_, {inputs, values_[index_of(call.output)].data(), saved_[index].data(),
-                                      d_output.data(), d_inputs, d_weight});
+                                      d_output.data(), d_inputs, gradient_of(call.weight), gradient_of(call.bias)});
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (is_first[i]) continue;
     accumulate(executor_, arriving[i].data(), static_cast<int64_t>(arriving[i].size()),

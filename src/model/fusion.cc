@@ -38,6 +38,11 @@ class Links {
     const std::optional<size_t>& writer = writers_[index_of(value)];
     return writer && is<Kind>(call(*writer)) ? writer : std::nullopt;
   }
+  // Of whole rows, not of parts of them.
+  bool is_norm_of_rows(const LayerCall& call) const {
+    const auto* norm = std::get_if<RmsNormCall>(&call.kind);
+    return norm != nullptr && norm->width == graph_.value_widths[index_of(call.output)];
+  }
   // Ascending; empty: nobody.
   const std::vector<size_t>& readers(ValueId value) const { return readers_[index_of(value)]; }
 
@@ -110,7 +115,7 @@ Graph rewrite_with(const Graph& graph, Match match) {
 
 LayerCall fused_call(const LayerKind& kind, std::string name, std::vector<ValueId> inputs, ValueId output,
                      std::vector<ValueId> further_outputs = {}) {
-  return {kind, std::move(name), std::move(inputs), output, {}, std::move(further_outputs), {}};
+  return {kind, std::move(name), std::move(inputs), output, {}, {}, std::move(further_outputs), {}};
 }
 
 // --- add → rms_norm
@@ -118,7 +123,7 @@ LayerCall fused_call(const LayerKind& kind, std::string name, std::vector<ValueI
 Graph fuse_residual_norm(const Graph& graph, const FusionContext&) {
   return rewrite_with(graph, [](const Links& links, size_t index) -> std::optional<Replacement> {
     const LayerCall& norm = links.call(index);
-    if (!is<RmsNormCall>(norm)) return std::nullopt;
+    if (!links.is_norm_of_rows(norm)) return std::nullopt;
     const std::optional<size_t> add = links.written_by<AddCall>(norm.inputs[0]);
     if (!add) return std::nullopt;
     const LayerCall& sum = links.call(*add);
@@ -126,34 +131,44 @@ Graph fuse_residual_norm(const Graph& graph, const FusionContext&) {
   });
 }
 
-// --- linear, linear → silu_gate
+// --- linear, linear → silu_gate or gelu_gate
+
+bool is_without_bias(const LayerCall& call) { return call.bias.empty(); }
 
 Graph fuse_gated_linear(const Graph& graph, const FusionContext&) {
   return rewrite_with(graph, [](const Links& links, size_t index) -> std::optional<Replacement> {
-    const LayerCall& silu = links.call(index);
-    if (!is<SiluGateCall>(silu)) return std::nullopt;
-    const std::optional<size_t> gate = links.written_by<LinearCall>(silu.inputs[0]);
-    const std::optional<size_t> up = links.written_by<LinearCall>(silu.inputs[1]);
+    const LayerCall& product = links.call(index);
+    if (!is<SiluGateCall>(product) && !is<GeluGateCall>(product)) return std::nullopt;
+    const std::optional<size_t> gate = links.written_by<LinearCall>(product.inputs[0]);
+    const std::optional<size_t> up = links.written_by<LinearCall>(product.inputs[1]);
     // In this order: the parts are told apart by their place.
     if (!gate || !up || *gate >= *up || links.call(*gate).inputs != links.call(*up).inputs) return std::nullopt;
+    if (!is_without_bias(links.call(*gate)) || !is_without_bias(links.call(*up))) return std::nullopt;
     return Replacement{{*gate, *up, index},
-                       fused_call(GatedLinearCall{}, silu.name, links.call(*gate).inputs, silu.output)};
+                       fused_call(GatedLinearCall{}, product.name, links.call(*gate).inputs, product.output)};
   });
 }
 
-// --- linear ×3 (→ rope) → attention
+// --- linear ×3 (→ rms_norm) (→ rope) → attention
 
-struct Projection {
-  size_t linear;
-  std::optional<size_t> rope;
-};
-
-std::optional<Projection> projection_of(const Links& links, ValueId value) {
-  if (const std::optional<size_t> linear = links.written_by<LinearCall>(value)) return Projection{*linear, {}};
-  const std::optional<size_t> rope = links.written_by<RopeCall>(value);
-  if (!rope) return std::nullopt;
-  const std::optional<size_t> linear = links.written_by<LinearCall>(links.call(*rope).inputs[0]);
-  return linear ? std::optional(Projection{*linear, rope}) : std::nullopt;
+// The calls that make `value`, the last first: a linear, what norms its heads alone, and what rotates them. Heads are
+// treated one by one as the attention cuts them. Empty: something else makes it.
+std::vector<size_t> projection_of(const Links& links, ValueId value, int64_t head_width) {
+  std::vector<size_t> calls;
+  if (const std::optional<size_t> rope = links.written_by<RopeCall>(value)) {
+    if (std::get<RopeCall>(links.call(*rope).kind).shape.head_width != head_width) return {};
+    calls.push_back(*rope);
+    value = links.call(*rope).inputs[0];
+  }
+  if (const std::optional<size_t> norm = links.written_by<RmsNormCall>(value)) {
+    if (std::get<RmsNormCall>(links.call(*norm).kind).width != head_width) return {};
+    calls.push_back(*norm);
+    value = links.call(*norm).inputs[0];
+  }
+  const std::optional<size_t> linear = links.written_by<LinearCall>(value);
+  if (!linear) return {};
+  calls.push_back(*linear);
+  return calls;
 }
 
 // The calls that make what the attention at `index` reads. The attention itself stays.
@@ -163,15 +178,11 @@ std::optional<Replacement> query_key_value(const Links& links, size_t index) {
   std::vector<size_t> linears;
   std::vector<size_t> all;
   for (const ValueId input : attention.inputs) {
-    const std::optional<Projection> projection = projection_of(links, input);
-    if (!projection) return std::nullopt;
-    linears.push_back(projection->linear);
-    all.push_back(projection->linear);
-    if (!projection->rope) continue;
-    all.push_back(*projection->rope);
-    // Heads are rotated one by one as the attention cuts them.
-    const int64_t head_width = std::get<AttentionCall>(attention.kind).shape.head_width;
-    if (std::get<RopeCall>(links.call(*projection->rope).kind).shape.head_width != head_width) return std::nullopt;
+    const std::vector<size_t> projection =
+        projection_of(links, input, std::get<AttentionCall>(attention.kind).shape.head_width);
+    if (projection.empty()) return std::nullopt;
+    linears.push_back(projection.back());
+    all.insert(all.end(), projection.begin(), projection.end());
   }
   const std::vector<ValueId>& x = links.call(linears[0]).inputs;
   const auto reads_another = [&](size_t linear) { return links.call(linear).inputs != x; };
@@ -222,7 +233,8 @@ Graph fuse_logits_top_k(const Graph& graph, const FusionContext&) {
   return rewrite_with(graph, [](const Links& links, size_t index) -> std::optional<Replacement> {
     const LayerCall& linear = links.call(index);
     // Whoever else reads the logits wants whole rows.
-    if (!is<LinearCall>(linear) || !links.is_result(linear.output) || !links.readers(linear.output).empty()) {
+    if (!is<LinearCall>(linear) || !links.is_result(linear.output) || !links.readers(linear.output).empty() ||
+        !is_without_bias(linear)) {
       return std::nullopt;
     }
     return Replacement{{index}, fused_call(LogitsTopKCall{}, linear.name, linear.inputs, linear.output)};
@@ -231,8 +243,8 @@ Graph fuse_logits_top_k(const Graph& graph, const FusionContext&) {
 
 // --- (rms_norm, add_rms_norm, gated_linear) → matrices that multiply in int8
 
-std::optional<LayerKind> quantising(const LayerCall& call) {
-  if (is<RmsNormCall>(call)) return RmsNormQuantiseCall{};
+std::optional<LayerKind> quantising(const Links& links, const LayerCall& call) {
+  if (links.is_norm_of_rows(call)) return RmsNormQuantiseCall{};
   if (is<AddRmsNormCall>(call)) return AddRmsNormQuantiseCall{};
   if (is<GatedLinearCall>(call)) return GatedLinearQuantiseCall{};
   return std::nullopt;
@@ -248,7 +260,7 @@ bool multiplies_int8(const LayerCall& call, ValueId value, const FusionContext& 
 Graph fuse_quantise(const Graph& graph, const FusionContext& context) {
   return rewrite_with(graph, [&](const Links& links, size_t index) -> std::optional<Replacement> {
     const LayerCall& call = links.call(index);
-    const std::optional<LayerKind> kind = quantising(call);
+    const std::optional<LayerKind> kind = quantising(links, call);
     // The int8 form is kept for what comes next only.
     if (!kind || index + 1 == links.call_count()) return std::nullopt;
     if (!multiplies_int8(links.call(index + 1), call.outputs().back(), context)) return std::nullopt;
@@ -259,10 +271,10 @@ Graph fuse_quantise(const Graph& graph, const FusionContext& context) {
 // The last one looks at the readers that the others have made.
 constexpr Fusion kFusions[] = {
     {"residual_norm", "add → rms_norm", "add_rms_norm: one pass over each row", fuse_residual_norm},
-    {"gated_linear", "linear, linear → silu_gate", "gated_linear: one region; each thread gates its own columns",
-     fuse_gated_linear},
-    {"query_key_value", "linear, linear, linear (→ rope) → attention",
-     "query_key_value: one region; who completes a head rotates it", fuse_query_key_value},
+    {"gated_linear", "linear, linear → silu_gate or gelu_gate",
+     "gated_linear: one region; each thread gates its own columns", fuse_gated_linear},
+    {"query_key_value", "linear, linear, linear (→ rms_norm of heads) (→ rope) → attention",
+     "query_key_value: one region; who completes a head norms and rotates it", fuse_query_key_value},
     {"kv_write", "query_key_value → attention",
      "query_key_value_write → paged_attention: who completes a head's keys or values puts them into the pages",
      fuse_kv_write},

@@ -10,12 +10,18 @@ namespace pelton {
 namespace {
 
 constexpr std::string_view kKindNames[] = {"embedding",
+                                           "position_embedding",
                                            "linear",
                                            "rms_norm",
+                                           "layer_norm",
                                            "rope",
                                            "attention",
                                            "silu_gate",
+                                           "gelu_gate",
+                                           "gelu",
                                            "add",
+                                           "scale",
+                                           "soft_cap",
                                            "select_rows",
                                            "rms_norm_quantise",
                                            "add_rms_norm",
@@ -45,11 +51,13 @@ std::vector<ValueId> LayerCall::outputs() const {
 }
 
 std::vector<std::string> LayerCall::weights() const {
-  if (!is_fused()) return weight.empty() ? std::vector<std::string>{} : std::vector<std::string>{weight};
   std::vector<std::string> all;
-  for (const LayerCall& part : parts) {
-    if (!part.weight.empty()) all.push_back(part.weight);
-  }
+  const auto add_weights_of = [&](const LayerCall& call) {
+    if (!call.weight.empty()) all.push_back(call.weight);
+    if (!call.bias.empty()) all.push_back(call.bias);
+  };
+  if (!is_fused()) add_weights_of(*this);
+  for (const LayerCall& part : parts) add_weights_of(part);
   return all;
 }
 
@@ -59,7 +67,7 @@ ValueId GraphBuilder::call(const LayerKind& kind, std::string_view name, std::ve
                            std::string weight) {
   const auto output = static_cast<ValueId>(graph_.value_widths.size());
   graph_.value_widths.push_back(width);
-  graph_.calls.push_back({kind, prefix_ + std::string(name), std::move(inputs), output, std::move(weight), {}, {}});
+  graph_.calls.push_back({kind, prefix_ + std::string(name), std::move(inputs), output, std::move(weight), {}, {}, {}});
   return output;
 }
 
@@ -76,8 +84,14 @@ ValueId GraphBuilder::embedding(std::string_view name, int64_t vocabulary_size, 
   return call(EmbeddingCall{}, name, {}, width, weight(name, {vocabulary_size, width}));
 }
 
-ValueId GraphBuilder::linear(ValueId x, std::string_view name, int64_t output_width) {
-  return call(LinearCall{}, name, {x}, output_width, weight(name, {output_width, width_of(x)}));
+ValueId GraphBuilder::position_embedding(std::string_view name, int64_t position_count, int64_t width) {
+  return call(PositionEmbeddingCall{}, name, {}, width, weight(name, {position_count, width}));
+}
+
+ValueId GraphBuilder::linear(ValueId x, std::string_view name, int64_t output_width, Bias bias) {
+  const ValueId y = call(LinearCall{}, name, {x}, output_width, weight(name, {output_width, width_of(x)}));
+  if (bias == Bias::kYes) graph_.calls.back().bias = weight(std::string(name) + ".bias", {output_width});
+  return y;
 }
 
 ValueId GraphBuilder::linear_with(ValueId x, std::string_view name, std::string_view weight, int64_t output_width) {
@@ -85,7 +99,18 @@ ValueId GraphBuilder::linear_with(ValueId x, std::string_view name, std::string_
 }
 
 ValueId GraphBuilder::rms_norm(ValueId x, std::string_view name, float epsilon) {
-  return call(RmsNormCall{epsilon}, name, {x}, width_of(x), weight(name, {width_of(x)}));
+  return rms_norm_parts(x, name, epsilon, width_of(x));
+}
+
+ValueId GraphBuilder::rms_norm_parts(ValueId x, std::string_view name, float epsilon, int64_t part_width) {
+  CHECK(width_of(x) % part_width == 0);
+  return call(RmsNormCall{epsilon, part_width}, name, {x}, width_of(x), weight(name, {part_width}));
+}
+
+ValueId GraphBuilder::layer_norm(ValueId x, std::string_view name, float epsilon) {
+  const ValueId y = call(LayerNormCall{epsilon}, name, {x}, width_of(x), weight(name, {width_of(x)}));
+  graph_.calls.back().bias = weight(std::string(name) + ".bias", {width_of(x)});
+  return y;
 }
 
 int64_t GraphBuilder::add_rope_table(const RopeParameters& parameters) {
@@ -107,6 +132,20 @@ ValueId GraphBuilder::attention(ValueId q, ValueId k, ValueId v, std::string_vie
 
 ValueId GraphBuilder::silu_gate(ValueId gate, ValueId up, std::string_view name) {
   return call(SiluGateCall{}, name, {gate, up}, width_of(gate));
+}
+
+ValueId GraphBuilder::gelu_gate(ValueId gate, ValueId up, std::string_view name) {
+  return call(GeluGateCall{}, name, {gate, up}, width_of(gate));
+}
+
+ValueId GraphBuilder::gelu(ValueId x, std::string_view name) { return call(GeluCall{}, name, {x}, width_of(x)); }
+
+ValueId GraphBuilder::scale(ValueId x, std::string_view name, float factor) {
+  return factor == 1 ? x : call(ScaleCall{factor}, name, {x}, width_of(x));
+}
+
+ValueId GraphBuilder::soft_cap(ValueId x, std::string_view name, std::optional<float> cap) {
+  return cap ? call(SoftCapCall{*cap}, name, {x}, width_of(x)) : x;
 }
 
 ValueId GraphBuilder::add(ValueId a, ValueId b, std::string_view name) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -21,8 +22,13 @@ constexpr size_t index_of(ValueId value) { return static_cast<size_t>(value); }
 
 // The kinds of layers, one struct a kind, with what each needs to know beside its weight.
 struct EmbeddingCall {};
+struct PositionEmbeddingCall {};
 struct LinearCall {};
 struct RmsNormCall {
+  float epsilon;
+  int64_t width;  // of what is normed alone: the value's, or a head's
+};
+struct LayerNormCall {
   float epsilon;
 };
 struct RopeCall {
@@ -34,7 +40,15 @@ struct AttentionCall {
   int64_t cache_index;
 };
 struct SiluGateCall {};
+struct GeluGateCall {};
+struct GeluCall {};
 struct AddCall {};
+struct ScaleCall {
+  float factor;
+};
+struct SoftCapCall {
+  float cap;
+};
 struct SelectRowsCall {};
 
 // Kinds that only model/fusion.h writes: several calls in one, which are its `parts`.
@@ -42,9 +56,9 @@ struct FusedCall {};
 struct RmsNormQuantiseCall : FusedCall {};      // rms_norm
 struct AddRmsNormCall : FusedCall {};           // add, rms_norm; outputs the sum and the norm
 struct AddRmsNormQuantiseCall : FusedCall {};   // the same
-struct GatedLinearCall : FusedCall {};          // linear (gate), linear (up), silu_gate
+struct GatedLinearCall : FusedCall {};          // linear (gate), linear (up), silu_gate or gelu_gate
 struct GatedLinearQuantiseCall : FusedCall {};  // the same
-// linear of queries, keys, values; each with its rope, if it has one
+// linear of queries, keys, values; each with its rms_norm of each head and its rope, if it has them
 struct QueryKeyValueCall : FusedCall {
   std::array<ValueId, 3> values;  // these three
   AttentionShape shape;           // of the attention that reads them
@@ -56,7 +70,8 @@ struct PagedAttentionCall : FusedCall {};  // attention, of which somebody else 
 struct LogitsTopKCall : FusedCall {};      // linear; gives the best of each row alone where a step wants no more
 
 using LayerKind =
-    std::variant<EmbeddingCall, LinearCall, RmsNormCall, RopeCall, AttentionCall, SiluGateCall, AddCall, SelectRowsCall,
+    std::variant<EmbeddingCall, PositionEmbeddingCall, LinearCall, RmsNormCall, LayerNormCall, RopeCall, AttentionCall,
+                 SiluGateCall, GeluGateCall, GeluCall, AddCall, ScaleCall, SoftCapCall, SelectRowsCall,
                  RmsNormQuantiseCall, AddRmsNormCall, AddRmsNormQuantiseCall, GatedLinearCall, GatedLinearQuantiseCall,
                  QueryKeyValueCall, QueryKeyValueWriteCall, PagedAttentionCall, LogitsTopKCall>;
 std::string_view layer_kind_name(const LayerKind& kind);  // "rms_norm"
@@ -66,7 +81,8 @@ struct LayerCall {
   std::string name;  // "layers.3.attention.query"
   std::vector<ValueId> inputs;
   ValueId output;
-  std::string weight;  // canonical name of its weight; empty: none
+  std::string weight;     // canonical name of its weight; empty: none
+  std::string bias = {};  // of its bias, likewise: [the output's width]
 
   // Of a fused call only; it has no weight of its own.
   std::vector<ValueId> further_outputs = {};
@@ -92,6 +108,9 @@ struct Graph {
   AttentionShape cache_shape{};
 };
 
+// Whether a call has a bias. It is called as the weight, with ".bias" behind it.
+enum class Bias : bool { kNo, kYes };
+
 // Writes the list; architectures speak through it. Names are joined to the current prefix: "layers.3." +
 // "attention.query".
 class GraphBuilder {
@@ -102,16 +121,26 @@ class GraphBuilder {
   int64_t add_rope_table(const RopeParameters& parameters);
 
   ValueId embedding(std::string_view name, int64_t vocabulary_size, int64_t width);
-  ValueId linear(ValueId x, std::string_view name, int64_t output_width);
+  // Learned vectors of the rows' positions. A step must not go beyond them.
+  ValueId position_embedding(std::string_view name, int64_t position_count, int64_t width);
+  ValueId linear(ValueId x, std::string_view name, int64_t output_width, Bias bias = Bias::kNo);
   // The same matrix as another call's (a tied output).
   ValueId linear_with(ValueId x, std::string_view name, std::string_view weight, int64_t output_width);
   ValueId rms_norm(ValueId x, std::string_view name, float epsilon);
+  // Each of the parts of `part_width` that a row consists of is normed alone, all with the same weight.
+  ValueId rms_norm_parts(ValueId x, std::string_view name, float epsilon, int64_t part_width);
+  ValueId layer_norm(ValueId x, std::string_view name, float epsilon);
   ValueId rope(ValueId x, std::string_view name, int64_t table_index, const RopeShape& shape);
   // sinks: the name of the weight [H] of its sinks; empty: it has none.
   ValueId attention(ValueId q, ValueId k, ValueId v, std::string_view name, const AttentionShape& shape,
                     std::string_view sinks = {});
   ValueId silu_gate(ValueId gate, ValueId up, std::string_view name);
+  ValueId gelu_gate(ValueId gate, ValueId up, std::string_view name);
+  ValueId gelu(ValueId x, std::string_view name);
   ValueId add(ValueId a, ValueId b, std::string_view name);
+  // x itself where the factor is 1, or there is no cap.
+  ValueId scale(ValueId x, std::string_view name, float factor);
+  ValueId soft_cap(ValueId x, std::string_view name, std::optional<float> cap);
   ValueId select_rows(ValueId x, std::string_view name);
 
   Graph finish(ValueId logits);

@@ -44,11 +44,14 @@ TEST(Graph, EveryArchitectureLowersToAWellFormedListWithNamedWeights) {
       const Graph graph = architecture->lower(tiny_spec(has_tied_output));
       check_is_well_formed(graph);
       std::set<std::string> names;
-      for (const WeightSpec& weight : graph.weights) {
-        for (const WeightNaming naming : {WeightNaming::kHuggingFace, WeightNaming::kGguf}) {
-          const std::string name = file_weight_name(architecture->weight_names, naming, weight.name).name;
-          EXPECT_TRUE(names.insert(name).second) << name;
-          EXPECT_EQ(name.find("{}"), std::string::npos);
+      for (const WeightNaming naming : {WeightNaming::kHuggingFace, WeightNaming::kGguf}) {
+        const WeightPlaces places = weight_places(graph, architecture->weight_names, naming);
+        EXPECT_EQ(places.size(), graph.weights.size());
+        for (const auto& [canonical, place] : places) {
+          // No two weights lie at the same place.
+          const std::string where = place.tensor + ":" + std::to_string(place.first_row);
+          EXPECT_TRUE(names.insert(where).second) << where;
+          EXPECT_EQ(place.tensor.find("{}"), std::string::npos);
         }
       }
     }
@@ -68,9 +71,35 @@ TEST(Graph, LlamaHasOneCacheALayerAndSharesATiedTable) {
 
 TEST(Graph, NamesOfFiles) {
   const Architecture& llama = architecture_from_gguf("llama");
-  EXPECT_EQ(file_weight_name(llama.weight_names, WeightNaming::kGguf, "layers.17.mlp.up").name, "blk.17.ffn_up.weight");
-  EXPECT_EQ(file_weight_name(llama.weight_names, WeightNaming::kHuggingFace, "layers.3.attention.query").name,
-            "model.layers.3.self_attn.q_proj.weight");
+  const Graph graph = llama.lower(tiny_spec(true));
+  const WeightPlaces gguf = weight_places(graph, llama.weight_names, WeightNaming::kGguf);
+  EXPECT_EQ(gguf.at("layers.1.mlp.up").tensor, "blk.1.ffn_up.weight");
+  EXPECT_TRUE(gguf.at("layers.0.attention.query").has_head_rows);
+  const WeightPlaces folder = weight_places(graph, llama.weight_names, WeightNaming::kHuggingFace);
+  EXPECT_EQ(folder.at("layers.1.attention.query").tensor, "model.layers.1.self_attn.q_proj.weight");
+  EXPECT_FALSE(folder.at("layers.1.attention.value").has_head_rows);
+}
+
+TEST(Graph, WeightsThatShareATensorLieInItOneAfterTheOther) {
+  const Architecture& phi3 = architecture_from_hugging_face("phi3");
+  const WeightPlaces fused = weight_places(phi3.lower(tiny_spec(false)), phi3.weight_names, WeightNaming::kHuggingFace);
+  EXPECT_EQ(fused.at("layers.0.attention.query").first_row, 0);
+  EXPECT_EQ(fused.at("layers.0.attention.key").first_row, 12);
+  EXPECT_EQ(fused.at("layers.0.attention.value").first_row, 16);
+  EXPECT_EQ(fused.at("layers.0.attention.value").tensor_shape, (Shape{20, 12}));
+  const Architecture& gpt2 = architecture_from_hugging_face("gpt2");
+  const WeightPlaces turned = weight_places(gpt2.lower(tiny_spec(true)), gpt2.weight_names, WeightNaming::kHuggingFace);
+  EXPECT_EQ(turned.at("layers.0.attention.value").tensor_shape, (Shape{12, 20}));
+  EXPECT_EQ(turned.at("layers.0.attention.value.bias").tensor_shape, Shape{20});
+}
+
+TEST(Graph, AFactorOfOneAndNoCapAddNoCall) {
+  GraphBuilder graph;
+  const ValueId x = graph.embedding("embedding", 10, 8);
+  EXPECT_EQ(graph.scale(x, "one", 1), x);
+  EXPECT_EQ(graph.soft_cap(x, "none", std::nullopt), x);
+  EXPECT_NE(graph.scale(x, "two", 2), x);
+  EXPECT_NE(graph.soft_cap(x, "some", 5), x);
 }
 
 }  // namespace

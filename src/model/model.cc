@@ -13,12 +13,38 @@
 #include "nn/elementwise_layers.h"
 #include "nn/embedding_layer.h"
 #include "nn/fused_layers.h"
+#include "nn/layer_norm_layer.h"
 #include "nn/linear_layer.h"
 #include "nn/rms_norm_layer.h"
 #include "nn/rope_layer.h"
 
 namespace pelton {
 namespace {
+
+// A file that leaves out what every name begins with.
+class PrefixedSource final : public TensorSource {
+ public:
+  PrefixedSource(const TensorSource& source, std::string_view prefix) : source_(source), prefix_(prefix) {
+    for (TensorEntry entry : source.entries()) {
+      entry.name.insert(0, prefix_);
+      entries_.push_back(std::move(entry));
+    }
+  }
+  const std::vector<TensorEntry>& entries() const override { return entries_; }
+  std::optional<Tensor> find(std::string_view name) const override {
+    return name.starts_with(prefix_) ? source_.find(name.substr(prefix_.size())) : std::nullopt;
+  }
+
+ private:
+  const TensorSource& source_;
+  std::string prefix_;
+  std::vector<TensorEntry> entries_;
+};
+
+bool lacks_prefix(const TensorSource& source, std::string_view prefix) {
+  return std::none_of(source.entries().begin(), source.entries().end(),
+                      [&](const TensorEntry& entry) { return entry.name.starts_with(prefix); });
+}
 
 std::shared_ptr<const Model> make_model(const Architecture& architecture, WeightNaming naming, ModelSpec spec,
                                         const TensorSource& source) {
@@ -59,20 +85,30 @@ class LayerMaker {
   Made operator()(const LayerCall& call, const EmbeddingCall&) {
     return std::make_unique<EmbeddingLayer>(model_.weights.at(call.weight));
   }
+  Made operator()(const LayerCall& call, const PositionEmbeddingCall&) {
+    return std::make_unique<EmbeddingLayer>(model_.weights.at(call.weight), EmbeddingIndex::kPosition);
+  }
   Made operator()(const LayerCall& call, const LinearCall&) {
-    return std::make_unique<LinearLayer>(linear_weight(call.weight));
+    return std::make_unique<LinearLayer>(linear_weight(call.weight), vector(call.bias));
   }
   Made operator()(const LayerCall& call, const RmsNormCall& kind) {
     return std::make_unique<RmsNormLayer>(model_.weights.decoded(call.weight), kind.epsilon);
+  }
+  Made operator()(const LayerCall& call, const LayerNormCall& kind) {
+    return std::make_unique<LayerNormLayer>(vector(call.weight), vector(call.bias), kind.epsilon);
   }
   Made operator()(const LayerCall&, const RopeCall& kind) {
     return std::make_unique<RopeLayer>(kind.table_index, kind.shape);
   }
   Made operator()(const LayerCall& call, const AttentionCall& kind) {
-    return std::make_unique<AttentionLayer>(kind.shape, kind.cache_index, sinks(call));
+    return std::make_unique<AttentionLayer>(kind.shape, kind.cache_index, vector(call.weight));
   }
-  Made operator()(const LayerCall&, const SiluGateCall&) { return std::make_unique<SiluGateLayer>(); }
+  Made operator()(const LayerCall& call, const SiluGateCall&) { return std::make_unique<GateLayer>(gate_of(call)); }
+  Made operator()(const LayerCall& call, const GeluGateCall&) { return std::make_unique<GateLayer>(gate_of(call)); }
+  Made operator()(const LayerCall&, const GeluCall&) { return std::make_unique<GeluLayer>(); }
   Made operator()(const LayerCall&, const AddCall&) { return std::make_unique<AddLayer>(); }
+  Made operator()(const LayerCall&, const ScaleCall& kind) { return std::make_unique<ScaleLayer>(kind.factor); }
+  Made operator()(const LayerCall&, const SoftCapCall& kind) { return std::make_unique<SoftCapLayer>(kind.cap); }
   Made operator()(const LayerCall&, const SelectRowsCall&) { return std::make_unique<SelectRowsLayer>(); }
 
   MadeFused operator()(const LayerCall& call, const RmsNormQuantiseCall&) {
@@ -95,7 +131,7 @@ class LayerMaker {
   }
   MadeFused operator()(const LayerCall& call, const PagedAttentionCall&) {
     const auto& attention = std::get<AttentionCall>(call.parts[0].kind);
-    return std::make_unique<PagedAttentionLayer>(attention.shape, attention.cache_index, sinks(call.parts[0]));
+    return std::make_unique<PagedAttentionLayer>(attention.shape, attention.cache_index, vector(call.parts[0].weight));
   }
 
   MadeFused operator()(const LayerCall& call, const LogitsTopKCall&) {
@@ -110,7 +146,13 @@ class LayerMaker {
         all[i].rope_table_index = static_cast<size_t>(rope->table_index);
         linear = &writer_of(call, linear->inputs[0]);
       }
+      if (std::holds_alternative<RmsNormCall>(linear->kind)) {
+        all[i].norm = vector(linear->weight);
+        all[i].norm_epsilon = epsilon_of(*linear);
+        linear = &writer_of(call, linear->inputs[0]);
+      }
       all[i].weight = linear_weight(linear->weight);
+      all[i].bias = vector(linear->bias);
     }
     return {std::move(all[0]), std::move(all[1]), std::move(all[2])};
   }
@@ -121,12 +163,15 @@ class LayerMaker {
   }
   MadeFused gated_linear(const LayerCall& call, LeavesInt8 leaves_int8) {
     return std::make_unique<GatedLinearLayer>(linear_weight(call.parts[0].weight), linear_weight(call.parts[1].weight),
-                                              leaves_int8);
+                                              gate_of(call.parts[2]), leaves_int8);
   }
 
-  Tensor sinks(const LayerCall& attention) const {
-    return attention.weight.empty() ? Tensor() : model_.weights.decoded(attention.weight);
+  static Nonlinearity gate_of(const LayerCall& call) {
+    return std::holds_alternative<SiluGateCall>(call.kind) ? Nonlinearity::kSilu : Nonlinearity::kGelu;
   }
+
+  // The weight of this name, in float32; empty: there is none.
+  Tensor vector(const std::string& name) const { return name.empty() ? Tensor() : model_.weights.decoded(name); }
 
   static float epsilon_of(const LayerCall& norm) { return std::get<RmsNormCall>(norm.kind).epsilon; }
 
@@ -164,11 +209,23 @@ std::shared_ptr<const Model> load_gguf_model(const GgufFile& file) {
 }
 
 std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path& folder, const json::object& config) {
+  return load_hugging_face_model(*open_safetensors_folder(folder), config);
+}
+
+std::shared_ptr<const Model> load_hugging_face_model(const TensorSource& source, const json::object& config) try {
   const auto type = JsonReader(config, "config.json").string("model_type");
   if (!type) throw Error(ErrorCode::kCorruptFile, "config.json: model_type is missing");
   const Architecture& architecture = architecture_from_hugging_face(*type);
-  const std::shared_ptr<const TensorSource> source = open_safetensors_folder(folder);
-  return make_model(architecture, WeightNaming::kHuggingFace, architecture.spec_from_hugging_face(config), *source);
+  ModelSpec spec = architecture.spec_from_hugging_face(config);
+  const auto make = [&](const TensorSource& named) {
+    return make_model(architecture, WeightNaming::kHuggingFace, std::move(spec), named);
+  };
+  const std::string_view prefix = architecture.hugging_face_prefix;
+  return lacks_prefix(source, prefix) ? make(PrefixedSource(source, prefix)) : make(source);
+} catch (const Error& error) {
+  // A value of a wrong type is an argument's fault in a request, and the file's here.
+  if (error.code() != ErrorCode::kInvalidArgument) throw;
+  throw Error(ErrorCode::kCorruptFile, error.message());
 }
 
 std::vector<std::unique_ptr<Layer>> make_training_layers(Executor& executor, const Model& model) {

@@ -25,6 +25,7 @@ struct Model {
 // Errors: as readers, configurations and weights give them.
 std::shared_ptr<const Model> load_gguf_model(const GgufFile& file);
 std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path& folder, const json::object& config);
+std::shared_ptr<const Model> load_hugging_face_model(const TensorSource& source, const json::object& config);
 
 // The layer objects of a model's plain list, in order, to run forwards and backwards.
 std::vector<std::unique_ptr<Layer>> make_training_layers(Executor& executor, const Model& model);

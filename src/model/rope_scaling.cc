@@ -85,6 +85,34 @@ float yarn_attention_factor(const RopeScaling& scaling) {
   return static_cast<float>(yarn_magnitude(factor_of(scaling), 1));
 }
 
+// Grows with what the longer contexts ask of the softmax.
+float longrope_attention_factor(const RopeScaling& scaling) {
+  if (scaling.attention_factor) return static_cast<float>(*scaling.attention_factor);
+  const double factor = scaling.factor.value_or(1);
+  if (factor <= 1) return 1;
+  return static_cast<float>(
+      std::sqrt(1 + std::log(factor) / std::log(static_cast<double>(scaling.original_context_length))));
+}
+
+std::vector<double> divided(const std::vector<double>& frequencies, const std::vector<double>& divisors) {
+  if (divisors.size() != frequencies.size()) {
+    throw Error(ErrorCode::kCorruptFile, fmt::format("RoPE scaling \"longrope\": {} factors for {} pairs of dimensions",
+                                                     divisors.size(), frequencies.size()));
+  }
+  std::vector<double> quotients;
+  for (size_t i = 0; i < frequencies.size(); ++i) quotients.push_back(frequencies[i] / divisors[i]);
+  return quotients;
+}
+
+void check_frequencies(const std::vector<double>& frequencies, std::string_view type) {
+  for (const double frequency : frequencies) {
+    if (!(frequency > 0 && std::isfinite(frequency))) {
+      throw Error(ErrorCode::kCorruptFile,
+                  fmt::format("RoPE scaling \"{}\": the parameters give a frequency of {}", type, frequency));
+    }
+  }
+}
+
 }  // namespace
 
 RopeParameters rope_parameters(const RopeScaling& scaling) {
@@ -97,19 +125,95 @@ RopeParameters rope_parameters(const RopeScaling& scaling) {
   } else if (scaling.type == "yarn") {
     stretch_yarn(scaling, frequencies);
     parameters.magnitude = yarn_attention_factor(scaling);
+  } else if (scaling.type == "longrope") {
+    const std::vector<double> long_frequencies = divided(frequencies, scaling.long_divisors);
+    check_frequencies(long_frequencies, scaling.type);
+    parameters.long_inverse_frequencies.assign(long_frequencies.begin(), long_frequencies.end());
+    parameters.short_length = scaling.original_context_length;
+    parameters.magnitude = longrope_attention_factor(scaling);
+    frequencies = divided(frequencies, scaling.short_divisors);
   } else if (scaling.type != "default") {
-    throw Error(
-        ErrorCode::kUnsupported,
-        fmt::format("RoPE scaling \"{}\" is not supported; supported: default, linear, llama3, yarn", scaling.type));
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("RoPE scaling \"{}\" is not supported; supported: default, linear, llama3, longrope, yarn",
+                            scaling.type));
   }
-  for (const double frequency : frequencies) {
-    if (!(frequency > 0 && std::isfinite(frequency))) {
-      throw Error(ErrorCode::kCorruptFile,
-                  fmt::format("RoPE scaling \"{}\": the parameters give a frequency of {}", scaling.type, frequency));
-    }
-  }
+  check_frequencies(frequencies, scaling.type);
   parameters.inverse_frequencies.assign(frequencies.begin(), frequencies.end());
   return parameters;
+}
+
+namespace {
+
+bool gives(const RopeScaling& scaling, std::span<const float> frequencies) {
+  const RopeParameters got = rope_parameters(scaling);
+  return std::equal(frequencies.begin(), frequencies.end(), got.inverse_frequencies.begin(),
+                    got.inverse_frequencies.end(),
+                    [](float a, float b) { return std::abs(a - b) <= 1e-5 * std::abs(b); });
+}
+
+// What stretch_llama3() calls `kept`, of one frequency.
+struct KeptShare {
+  double frequency;
+  double kept;  // 0: stretched, 1: left as it is
+};
+
+RopeScaling llama3_with(RopeScaling scaling, double low_factor, double high_factor, double original_context) {
+  scaling.low_frequency_factor = low_factor;
+  scaling.high_frequency_factor = high_factor;
+  scaling.original_context_length = std::max<int64_t>(std::llround(original_context), 1);
+  return scaling;
+}
+
+}  // namespace
+
+std::optional<RopeScaling> fit_llama3(const RopeScaling& plain, std::span<const float> frequencies) {
+  const std::vector<double> unstretched = plain_frequencies(plain);
+  if (unstretched.size() != frequencies.size() || frequencies.empty()) return std::nullopt;
+  RopeScaling scaling = plain;
+  scaling.type = "llama3";
+  scaling.factor = 1;
+  for (size_t i = 0; i < frequencies.size(); ++i) {
+    scaling.factor = std::max(*scaling.factor, unstretched[i] / static_cast<double>(frequencies[i]));
+  }
+  // A table is of float32: 7.9999998 was 8.
+  const double rounded = std::round(*scaling.factor * 1024) / 1024;
+  if (std::abs(*scaling.factor - rounded) < 1e-5 * rounded) scaling.factor = rounded;
+  if (*scaling.factor <= 1) return std::nullopt;
+
+  std::vector<KeptShare> blended;
+  double lowest_kept = INFINITY;
+  for (size_t i = 0; i < frequencies.size(); ++i) {
+    const double share = static_cast<double>(frequencies[i]) / unstretched[i];  // 1 / factor .. 1
+    const double kept = (share - 1 / *scaling.factor) / (1 - 1 / *scaling.factor);
+    if (kept > 1 - 1e-5) {
+      lowest_kept = std::min(lowest_kept, unstretched[i]);
+    } else if (kept > 1e-5) {
+      blended.push_back({unstretched[i], kept});
+    }
+  }
+
+  std::vector<RopeScaling> candidates;
+  if (blended.empty()) {
+    candidates.push_back(llama3_with(scaling, 1, 4, std::ceil(4 * kTwoPi / lowest_kept)));
+  } else {
+    // With the usual factors of 1 and 4, kept = (turns − 1) / 3.
+    const KeptShare& sharpest = blended.back();
+    candidates.push_back(llama3_with(scaling, 1, 4, (3 * sharpest.kept + 1) * kTwoPi / sharpest.frequency));
+  }
+  if (blended.size() >= 2) {
+    // kept = slope · frequency + intercept. A low factor of 1 is as good as any: another one with another context gives
+    // the same frequencies.
+    const KeptShare& a = blended.front();
+    const KeptShare& b = blended.back();
+    const double slope = (a.kept - b.kept) / (a.frequency - b.frequency);
+    const double intercept = a.kept - slope * a.frequency;
+    const double high = 1 - 1 / intercept;
+    if (intercept < 0) candidates.push_back(llama3_with(scaling, 1, high, slope * kTwoPi * (high - 1)));
+  }
+  for (const RopeScaling& candidate : candidates) {
+    if (gives(candidate, frequencies)) return candidate;
+  }
+  return std::nullopt;
 }
 
 }  // namespace pelton

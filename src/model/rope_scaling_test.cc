@@ -52,12 +52,59 @@ TEST(RopeScaling, YarnScalesMagnitude) {
 
 TEST(RopeScaling, RefusesUnknownByName) {
   try {
-    rope_parameters(scaling_of("longrope"));
+    rope_parameters(scaling_of("dynamic"));
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
-    EXPECT_NE(error.message().find("longrope"), std::string::npos);
+    EXPECT_NE(error.message().find("dynamic"), std::string::npos);
   }
+}
+
+// Llama 3.1 and 3.2's parameters, the golden model's, and some with other bounds: what is read back out of the
+// frequencies gives the same frequencies.
+TEST(RopeScaling, Llama3ParametersAreReadBackFromTheirTable) {
+  struct Case {
+    int64_t width;
+    double theta, factor, low, high;
+    int64_t context;
+  };
+  for (const Case& given :
+       {Case{128, 500000, 8, 1, 4, 8192}, Case{64, 500000, 32, 1, 4, 8192}, Case{16, 500000, 8, 1, 4, 32},
+        Case{64, 10000, 4, 2, 5, 4096}, Case{4, 10000, 8, 1, 4, 64}, Case{128, 500000, 6.5, 1, 8, 1000}}) {
+    RopeScaling scaling;
+    scaling.type = "llama3";
+    scaling.rotated_width = given.width;
+    scaling.theta = given.theta;
+    scaling.factor = given.factor;
+    scaling.low_frequency_factor = given.low;
+    scaling.high_frequency_factor = given.high;
+    scaling.original_context_length = given.context;
+    const RopeParameters expected = rope_parameters(scaling);
+    RopeScaling plain;
+    plain.rotated_width = given.width;
+    plain.theta = given.theta;
+    const auto fitted = fit_llama3(plain, expected.inverse_frequencies);
+    ASSERT_TRUE(fitted) << given.width << " " << given.factor;
+    const RopeParameters got = rope_parameters(*fitted);
+    for (size_t i = 0; i < expected.inverse_frequencies.size(); ++i) {
+      EXPECT_NEAR(got.inverse_frequencies[i] / expected.inverse_frequencies[i], 1, 1e-5) << i;
+    }
+    EXPECT_EQ(fitted->factor, given.factor);
+    if (given.low == 1 && given.high == 4 && given.width >= 64) {
+      EXPECT_EQ(fitted->original_context_length, given.context);
+    }
+  }
+}
+
+TEST(RopeScaling, OtherTablesAreNotLlama3s) {
+  RopeScaling plain;
+  plain.rotated_width = 16;
+  std::vector<float> frequencies = rope_parameters(plain).inverse_frequencies;
+  EXPECT_EQ(fit_llama3(plain, frequencies), std::nullopt);  // no stretch at all
+  for (size_t i = 0; i < frequencies.size(); ++i) frequencies[i] /= i % 2 == 0 ? 1.0f : 3.0f;
+  EXPECT_EQ(fit_llama3(plain, frequencies), std::nullopt);
+  frequencies.pop_back();
+  EXPECT_EQ(fit_llama3(plain, frequencies), std::nullopt);
 }
 
 }  // namespace

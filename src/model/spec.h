@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "model/rope_scaling.h"
 #include "ops/rope.h"
 #include "text/token_id.h"
 
@@ -24,11 +26,39 @@ struct ModelSpec {
   int64_t context_length = 0;  // positions that the model was made for
   float norm_epsilon = 0;
   bool has_tied_output = false;  // the output matrix is the embedding table
+
+  bool has_query_key_value_bias = false;
+  bool has_attention_output_bias = false;
+  bool has_feed_forward_bias = false;
+  std::optional<float> attention_scale;  // of the scores; none: 1 / √K
+  std::optional<float> attention_cap;    // of the scores, as in AttentionShape
+  // Of local layers, as in AttentionShape. Local are those that the list says, by layer; empty: none.
+  std::optional<int64_t> window;
+  std::vector<bool> local_layers;
+
+  // Factors on the embeddings, on what each block adds to the residual, and on the logits; then the logits' soft cap.
+  float embedding_scale = 1;
+  float residual_scale = 1;
+  float logit_scale = 1;
+  std::optional<float> logit_cap;
+
   RopeParameters rope;
-  std::string rope_scaling;  // "none", "linear", "yarn", "llama3": for people
+  std::optional<RopeParameters> local_rope;  // of local layers; none: as the others
+  std::vector<bool> unrotated_layers;        // by layer; empty: all are rotated
+  std::string rope_scaling;                  // "none", "linear", "yarn", "llama3", "longrope": for people
+  RopeScaling rope_source;                   // what `rope` was computed from, to write it into other files
 
   int64_t query_width() const { return query_head_count * head_width; }
   int64_t key_value_width() const { return key_value_head_count * head_width; }
+  bool is_local(int64_t layer) const { return is_listed(local_layers, layer); }
+  bool is_rotated(int64_t layer) const { return !is_listed(unrotated_layers, layer); }
+
+  friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
+
+ private:
+  static bool is_listed(const std::vector<bool>& layers, int64_t layer) {
+    return !layers.empty() && layers[static_cast<size_t>(layer)];
+  }
 };
 
 }  // namespace pelton

@@ -66,7 +66,7 @@ struct VerifyReport {
 // `expected` holds `input_ids` and `logits`, and may hold `loss`, `grad.NAME`, `greedy`, in the format of the project's
 // reference files: I64 ids [B, T], F32 logits [B, T, V].
 // Errors: kCorruptFile (a tensor missing, of a wrong type or shape, an id out of range); kInvalidArgument (another
-// vocabulary than the model's).
+// vocabulary than the model's; more positions than it has).
 VerifyReport verify_model(Executor& executor, const std::shared_ptr<const Model>& model, const TensorSource& expected,
                           const VerifyOptions& options);
 

@@ -1,6 +1,7 @@
 // A model's weights by canonical name: views into the files, checked against what the graph needs.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
@@ -15,6 +16,19 @@ namespace pelton {
 
 enum class WeightNaming { kHuggingFace, kGguf };
 
+// Where a weight lies in files of one naming.
+struct WeightPlace {
+  std::string tensor;          // "model.layers.3.self_attn.q_proj.weight"
+  Shape tensor_shape;          // more rows than the weight's where several share the tensor
+  int64_t first_row = 0;       // of the weight's among the tensor's
+  bool is_transposed = false;  // the tensor is [in, out]; the rows above are its columns
+  bool is_minus_one = false;   // it holds the weight less 1
+  bool has_head_rows = false;  // WeightForm::kHeadRows
+};
+using WeightPlaces = std::map<std::string, WeightPlace, std::less<>>;
+// Of each weight of the graph, by canonical name. CHECKs that the table has it.
+WeightPlaces weight_places(const Graph& graph, std::span<const WeightName> names, WeightNaming naming);
+
 // Immutable; keeps the files mapped.
 class WeightSet {
  public:
@@ -23,7 +37,7 @@ class WeightSet {
   // layer too many: without it this would be another model).
   WeightSet(const Graph& graph, std::span<const WeightName> names, WeightNaming naming, const TensorSource& source);
 
-  // As it lies in the file.
+  // As it lies in the file, but for what its WeightForm says.
   const Tensor& at(std::string_view canonical) const;
   // Decoded to float32: for vectors, which are small.
   Tensor decoded(std::string_view canonical) const;
@@ -31,12 +45,5 @@ class WeightSet {
  private:
   std::map<std::string, Tensor, std::less<>> tensors_;
 };
-
-// "layers.3.attention.query" → "model.layers.3.self_attn.q_proj.weight". CHECKs that the table has it.
-struct FileWeightName {
-  std::string name;
-  bool is_interleaved_in_gguf;
-};
-FileWeightName file_weight_name(std::span<const WeightName> names, WeightNaming naming, std::string_view canonical);
 
 }  // namespace pelton

@@ -21,13 +21,37 @@ void AddLayer::backward(const StepContext&, const Backward& pass) const {
   }
 }
 
-void SiluGateLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output, float*) const {
-  silu_gate(*step.executor, inputs[0].data, inputs[1].data, element_count(inputs[0]), output);
+void ScaleLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output, float*) const {
+  scale(*step.executor, inputs[0].data, factor_, element_count(inputs[0]), output);
 }
 
-void SiluGateLayer::backward(const StepContext& step, const Backward& pass) const {
-  silu_gate_backward(*step.executor, pass.inputs[0].data, pass.inputs[1].data, pass.d_output,
-                     element_count(pass.inputs[0]), {pass.d_inputs[0], pass.d_inputs[1]});
+void ScaleLayer::backward(const StepContext& step, const Backward& pass) const {
+  scale(*step.executor, pass.d_output, factor_, element_count(pass.inputs[0]), pass.d_inputs[0]);
+}
+
+void SoftCapLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output, float*) const {
+  soft_cap(*step.executor, inputs[0].data, cap_, element_count(inputs[0]), output);
+}
+
+void SoftCapLayer::backward(const StepContext& step, const Backward& pass) const {
+  soft_cap_backward(*step.executor, pass.output, cap_, pass.d_output, element_count(pass.inputs[0]), pass.d_inputs[0]);
+}
+
+void GateLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output, float*) const {
+  gate(*step.executor, f_, inputs[0].data, inputs[1].data, element_count(inputs[0]), output);
+}
+
+void GateLayer::backward(const StepContext& step, const Backward& pass) const {
+  gate_backward(*step.executor, f_, pass.inputs[0].data, pass.inputs[1].data, pass.d_output,
+                element_count(pass.inputs[0]), {pass.d_inputs[0], pass.d_inputs[1]});
+}
+
+void GeluLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output, float*) const {
+  gelu(*step.executor, inputs[0].data, element_count(inputs[0]), output);
+}
+
+void GeluLayer::backward(const StepContext& step, const Backward& pass) const {
+  gelu_backward(*step.executor, pass.inputs[0].data, pass.d_output, element_count(pass.inputs[0]), pass.d_inputs[0]);
 }
 
 int64_t SelectRowsLayer::output_rows(const StepContext& step, std::span<const Activation>) const {

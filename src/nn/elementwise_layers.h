@@ -1,7 +1,9 @@
-// Layers without weights that work number by number: the residual sum, the gate of SwiGLU, the choice of rows.
+// Layers without weights that work number by number: the residual sum, multiples and bounds, gates and other
+// nonlinearities, the choice of rows.
 #pragma once
 
 #include "nn/layer.h"
+#include "ops/elementwise.h"
 
 namespace pelton {
 
@@ -12,8 +14,44 @@ class AddLayer final : public Layer {
   void backward(const StepContext& step, const Backward& pass) const override;
 };
 
-// y = silu(gate) · up; inputs: gate, up
-class SiluGateLayer final : public Layer {
+// y = factor · x
+class ScaleLayer final : public Layer {
+ public:
+  explicit ScaleLayer(float factor) : factor_(factor) {}
+
+  void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
+  void backward(const StepContext& step, const Backward& pass) const override;
+
+ private:
+  float factor_;
+};
+
+// y = cap · tanh(x / cap)
+class SoftCapLayer final : public Layer {
+ public:
+  explicit SoftCapLayer(float cap) : cap_(cap) {}
+
+  void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
+  void backward(const StepContext& step, const Backward& pass) const override;
+
+ private:
+  float cap_;
+};
+
+// y = f(gate) · up; inputs: gate, up
+class GateLayer final : public Layer {
+ public:
+  explicit GateLayer(Nonlinearity f) : f_(f) {}
+
+  void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
+  void backward(const StepContext& step, const Backward& pass) const override;
+
+ private:
+  Nonlinearity f_;
+};
+
+// y = gelu(x)
+class GeluLayer final : public Layer {
  public:
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;

@@ -9,12 +9,14 @@ int64_t EmbeddingLayer::output_rows(const StepContext& step, std::span<const Act
 }
 
 void EmbeddingLayer::forward(const StepContext& step, std::span<const Activation>, float* output, float*) const {
-  embedding(*step.executor, table_, step.tokens.data(), static_cast<int64_t>(step.tokens.size()), output);
+  const std::span<const int32_t> rows = ids(step);
+  embedding(*step.executor, table_, rows.data(), static_cast<int64_t>(rows.size()), output);
 }
 
 void EmbeddingLayer::backward(const StepContext& step, const Backward& pass) const {
   if (pass.d_weight == nullptr) return;
-  embedding_backward(*step.executor, pass.d_output, step.tokens.data(), static_cast<int64_t>(step.tokens.size()),
+  const std::span<const int32_t> rows = ids(step);
+  embedding_backward(*step.executor, pass.d_output, rows.data(), static_cast<int64_t>(rows.size()),
                      table_.shape().innermost(), pass.d_weight);
 }
 

@@ -15,8 +15,12 @@ QueryKeyValue projections_of_step(const HeadProjections& projections, const Atte
                                   const StepContext& step) {
   const auto one = [&](const HeadProjections::One& projection, int64_t head_count) {
     const std::optional<size_t>& table = projection.rope_table_index;
-    return HeadProjection{
-        &projection.weight, table ? &step.rope_tables[*table] : nullptr, {head_count, shape.head_width}};
+    const auto floats = [](const Tensor& vector) { return vector.is_empty() ? nullptr : vector.floats(); };
+    return HeadProjection{.weight = &projection.weight,
+                          .table = table ? &step.rope_tables[*table] : nullptr,
+                          .heads = {head_count, shape.head_width},
+                          .bias = floats(projection.bias),
+                          .norm = {floats(projection.norm), projection.norm_epsilon}};
   };
   return {one(projections.query, shape.query_head_count), one(projections.key, shape.key_value_head_count),
           one(projections.value, shape.key_value_head_count)};
@@ -57,7 +61,7 @@ void GatedLinearLayer::run(const StepContext& step, std::span<const Activation> 
                            std::span<const Output> outputs) const {
   LinearInput& x = step.shared_input->of(inputs[0]);
   LinearInput* y_input = leaves_int8_ == LeavesInt8::kYes ? int8_form(step, inputs[0].row_count, outputs[0]) : nullptr;
-  gated_linear(*step.executor, x, gate_, up_, outputs[0].data, y_input);
+  gated_linear(*step.executor, x, {&gate_, &up_, f_}, outputs[0].data, y_input);
 }
 
 void QueryKeyValueLayer::run(const StepContext& step, std::span<const Activation> inputs,

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "nn/layer.h"
+#include "ops/elementwise.h"
 #include "ops/linear.h"
 #include "tensor/tensor.h"
 
@@ -43,25 +44,29 @@ class AddRmsNormLayer final : public InferenceLayer {
   LeavesInt8 leaves_int8_;
 };
 
-// The two matrices of SwiGLU and its gate. Inputs: x; outputs: silu(x · gateᵀ) · (x · upᵀ).
+// The two matrices of a gated feed-forward block and its gate. Inputs: x; outputs: f(x · gateᵀ) · (x · upᵀ).
 class GatedLinearLayer final : public InferenceLayer {
  public:
-  GatedLinearLayer(LinearWeight gate, LinearWeight up, LeavesInt8 leaves_int8)
-      : gate_(std::move(gate)), up_(std::move(up)), leaves_int8_(leaves_int8) {}
+  GatedLinearLayer(LinearWeight gate, LinearWeight up, Nonlinearity f, LeavesInt8 leaves_int8)
+      : gate_(std::move(gate)), up_(std::move(up)), f_(f), leaves_int8_(leaves_int8) {}
 
   void run(const StepContext& step, std::span<const Activation> inputs, std::span<const Output> outputs) const override;
 
  private:
   LinearWeight gate_;
   LinearWeight up_;
+  Nonlinearity f_;
   LeavesInt8 leaves_int8_;
 };
 
-// The matrices that make queries, keys and values of the same rows, and how these are rotated.
+// The matrices that make queries, keys and values of the same rows, and how these are normed and rotated.
 struct HeadProjections {
   struct One {
     LinearWeight weight;
-    std::optional<size_t> rope_table_index;  // absent: not rotated
+    Tensor bias = {};  // [N], F32; empty: none
+    Tensor norm = {};  // [K], F32, of each head; empty: none
+    float norm_epsilon = 0;
+    std::optional<size_t> rope_table_index = {};  // absent: not rotated
   };
   One query, key, value;
 };

@@ -47,6 +47,7 @@ class SharedInput {
 struct StepContext {
   Executor* executor = nullptr;
   std::span<const int32_t> tokens;         // [T]
+  std::span<const int32_t> positions;      // [T]: where each stands in its sequence
   std::span<const RopeTable> rope_tables;  // prepared for the T rows' positions; one for each set of parameters
   std::span<const int32_t> selected_rows;  // rows that go on to the logits, ascending
   int64_t largest_count = 0;               // so many of each row's logits are wanted, the largest; 0: all
@@ -99,6 +100,7 @@ class Layer : public InferenceLayer {
     const float* d_output;             // gradient of the loss by the output
     std::span<float* const> d_inputs;  // by each input: assigned; null: not wanted
     float* d_weight;                   // by the weight: added to; null: not wanted
+    float* d_bias = nullptr;           // by the bias, likewise
   };
   virtual void backward(const StepContext& step, const Backward& pass) const = 0;
 };

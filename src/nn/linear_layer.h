@@ -1,19 +1,22 @@
-// y = x · Wᵀ. The weight may lie in any element type; its gradient is float32.
+// y = x · Wᵀ, or x · Wᵀ + bias. The weight may lie in any element type; its gradient is float32.
 #pragma once
 
 #include "nn/layer.h"
+#include "tensor/tensor.h"
 
 namespace pelton {
 
 class LinearLayer final : public Layer {
  public:
-  explicit LinearLayer(LinearWeight weight) : weight_(std::move(weight)) {}
+  // bias: [N], F32; empty: none.
+  explicit LinearLayer(LinearWeight weight, Tensor bias = {}) : weight_(std::move(weight)), bias_(std::move(bias)) {}
 
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 
  private:
   LinearWeight weight_;
+  Tensor bias_;
 };
 
 }  // namespace pelton

@@ -6,33 +6,90 @@
 namespace pelton {
 namespace {
 
-constexpr int64_t kGrain = 256;         // whole vectors and cache lines
-constexpr int64_t kSiluOperations = 8;  // an exponential and a division, against one sum
+constexpr int64_t kGrain = 256;                // whole vectors and cache lines
+constexpr int64_t kExponentialOperations = 8;  // an exponential and a division, against one sum
+constexpr int64_t kLineFloats = 16;
+
+// body(kernels, range) on parts of `count` elements.
+template <typename Body>
+void for_elements(Executor& executor, int64_t count, int64_t operations, const Body& body) {
+  const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
+  executor.parallel_for(count, parallel_grain(count, operations, kGrain), [&](Range range) { body(kernels, range); });
+}
 
 }  // namespace
 
 void add(Executor& executor, const float* a, const float* b, int64_t count, float* y) {
-  const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
-  executor.parallel_for(count, parallel_grain(count, 1, kGrain), [&](Range range) {
+  for_elements(executor, count, 1, [&](const ElementwiseKernels& kernels, Range range) {
     kernels.add(a + range.begin, b + range.begin, range.end - range.begin, y + range.begin);
   });
 }
 
 void accumulate(Executor& executor, const float* a, int64_t count, float* y) { add(executor, a, y, count, y); }
 
-void silu_gate(Executor& executor, const float* gate, const float* up, int64_t count, float* y) {
+void add_bias(Executor& executor, const float* bias, int64_t row_count, int64_t width, float* y) {
   const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
-  executor.parallel_for(count, parallel_grain(count, kSiluOperations, kGrain), [&](Range range) {
-    kernels.silu_gate(gate + range.begin, up + range.begin, range.end - range.begin, y + range.begin);
+  executor.parallel_for(row_count, parallel_grain(row_count, width), [&](Range rows) {
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      kernels.add(y + row * width, bias, width, y + row * width);
+    }
   });
 }
 
-void silu_gate_backward(Executor& executor, const float* gate, const float* up, const float* d_y, int64_t count,
-                        const SiluGateGradients& gradients) {
+void add_bias_backward(Executor& executor, const float* d_y, int64_t row_count, int64_t width, float* d_bias) {
   const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
-  executor.parallel_for(count, parallel_grain(count, kSiluOperations, kGrain), [&](Range range) {
-    kernels.silu_gate_backward(gate + range.begin, up + range.begin, d_y + range.begin, range.end - range.begin,
-                               gradients.d_gate + range.begin, gradients.d_up + range.begin);
+  // Each thread owns columns and walks all rows, so that the order of the sums does not depend on the thread count.
+  executor.parallel_for(width, parallel_grain(width, row_count, kLineFloats), [&](Range columns) {
+    float* sums = d_bias + columns.begin;
+    for (int64_t row = 0; row < row_count; ++row) {
+      kernels.add(d_y + row * width + columns.begin, sums, columns.end - columns.begin, sums);
+    }
+  });
+}
+
+void scale(Executor& executor, const float* x, float factor, int64_t count, float* y) {
+  for_elements(executor, count, 1, [&](const ElementwiseKernels& kernels, Range range) {
+    kernels.scale(x + range.begin, factor, range.end - range.begin, y + range.begin);
+  });
+}
+
+void soft_cap(Executor& executor, const float* x, float cap, int64_t count, float* y) {
+  for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
+    kernels.soft_cap(x + range.begin, cap, range.end - range.begin, y + range.begin);
+  });
+}
+
+void soft_cap_backward(Executor& executor, const float* y, float cap, const float* d_y, int64_t count, float* d_x) {
+  for_elements(executor, count, 4, [&](const ElementwiseKernels& kernels, Range range) {
+    kernels.soft_cap_backward(y + range.begin, cap, d_y + range.begin, range.end - range.begin, d_x + range.begin);
+  });
+}
+
+void gate(Executor& executor, Nonlinearity f, const float* gate, const float* up, int64_t count, float* y) {
+  for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
+    const auto kernel = f == Nonlinearity::kSilu ? kernels.silu_gate : kernels.gelu_gate;
+    kernel(gate + range.begin, up + range.begin, range.end - range.begin, y + range.begin);
+  });
+}
+
+void gate_backward(Executor& executor, Nonlinearity f, const float* gate, const float* up, const float* d_y,
+                   int64_t count, const GateGradients& gradients) {
+  for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
+    const auto kernel = f == Nonlinearity::kSilu ? kernels.silu_gate_backward : kernels.gelu_gate_backward;
+    kernel(gate + range.begin, up + range.begin, d_y + range.begin, range.end - range.begin,
+           gradients.d_gate + range.begin, gradients.d_up + range.begin);
+  });
+}
+
+void gelu(Executor& executor, const float* x, int64_t count, float* y) {
+  for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
+    kernels.gelu(x + range.begin, range.end - range.begin, y + range.begin);
+  });
+}
+
+void gelu_backward(Executor& executor, const float* x, const float* d_y, int64_t count, float* d_x) {
+  for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
+    kernels.gelu_backward(x + range.begin, d_y + range.begin, range.end - range.begin, d_x + range.begin);
   });
 }
 

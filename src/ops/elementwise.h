@@ -1,4 +1,4 @@
-// Sums and gated activations.
+// Sums, multiples, bounds and nonlinearities.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,34 @@ void add(Executor& executor, const float* a, const float* b, int64_t count, floa
 // y += a
 void accumulate(Executor& executor, const float* a, int64_t count, float* y);
 
-// y = silu(gate) · up, silu(z) = z / (1 + e^-z) (SwiGLU: Shazeer 2020, arXiv 2002.05202). y may be gate or up.
-void silu_gate(Executor& executor, const float* gate, const float* up, int64_t count, float* y);
-struct SiluGateGradients {  // both assigned; each may be gate, up or d_y
+// y [T, N] += bias [N], row by row.
+void add_bias(Executor& executor, const float* bias, int64_t row_count, int64_t width, float* y);
+// d_bias [N] += the rows of d_y [T, N].
+void add_bias_backward(Executor& executor, const float* d_y, int64_t row_count, int64_t width, float* d_bias);
+
+// y = factor · x; y may be x. Its own backward.
+void scale(Executor& executor, const float* x, float factor, int64_t count, float* y);
+
+// y = cap · tanh(x / cap), cap > 0 (Gemma 2, arXiv 2408.00118); y may be x. The backward needs y alone; d_x may be d_y.
+void soft_cap(Executor& executor, const float* x, float cap, int64_t count, float* y);
+void soft_cap_backward(Executor& executor, const float* y, float cap, const float* d_y, int64_t count, float* d_x);
+
+enum class Nonlinearity : uint8_t {
+  kSilu,  // z / (1 + e^-z) (SwiGLU: Shazeer 2020, arXiv 2002.05202)
+  kGelu,  // z / 2 (1 + tanh(√(2/π) (z + 0.044715 z³))) (Hendrycks, Gimpel 2016, arXiv 1606.08415)
+};
+
+// y = f(gate) · up. y may be gate or up.
+void gate(Executor& executor, Nonlinearity f, const float* gate, const float* up, int64_t count, float* y);
+struct GateGradients {  // both assigned; each may be gate, up or d_y
   float* d_gate;
   float* d_up;
 };
-void silu_gate_backward(Executor& executor, const float* gate, const float* up, const float* d_y, int64_t count,
-                        const SiluGateGradients& gradients);
+void gate_backward(Executor& executor, Nonlinearity f, const float* gate, const float* up, const float* d_y,
+                   int64_t count, const GateGradients& gradients);
+
+// y = gelu(x), the form above; y may be x, d_x may be x or d_y.
+void gelu(Executor& executor, const float* x, int64_t count, float* y);
+void gelu_backward(Executor& executor, const float* x, const float* d_y, int64_t count, float* d_x);
 
 }  // namespace pelton

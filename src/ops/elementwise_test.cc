@@ -9,9 +9,14 @@
 namespace pelton {
 namespace {
 
-Doubles plain_silu_gate(const Doubles& gate, const Doubles& up) {
+double plain(Nonlinearity f, double z) {
+  if (f == Nonlinearity::kSilu) return z / (1 + std::exp(-z));
+  return z / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (z + 0.044715 * z * z * z)));
+}
+
+Doubles plain_gate(Nonlinearity f, const Doubles& gate, const Doubles& up) {
   Doubles y(gate.size());
-  for (size_t i = 0; i < y.size(); ++i) y[i] = gate[i] / (1 + std::exp(-gate[i])) * up[i];
+  for (size_t i = 0; i < y.size(); ++i) y[i] = plain(f, gate[i]) * up[i];
   return y;
 }
 
@@ -29,57 +34,127 @@ TEST(Elementwise, SumsAreExactAndMayBeInPlace) {
   }
 }
 
-TEST(Elementwise, SiluGateIsWhatTheDefinitionSays) {
-  Executor executor(2);
-  for (int64_t count : {1, 33, 20011}) {
-    Rng rng(2);
-    std::vector<float> gate = random_floats(rng, count, 30);
-    const std::vector<float> up = random_floats(rng, count);
-    std::vector<float> y(gate.size());
-    silu_gate(executor, gate.data(), up.data(), count, y.data());
-    // An exponential within 2 ulp and four roundings.
-    EXPECT_LE(relative_error(y, plain_silu_gate(to_doubles(gate), to_doubles(up))), 6 * 0x1p-24);
-    silu_gate(executor, gate.data(), up.data(), count, gate.data());
-    EXPECT_EQ(gate, y) << "in place";
+TEST(Elementwise, ABiasIsAddedToEveryRow) {
+  for (const int thread_count : {1, 3}) {
+    Executor executor(thread_count);
+    for (const auto& [rows, width] : {std::pair<int64_t, int64_t>{1, 7}, {3, 40}, {300, 129}}) {
+      Rng rng(4);
+      const std::vector<float> bias = random_floats(rng, width);
+      std::vector<float> y = random_floats(rng, rows * width);
+      const std::vector<float> x = y;
+      add_bias(executor, bias.data(), rows, width, y.data());
+      for (size_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], x[i] + bias[i % static_cast<size_t>(width)]);
+
+      std::vector<float> d_bias(bias.size(), 0.5f);
+      std::vector<float> expected = d_bias;
+      add_bias_backward(executor, x.data(), rows, width, d_bias.data());
+      for (size_t i = 0; i < x.size(); ++i) expected[i % static_cast<size_t>(width)] += x[i];
+      EXPECT_EQ(d_bias, expected) << "in the order of the rows, whatever the thread count";
+    }
   }
 }
 
-TEST(Elementwise, SiluGateKeepsItsHeadAtTheEnds) {
-  Executor executor(1);
-  const std::vector<float> gate = {-1000, -100, -88, 0, 88, 100, 1000, std::numeric_limits<float>::quiet_NaN()};
-  const std::vector<float> up(gate.size(), 1);
-  std::vector<float> y(gate.size());
-  silu_gate(executor, gate.data(), up.data(), static_cast<int64_t>(gate.size()), y.data());
-  EXPECT_EQ(y[0], 0);
-  EXPECT_EQ(y[1], 0);
-  EXPECT_NEAR(y[2], 0, 1e-35);
-  EXPECT_EQ(y[3], 0);
-  EXPECT_EQ(y[4], 88);
-  EXPECT_EQ(y[6], 1000);
-  EXPECT_TRUE(std::isnan(y[7]));
+TEST(Elementwise, MultiplesAndSoftCapsAreWhatTheDefinitionSays) {
+  Executor executor(2);
+  Rng rng(5);
+  const std::vector<float> x = random_floats(rng, 20011, 40);
+  const std::vector<float> d_y = random_floats(rng, 20011);
+  std::vector<float> y(x.size());
+  scale(executor, x.data(), 0.7f, 20011, y.data());
+  for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(y[i], 0.7f * x[i]);
+
+  const auto plain_cap = [](const Doubles& at) {
+    Doubles capped;
+    for (const double value : at) capped.push_back(15 * std::tanh(value / 15));
+    return capped;
+  };
+  soft_cap(executor, x.data(), 15, 20011, y.data());
+  // A tanh within 4 ulp, a quotient and a product.
+  EXPECT_LE(relative_error(y, plain_cap(to_doubles(x))), 6 * 0x1p-23);
+  std::vector<float> d_x = d_y;
+  soft_cap_backward(executor, y.data(), 15, d_x.data(), 20011, d_x.data());
+  const auto loss = [&](const Doubles& at) { return weighted_sum(plain_cap(at), d_y); };
+  // Of 1 - tanh², with errors as above.
+  EXPECT_LE(gradient_error(d_x, loss, to_doubles(x), 331), 16 * 0x1p-23);
 }
 
-TEST(Elementwise, SiluGateGradientsAreThoseOfTheDefinition) {
-  Executor executor(2);
-  Rng rng(3);
-  const std::vector<float> gate = random_floats(rng, 203, 6);
-  const std::vector<float> up = random_floats(rng, 203);
-  const std::vector<float> d_y = random_floats(rng, 203);
-  std::vector<float> d_gate(203);
-  std::vector<float> d_up(203);
-  silu_gate_backward(executor, gate.data(), up.data(), d_y.data(), 203, {d_gate.data(), d_up.data()});
-  const auto of_gate = [&](const Doubles& at) { return weighted_sum(plain_silu_gate(at, to_doubles(up)), d_y); };
-  const auto of_up = [&](const Doubles& at) { return weighted_sum(plain_silu_gate(to_doubles(gate), at), d_y); };
-  // 1 - sigmoid may have lost three bits where z = 6; the rest are single roundings.
-  EXPECT_LE(gradient_error(d_gate, of_gate, to_doubles(gate)), 0x1p-20);
-  EXPECT_LE(gradient_error(d_up, of_up, to_doubles(up)), 0x1p-20);
+constexpr Nonlinearity kNonlinearities[] = {Nonlinearity::kSilu, Nonlinearity::kGelu};
 
-  std::vector<float> gate_in_place = gate;
-  std::vector<float> up_in_place = up;
-  silu_gate_backward(executor, gate_in_place.data(), up_in_place.data(), d_y.data(), 203,
-                     {gate_in_place.data(), up_in_place.data()});
-  EXPECT_EQ(gate_in_place, d_gate);
-  EXPECT_EQ(up_in_place, d_up);
+TEST(Elementwise, GatesAreWhatTheDefinitionSays) {
+  Executor executor(2);
+  for (const Nonlinearity f : kNonlinearities) {
+    for (int64_t count : {1, 33, 20011}) {
+      Rng rng(2);
+      std::vector<float> x = random_floats(rng, count, 30);
+      const std::vector<float> up = random_floats(rng, count);
+      std::vector<float> y(x.size());
+      gate(executor, f, x.data(), up.data(), count, y.data());
+      // An exponential within 2 ulp and four roundings, relative to a value of at least 1 (or there is but one).
+      EXPECT_LE(relative_error(y, plain_gate(f, to_doubles(x), to_doubles(up))), 6 * 0x1p-24);
+      gate(executor, f, x.data(), up.data(), count, x.data());
+      EXPECT_EQ(x, y) << "in place";
+    }
+  }
+}
+
+TEST(Elementwise, GatesKeepTheirHeadsAtTheEnds) {
+  Executor executor(1);
+  for (const Nonlinearity f : kNonlinearities) {
+    const std::vector<float> x = {-1000, -100, -88, 0, 88, 100, 1000, std::numeric_limits<float>::quiet_NaN()};
+    const std::vector<float> up(x.size(), 1);
+    std::vector<float> y(x.size());
+    gate(executor, f, x.data(), up.data(), static_cast<int64_t>(x.size()), y.data());
+    EXPECT_EQ(y[0], 0);
+    EXPECT_EQ(y[1], 0);
+    EXPECT_NEAR(y[2], 0, 1e-35);
+    EXPECT_EQ(y[3], 0);
+    EXPECT_EQ(y[4], 88);
+    EXPECT_EQ(y[6], 1000);
+    EXPECT_TRUE(std::isnan(y[7]));
+  }
+}
+
+TEST(Elementwise, GatesHaveTheGradientsOfTheDefinition) {
+  Executor executor(2);
+  for (const Nonlinearity f : kNonlinearities) {
+    Rng rng(3);
+    const std::vector<float> x = random_floats(rng, 203, 6);
+    const std::vector<float> up = random_floats(rng, 203);
+    const std::vector<float> d_y = random_floats(rng, 203);
+    std::vector<float> d_gate(203);
+    std::vector<float> d_up(203);
+    gate_backward(executor, f, x.data(), up.data(), d_y.data(), 203, {d_gate.data(), d_up.data()});
+    const auto of_gate = [&](const Doubles& at) { return weighted_sum(plain_gate(f, at, to_doubles(up)), d_y); };
+    const auto of_up = [&](const Doubles& at) { return weighted_sum(plain_gate(f, to_doubles(x), at), d_y); };
+    // 1 - sigmoid may have lost three bits where z = 6, and z w'(z) is up to 60 there; the rest are single roundings.
+    EXPECT_LE(gradient_error(d_gate, of_gate, to_doubles(x)), 0x1p-19);
+    EXPECT_LE(gradient_error(d_up, of_up, to_doubles(up)), 0x1p-20);
+
+    std::vector<float> gate_in_place = x;
+    std::vector<float> up_in_place = up;
+    gate_backward(executor, f, gate_in_place.data(), up_in_place.data(), d_y.data(), 203,
+                  {gate_in_place.data(), up_in_place.data()});
+    EXPECT_EQ(gate_in_place, d_gate);
+    EXPECT_EQ(up_in_place, d_up);
+  }
+}
+
+TEST(Elementwise, GeluAloneIsTheGateOfOne) {
+  Executor executor(2);
+  Rng rng(6);
+  const std::vector<float> x = random_floats(rng, 203, 6);
+  const std::vector<float> d_y = random_floats(rng, 203);
+  const std::vector<float> ones(x.size(), 1);
+  std::vector<float> y(x.size());
+  std::vector<float> expected(x.size());
+  std::vector<float> ignored(x.size());
+  gelu(executor, x.data(), 203, y.data());
+  gate(executor, Nonlinearity::kGelu, x.data(), ones.data(), 203, expected.data());
+  EXPECT_EQ(y, expected);
+  gelu_backward(executor, x.data(), d_y.data(), 203, y.data());
+  gate_backward(executor, Nonlinearity::kGelu, x.data(), ones.data(), d_y.data(), 203,
+                {expected.data(), ignored.data()});
+  EXPECT_EQ(y, expected);
 }
 
 }  // namespace

@@ -494,8 +494,9 @@ ColumnProduct block_of(const ColumnProduct& product, Range columns, float* y) {
 
 }  // namespace
 
-void gated_linear(Executor& executor, LinearInput& x, const LinearWeight& gate, const LinearWeight& up, float* y,
-                  LinearInput* y_input) {
+void gated_linear(Executor& executor, LinearInput& x, const GatedProduct& product, float* y, LinearInput* y_input) {
+  const LinearWeight& gate = *product.gate;
+  const LinearWeight& up = *product.up;
   const int64_t row_count = x.row_count();
   const int64_t width = up.output_size();
   CHECK(x.column_count() == gate.input_size() && x.column_count() == up.input_size() && gate.output_size() == width);
@@ -504,6 +505,7 @@ void gated_linear(Executor& executor, LinearInput& x, const LinearWeight& gate, 
   const ColumnProduct gate_product = column_product(executor, x, gate, nullptr);
   const ColumnProduct up_product = column_product(executor, x, up, nullptr);
   const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
+  const auto gate_kernel = product.f == Nonlinearity::kSilu ? kernels.silu_gate : kernels.gelu_gate;
   const DecodedRows decoded(executor, std::max(decoded_floats(gate), decoded_floats(up)));
   // A block of y's int8 form must not fall to two threads.
   const int64_t columns_at_once = block_columns(row_count, kQdotBlockValues);
@@ -520,7 +522,7 @@ void gated_linear(Executor& executor, LinearInput& x, const LinearWeight& gate, 
       multiply_columns(block_of(gate_product, columns, gates), columns, decoded.of(thread));
       multiply_columns(block_of(up_product, columns, ups), columns, decoded.of(thread));
       for (int64_t row = 0; row < row_count; ++row) {
-        kernels.silu_gate(gates + row * count, ups + row * count, count, y + row * width + begin);
+        gate_kernel(gates + row * count, ups + row * count, count, y + row * width + begin);
         if (y_input != nullptr) y_input->quantise({row, row + 1}, columns);
       }
     }

@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "base/aligned.h"
+#include "ops/elementwise.h"
 #include "ops/executor.h"
 #include "ops/largest_rows.h"
 #include "tensor/tensor.h"
@@ -126,11 +127,14 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
 void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weight, int64_t count,
                     LargestRows& largest);
 
-// y [M, F] = silu(x · gateᵀ) · (x · upᵀ), in one region: the bits of
-// linear() twice and silu_gate(). `y_input`, where it isn't null, has been set to y, and may be left with its int8
-// form.
-void gated_linear(Executor& executor, LinearInput& x, const LinearWeight& gate, const LinearWeight& up, float* y,
-                  LinearInput* y_input);
+// y [M, F] = f(x · gateᵀ) · (x · upᵀ), in one region: the bits of linear() twice and gate(). `y_input`, where it isn't
+// null, has been set to y, and may be left with its int8 form.
+struct GatedProduct {
+  const LinearWeight* gate;
+  const LinearWeight* up;
+  Nonlinearity f = Nonlinearity::kSilu;
+};
+void gated_linear(Executor& executor, LinearInput& x, const GatedProduct& product, float* y, LinearInput* y_input);
 
 // d_x [M, K] = d_y [M, N] · W. Assigns. `weight` of any decodable type, decoded by panels.
 void linear_backward_input(Executor& executor, const float* d_y, const Tensor& weight, int64_t rows, float* d_x);

@@ -307,14 +307,15 @@ TEST_P(SharedProducts, GatedLinearGivesTheBitsOfItsChain) {
     Executor executor(thread_count);
     const LinearWeight down_weight(executor, down.tensor, GetParam());
     for (size_t i = 0; i < 9; ++i) {
-      const Weight& gate = weights[i / 3];
+      const Weight& gating = weights[i / 3];
       const Weight& up = weights[i % 3];
-      const LinearWeight gate_weight(executor, gate.tensor, GetParam());
+      const LinearWeight gate_weight(executor, gating.tensor, GetParam());
       const LinearWeight up_weight(executor, up.tensor, GetParam());
       for (const int64_t m : kRowCounts) {
         const std::vector<float> x = random_floats(m * kK, static_cast<uint64_t>(m));
-        std::vector<float> plain = expected(gate, x, m);
-        silu_gate(executor, plain.data(), expected(up, x, m).data(), m * kF, plain.data());
+        std::vector<float> plain = expected(gating, x, m);
+        const Nonlinearity f = i % 2 == 0 ? Nonlinearity::kSilu : Nonlinearity::kGelu;
+        gate(executor, f, plain.data(), expected(up, x, m).data(), m * kF, plain.data());
 
         for (const bool leaves_int8 : {false, true}) {
           LinearInput input;
@@ -322,7 +323,7 @@ TEST_P(SharedProducts, GatedLinearGivesTheBitsOfItsChain) {
           std::vector<float> y(plain.size(), std::nanf(""));
           LinearInput y_input;
           y_input.set(y.data(), m, kF);
-          gated_linear(executor, input, gate_weight, up_weight, y.data(), leaves_int8 ? &y_input : nullptr);
+          gated_linear(executor, input, {&gate_weight, &up_weight, f}, y.data(), leaves_int8 ? &y_input : nullptr);
           EXPECT_EQ(y, plain) << i << ", " << m << " rows, " << thread_count << " threads";
           std::vector<float> z(static_cast<size_t>(m * 20));
           linear(executor, y_input, down_weight, z.data());

@@ -3,10 +3,18 @@
 #include "base/check.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/norm/norm.h"
+#include "ops/elementwise.h"
 #include "ops/grain.h"
 #include "ops/scratch.h"
 
 namespace pelton {
+namespace {
+
+// For gradients of weights each thread owns columns and walks all rows, so that the order of the sums does not depend
+// on the thread count.
+constexpr int64_t kColumnGrain = 16;  // a cache line
+
+}  // namespace
 
 void rms_norm(Executor& executor, const float* x, const float* weight, float epsilon, int64_t row_count, int64_t width,
               float* y) {
@@ -53,8 +61,6 @@ void rms_norm_backward(Executor& executor, const float* x, const float* weight, 
     }
   });
 
-  // Each thread owns columns and walks all rows, so that the order of the sums does not depend on the thread count.
-  constexpr int64_t kColumnGrain = 16;  // a cache line
   if (gradients.d_weight != nullptr) {
     executor.parallel_for(width, parallel_grain(width, 2 * row_count, kColumnGrain), [&](Range columns) {
       for (int64_t row = 0; row < row_count; ++row) {
@@ -69,6 +75,51 @@ void rms_norm_backward(Executor& executor, const float* x, const float* weight, 
     for (int64_t row = rows.begin; row < rows.end; ++row) {
       const int64_t first = row * width;
       kernels.backward(x + first, inverse_rms[row], weight, d_y + first, width, gradients.d_x + first);
+    }
+  });
+}
+
+void layer_norm(Executor& executor, const LayerNorm& pass, float* y) {
+  const NormKernels& kernels = norm_kernels(active_isa());
+  executor.parallel_for(pass.row_count, parallel_grain(pass.row_count, 4 * pass.width), [&](Range rows) {
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      const float* x = pass.x + row * pass.width;
+      const RowMoments moments = kernels.moments(x, pass.epsilon, pass.width);
+      kernels.standardise(x, moments, pass.weight, pass.bias, pass.width, y + row * pass.width);
+    }
+  });
+}
+
+void layer_norm_backward(Executor& executor, const LayerNorm& pass, const float* d_y,
+                         const LayerNormGradients& gradients) {
+  const NormKernels& kernels = norm_kernels(active_isa());
+  static thread_local Scratch<RowMoments> scratch;
+  RowMoments* moments = scratch.reserve(pass.row_count);
+  const int64_t row_grain = parallel_grain(pass.row_count, 4 * pass.width);
+  executor.parallel_for(pass.row_count, row_grain, [&](Range rows) {
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      moments[row] = kernels.moments(pass.x + row * pass.width, pass.epsilon, pass.width);
+    }
+  });
+
+  if (gradients.d_bias != nullptr) {
+    add_bias_backward(executor, d_y, pass.row_count, pass.width, gradients.d_bias);
+  }
+  if (gradients.d_weight != nullptr) {
+    executor.parallel_for(pass.width, parallel_grain(pass.width, 2 * pass.row_count, kColumnGrain), [&](Range columns) {
+      for (int64_t row = 0; row < pass.row_count; ++row) {
+        const int64_t first = row * pass.width + columns.begin;
+        kernels.accumulate_standardised(pass.x + first, moments[row], d_y + first, columns.end - columns.begin,
+                                        gradients.d_weight + columns.begin);
+      }
+    });
+  }
+  // Last, because d_x may be d_y.
+  executor.parallel_for(pass.row_count, row_grain, [&](Range rows) {
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      const int64_t first = row * pass.width;
+      kernels.standardise_backward(pass.x + first, moments[row], pass.weight, d_y + first, pass.width,
+                                   gradients.d_x + first);
     }
   });
 }

@@ -1,4 +1,5 @@
-// Root-mean-square normalisation (Zhang, Sennrich 2019, arXiv 1910.07467).
+// Root-mean-square normalisation (Zhang, Sennrich 2019, arXiv 1910.07467) and layer normalisation (Ba et al. 2016,
+// arXiv 1607.06450).
 #pragma once
 
 #include <cstdint>
@@ -33,5 +34,24 @@ struct RmsNormGradients {
 };
 void rms_norm_backward(Executor& executor, const float* x, const float* weight, float epsilon, const float* d_y,
                        int64_t row_count, int64_t width, const RmsNormGradients& gradients);
+
+// y [T, D] = (x - mean(x)) / sqrt(mean((x - mean(x))²) + epsilon) · weight [D] + bias [D]. y may be x.
+struct LayerNorm {
+  const float* x;
+  const float* weight;
+  const float* bias;
+  float epsilon;
+  int64_t row_count;
+  int64_t width;
+};
+void layer_norm(Executor& executor, const LayerNorm& pass, float* y);
+
+struct LayerNormGradients {
+  float* d_x;       // [T, D], assigned; may be d_y
+  float* d_weight;  // [D], added to; null: not wanted
+  float* d_bias;    // [D], added to; null: not wanted
+};
+void layer_norm_backward(Executor& executor, const LayerNorm& pass, const float* d_y,
+                         const LayerNormGradients& gradients);
 
 }  // namespace pelton

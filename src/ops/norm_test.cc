@@ -27,7 +27,7 @@ struct Case {
   int64_t rows, width;
 };
 
-class RmsNorm : public testing::TestWithParam<Case> {
+class Norm : public testing::TestWithParam<Case> {
  protected:
   const int64_t rows = GetParam().rows;
   const int64_t width = GetParam().width;
@@ -39,7 +39,7 @@ class RmsNorm : public testing::TestWithParam<Case> {
   const double tolerance = (8 + static_cast<double>(width) / 16) * 0x1p-24;
 };
 
-TEST_P(RmsNorm, IsWhatTheDefinitionSays) {
+TEST_P(Norm, RmsNormIsWhatTheDefinitionSays) {
   Executor executor(2);
   const Doubles expected = plain_rms_norm(to_doubles(x), to_doubles(weight));
   std::vector<float> y(x.size());
@@ -49,7 +49,7 @@ TEST_P(RmsNorm, IsWhatTheDefinitionSays) {
   EXPECT_EQ(x, y) << "in place";
 }
 
-TEST_P(RmsNorm, OfASumInOnePassHasTheBitsOfTheTwo) {
+TEST_P(Norm, RmsNormOfASumInOnePassHasTheBitsOfTheTwo) {
   Executor executor(2);
   std::vector<float> expected_sum(x.size());
   std::vector<float> expected(x.size());
@@ -110,7 +110,7 @@ TEST(RmsNormInt8, IsTheFormThatAMatrixWouldHaveMade) {
   }
 }
 
-TEST_P(RmsNorm, GradientsAreThoseOfTheDefinition) {
+TEST_P(Norm, RmsNormGradientsAreThoseOfTheDefinition) {
   Executor executor(2);
   std::vector<float> d_x(x.size());
   std::vector<float> d_weight(weight.size(), 0.0f);
@@ -123,7 +123,7 @@ TEST_P(RmsNorm, GradientsAreThoseOfTheDefinition) {
   EXPECT_LE(gradient_error(d_weight, loss_of_weight, to_doubles(weight), step), 4 * tolerance);
 }
 
-TEST_P(RmsNorm, WeightGradientsAddAndDoNotDependOnTheThreadCount) {
+TEST_P(Norm, RmsNormWeightGradientsAddAndDoNotDependOnTheThreadCount) {
   std::vector<std::vector<float>> d_xs;
   std::vector<std::vector<float>> d_weights;
   for (int threads : {1, 2, 3}) {
@@ -152,7 +152,59 @@ TEST_P(RmsNorm, WeightGradientsAddAndDoNotDependOnTheThreadCount) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, RmsNorm, testing::Values(Case{1, 5}, Case{1, 17}, Case{3, 64}, Case{70, 577}));
+Doubles plain_layer_norm(const Doubles& x, const Doubles& weight, const Doubles& bias) {
+  const size_t width = weight.size();
+  Doubles y(x.size());
+  for (size_t begin = 0; begin < x.size(); begin += width) {
+    double mean = 0;
+    for (size_t i = 0; i < width; ++i) mean += x[begin + i] / static_cast<double>(width);
+    double variance = 0;
+    for (size_t i = 0; i < width; ++i) variance += (x[begin + i] - mean) * (x[begin + i] - mean);
+    variance /= static_cast<double>(width);
+    const double deviation = std::sqrt(variance + static_cast<double>(kEpsilon));
+    for (size_t i = 0; i < width; ++i) y[begin + i] = (x[begin + i] - mean) / deviation * weight[i] + bias[i];
+  }
+  return y;
+}
+
+TEST_P(Norm, LayerNormAndItsGradientsAreThoseOfTheDefinition) {
+  const std::vector<float> bias = random_floats(rng, width);
+  const LayerNorm pass = {x.data(), weight.data(), bias.data(), kEpsilon, rows, width};
+  const auto loss = [&](const Doubles& at_x, const Doubles& at_weight, const Doubles& at_bias) {
+    return weighted_sum(plain_layer_norm(at_x, at_weight, at_bias), d_y);
+  };
+  const Doubles xs = to_doubles(x);
+  const Doubles weights = to_doubles(weight);
+  const Doubles biases = to_doubles(bias);
+  const size_t step = x.size() > 500 ? 331 : 1;
+  std::vector<std::vector<float>> d_xs;
+  for (const int thread_count : {1, 3}) {
+    Executor executor(thread_count);
+    std::vector<float> y = x;
+    LayerNorm in_place = pass;
+    in_place.x = y.data();
+    layer_norm(executor, in_place, y.data());
+    EXPECT_LE(relative_error(y, plain_layer_norm(xs, weights, biases)), 2 * tolerance);
+
+    std::vector<float> d_x = d_y;  // in place of d_y
+    std::vector<float> d_weight(weight.size(), 0.0f);
+    std::vector<float> d_bias(weight.size(), 0.0f);
+    layer_norm_backward(executor, pass, d_x.data(), {d_x.data(), d_weight.data(), d_bias.data()});
+    EXPECT_LE(gradient_error(
+                  d_x, [&](const Doubles& at) { return loss(at, weights, biases); }, xs, step),
+              8 * tolerance);
+    EXPECT_LE(gradient_error(
+                  d_weight, [&](const Doubles& at) { return loss(xs, at, biases); }, weights, step),
+              4 * tolerance);
+    EXPECT_LE(gradient_error(
+                  d_bias, [&](const Doubles& at) { return loss(xs, weights, at); }, biases, step),
+              4 * tolerance);
+    d_xs.push_back(d_x);
+  }
+  EXPECT_EQ(d_xs[0], d_xs[1]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Norm, testing::Values(Case{1, 5}, Case{1, 17}, Case{3, 64}, Case{70, 577}));
 
 }  // namespace
 }  // namespace pelton

@@ -3,6 +3,8 @@
 #include <array>
 
 #include "base/check.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/norm/norm.h"
 #include "ops/scratch.h"
 
 namespace pelton {
@@ -17,7 +19,21 @@ LinearProduct product_of(const HeadProjection& projection, float* y) {
   return {projection.weight, y, heads.head_width};
 }
 
-// `finish(place, head)` sees each head rotated.
+// What comes between a head's product and its rotation, by the calling thread.
+void add_bias_and_norm(const HeadProjection& projection, int64_t row_count, int64_t head, float* y) {
+  if (projection.bias == nullptr && projection.norm.weight == nullptr) return;
+  const ElementwiseKernels& elementwise = elementwise_kernels(active_isa());
+  const NormKernels& norm = norm_kernels(active_isa());
+  const int64_t width = projection.heads.head_width;
+  for (int64_t row = 0; row < row_count; ++row) {
+    float* x = y + (row * projection.heads.head_count + head) * width;
+    if (projection.bias != nullptr) elementwise.add(x, projection.bias + head * width, width, x);
+    if (projection.norm.weight == nullptr) continue;
+    norm.scale(x, norm.inverse_rms(x, projection.norm.epsilon, width), projection.norm.weight, width, x);
+  }
+}
+
+// `finish(place, head)` sees each head normed and rotated.
 template <typename Finish>
 void project(Executor& executor, LinearInput& x, const QueryKeyValue& projections, const QueryKeyValueRows& rows,
              const Finish& finish) {
@@ -30,6 +46,7 @@ void project(Executor& executor, LinearInput& x, const QueryKeyValue& projection
   }
   linear_group(executor, x, products, [&](size_t place, int64_t head) {
     const HeadProjection& projection = *all[place];
+    add_bias_and_norm(projection, x.row_count(), head, products[place].y);
     if (projection.table != nullptr) rope_head(*projection.table, projection.heads, head, products[place].y);
     finish(place, head);
   });

@@ -1,5 +1,5 @@
-// Queries, keys and values of the same rows, in one region: whoever makes the last columns of a head rotates it, and
-// puts keys and values into their pages.
+// Queries, keys and values of the same rows, in one region: whoever makes the last columns of a head adds its bias,
+// norms and rotates it, and puts keys and values into their pages.
 #pragma once
 
 #include <span>
@@ -11,17 +11,25 @@
 
 namespace pelton {
 
+// Of each head alone.
+struct HeadNorm {
+  const float* weight = nullptr;  // [head_width]; null: none
+  float epsilon = 0;
+};
+
 // heads: N = head_count · head_width of the weight. table: of the M rows; null: not rotated.
 struct HeadProjection {
   const LinearWeight* weight;
   const RopeTable* table;
   RopeShape heads;
+  const float* bias = nullptr;  // [N]; null: none
+  HeadNorm norm = {};
 };
 struct QueryKeyValue {
   HeadProjection query, key, value;
 };
 
-// q [M, H, K], k and v [M, G, K] are assigned: the bits of linear() and rope() for each.
+// q [M, H, K], k and v [M, G, K] are assigned: the bits of linear(), add_bias(), rms_norm() and rope() for each.
 struct QueryKeyValueRows {
   float* q;
   float* k;

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "ops/elementwise.h"
+#include "ops/norm.h"
 #include "quant/blocks.h"
 
 namespace pelton {
@@ -36,6 +38,8 @@ struct Case {
   ElementType query, key, value;  // of the weights
   ActivationType activations;
   ElementType kv_type;
+  bool has_bias = false;
+  bool norms_heads = false;
 };
 
 // The rows of a step: one that begins, one that goes on in the middle of a page, one that fills one.
@@ -76,8 +80,13 @@ class QueryKeyValueOp : public testing::TestWithParam<Case> {
     table.prepare(executor, {.inverse_frequencies = {1, 0.3f, 0.1f}, .pairing = pairing}, rows.positions);
     const RopeShape query_heads = {c.shape.query_head_count, c.shape.head_width};
     const RopeShape key_heads = {c.shape.key_value_head_count, c.shape.head_width};
-    const QueryKeyValue projections = {
-        {&query, &table, query_heads}, {&key, &table, key_heads}, {&value, nullptr, key_heads}};
+    const std::vector<float> bias = random_floats(query_width, 8);
+    const std::vector<float> norm = random_floats(c.shape.head_width, 9);
+    const HeadNorm head_norm = {c.norms_heads ? norm.data() : nullptr, 1e-5f};
+    const float* biases = c.has_bias ? bias.data() : nullptr;
+    const QueryKeyValue projections = {{&query, &table, query_heads, biases, head_norm},
+                                       {&key, &table, key_heads, biases, head_norm},
+                                       {&value, nullptr, key_heads, biases}};
     KvLayerCache cache(c.kv_type, kPageCount, c.shape.key_value_head_count, c.shape.head_width);
     const auto cache_bytes = static_cast<size_t>(kPageCount * cache.page_bytes());
     std::memset(cache.page(0), 0xAB, cache_bytes);
@@ -96,6 +105,16 @@ class QueryKeyValueOp : public testing::TestWithParam<Case> {
       linear(executor, input, query, q);
       linear(executor, input, key, k);
       linear(executor, input, value, v);
+      if (c.has_bias) {
+        add_bias(executor, bias.data(), row_count, query_width, q);
+        add_bias(executor, bias.data(), row_count, key_width, k);
+        add_bias(executor, bias.data(), row_count, key_width, v);
+      }
+      if (c.norms_heads) {
+        const int64_t width = c.shape.head_width;
+        rms_norm(executor, q, norm.data(), 1e-5f, row_count * c.shape.query_head_count, width, q);
+        rms_norm(executor, k, norm.data(), 1e-5f, row_count * c.shape.key_value_head_count, width, k);
+      }
       rope(executor, table, RopeDirection::kForward, query_heads, q);
       rope(executor, table, RopeDirection::kForward, key_heads, k);
       kv_write(executor, c.shape, rows.sequences, k, v, cache);
@@ -147,7 +166,9 @@ INSTANTIATE_TEST_SUITE_P(Shapes, QueryKeyValueOp,
                                               ElementType::kQ4_0,
                                               ElementType::kQ8_0,
                                               ActivationType::kInt8,
-                                              ElementType::kBF16},
+                                              ElementType::kBF16,
+                                              true,
+                                              true},
                                          Case{"ManyHeadsInATile",
                                               {12, 6, 6, 0.1f},
                                               ElementType::kQ8_0,
@@ -161,7 +182,9 @@ INSTANTIATE_TEST_SUITE_P(Shapes, QueryKeyValueOp,
                                               ElementType::kF16,
                                               ElementType::kQ8_0,
                                               ActivationType::kF32,
-                                              ElementType::kF32},
+                                              ElementType::kF32,
+                                              true,
+                                              false},
                                          Case{"Mixed",
                                               {4, 2, 40, 0.1f},
                                               ElementType::kF32,

@@ -8,6 +8,13 @@
 
 namespace pelton {
 
+RopeParameters RopeParameters::for_length(int64_t length) const {
+  const bool is_long = !long_inverse_frequencies.empty() && length > short_length;
+  return {.inverse_frequencies = is_long ? long_inverse_frequencies : inverse_frequencies,
+          .magnitude = magnitude,
+          .pairing = pairing};
+}
+
 void RopeTable::prepare(Executor& executor, const RopeParameters& parameters, std::span<const int32_t> positions) {
   row_count_ = static_cast<int64_t>(positions.size());
   pair_count_ = static_cast<int64_t>(parameters.inverse_frequencies.size());

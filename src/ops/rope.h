@@ -17,6 +17,15 @@ struct RopeParameters {
   std::vector<float> inverse_frequencies;  // [R/2], radians per position; R = rotated dimensions, R <= head width
   float magnitude = 1.0f;                  // YaRN's attention factor, on cos and sin alike
   RopePairing pairing = RopePairing::kHalves;
+
+  // LongRoPE (arXiv 2402.13753) has other frequencies, so many again, for sequences of more than `short_length` tokens.
+  std::vector<float> long_inverse_frequencies = {};  // empty: the same for all
+  int64_t short_length = 0;
+
+  // What all rows of sequences of up to `length` tokens are rotated by: one of the two, without the other.
+  RopeParameters for_length(int64_t length) const;
+
+  friend bool operator==(const RopeParameters&, const RopeParameters&) = default;
 };
 
 // The cosines and sines of a step's rows: prepared once, read by every layer, head, query and key (a model whose layers

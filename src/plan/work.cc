@@ -49,12 +49,18 @@ class WorkCounter {
     const double rows = static_cast<double>(row_counts_[index_of(call.output)]);
     return {.weight_bytes = rows * static_cast<double>(model_.weight_bytes(call.weight)) / table_rows(call)};
   }
+  CallWork operator()(const LayerCall& call, const PositionEmbeddingCall&) { return (*this)(call, EmbeddingCall{}); }
   CallWork operator()(const LayerCall& call, const LinearCall&) {
-    return {.weight_bytes = weight_bytes(call), .operations = 2 * elements(call.inputs[0]) * width(call.output)};
+    const double sums = call.bias.empty() ? 0 : elements(call.output);
+    return {.weight_bytes = weight_bytes(call), .operations = 2 * elements(call.inputs[0]) * width(call.output) + sums};
   }
   // Squares and their sum; two products.
   CallWork operator()(const LayerCall& call, const RmsNormCall&) {
     return {.weight_bytes = weight_bytes(call), .operations = 4 * elements(call.output)};
+  }
+  // The mean; differences, their squares and their sum; two products and a sum.
+  CallWork operator()(const LayerCall& call, const LayerNormCall&) {
+    return {.weight_bytes = weight_bytes(call), .operations = 7 * elements(call.output)};
   }
   // A pair takes four products and two sums.
   CallWork operator()(const LayerCall& call, const RopeCall&) { return {.operations = 3 * elements(call.output)}; }
@@ -66,7 +72,7 @@ class WorkCounter {
         KvLayerCache::kPageTokens;
     const double pair_operations = static_cast<double>(4 * shape.query_head_count * shape.head_width);
     CallWork work;
-    if (!call.weight.empty()) work.weight_bytes = weight_bytes(call);  // of its sinks
+    work.weight_bytes = weight_bytes(call);  // of its sinks
     for (const SequenceRows& sequence : rows_.sequences) {
       const double count = static_cast<double>(sequence.row_count);
       const double first = static_cast<double>(sequence.first_position);
@@ -78,7 +84,13 @@ class WorkCounter {
   }
   // e^-z, a sum, a quotient, a product: as an operation each.
   CallWork operator()(const LayerCall& call, const SiluGateCall&) { return {.operations = 4 * elements(call.output)}; }
+  // Seven more for the cubic.
+  CallWork operator()(const LayerCall& call, const GeluGateCall&) { return {.operations = 11 * elements(call.output)}; }
+  CallWork operator()(const LayerCall& call, const GeluCall&) { return {.operations = 10 * elements(call.output)}; }
   CallWork operator()(const LayerCall& call, const AddCall&) { return {.operations = elements(call.output)}; }
+  CallWork operator()(const LayerCall& call, const ScaleCall&) { return {.operations = elements(call.output)}; }
+  // As e^2x, two sums and two quotients with a product.
+  CallWork operator()(const LayerCall& call, const SoftCapCall&) { return {.operations = 6 * elements(call.output)}; }
   CallWork operator()(const LayerCall&, const SelectRowsCall&) { return {}; }
 
   static int64_t positions_before_window(const AttentionShape& shape, int64_t position) {
@@ -97,7 +109,10 @@ class WorkCounter {
   double elements(ValueId value) const { return static_cast<double>(row_counts_[index_of(value)]) * width(value); }
   // A call without rows is not made.
   double weight_bytes(const LayerCall& call) const {
-    return row_counts_[index_of(call.output)] == 0 ? 0 : static_cast<double>(model_.weight_bytes(call.weight));
+    if (row_counts_[index_of(call.output)] == 0) return 0;
+    double bytes = 0;
+    for (const std::string& weight : call.weights()) bytes += static_cast<double>(model_.weight_bytes(weight));
+    return bytes;
   }
   double table_rows(const LayerCall& call) const {
     const auto found = std::find_if(model_.graph.weights.begin(), model_.graph.weights.end(),

@@ -112,6 +112,26 @@ TEST_F(StepWork, WithoutLogitsTheOutputMatrixIsNotRead) {
   EXPECT_EQ(work["query"].weight_bytes, 64);
 }
 
+TEST_F(StepWork, BiasesNormsAndNonlinearitiesOfOtherFamilies) {
+  GraphBuilder builder;
+  const ValueId x = builder.embedding("embedding", 10, 8);
+  const ValueId placed = builder.add(x, builder.position_embedding("position", 16, 8), "placed");
+  const ValueId norm = builder.layer_norm(placed, "norm", 1e-5f);
+  const ValueId up = builder.gelu(builder.linear(norm, "up", 16, Bias::kYes), "gelu");
+  const ValueId gated = builder.gelu_gate(up, up, "gate");
+  graph_ = builder.finish(builder.soft_cap(builder.scale(gated, "scale", 2), "cap", 5));
+  auto work = by_name({.sequences = {{.row_count = 2, .first_position = 5}}, .logit_row_count = 2});
+  EXPECT_EQ(work["position"].weight_bytes, 2 * 8);
+  EXPECT_EQ(work["norm"].weight_bytes, 8 + 8);
+  EXPECT_EQ(work["norm"].operations, 2 * 7 * 8);
+  EXPECT_EQ(work["up"].weight_bytes, 8 * 16 + 16);
+  EXPECT_EQ(work["up"].operations, 2 * (2 * 8 * 16 + 16));
+  EXPECT_EQ(work["gelu"].operations, 2 * 10 * 16);
+  EXPECT_EQ(work["gate"].operations, 2 * 11 * 16);
+  EXPECT_EQ(work["scale"].operations, 2 * 16);
+  EXPECT_EQ(work["cap"].operations, 2 * 6 * 16);
+}
+
 // Fusing saves passes over activations and nothing else.
 TEST(FusedStepWork, IsThatOfThePlainListWithFewerActivationBytes) {
   GraphBuilder builder;

@@ -260,6 +260,40 @@ TEST(RoundTrip, SearchBeatsTheSimpleFormatsOnNormalWeights) {
   EXPECT_LT(round_trip_error(ElementType::kQ8_0, values), 0.35 * round_trip_error(ElementType::kQ6_K, values));
 }
 
+// What llama.cpp's own quantisers leave on the same values without an importance matrix (ggml_quantize_chunk of a build
+// of October 2026; the simple formats give its bytes, see GoldenEncode).
+TEST(RoundTrip, SearchIsNotWorseThanThePeers) {
+  struct Peer {
+    ElementType type;
+    double error_of_centred;  // rms
+    double error_of_shifted;
+  };
+  const Values centred = normal_values(256 * 64, 0.03f, 0.0f, 14);
+  const Values shifted = normal_values(256 * 64, 0.03f, 0.02f, 15);
+  for (const Peer& peer :
+       {Peer{ElementType::kQ4_K, 0.00215779, 0.00212455}, Peer{ElementType::kQ5_K, 0.00109435, 0.00106335},
+        Peer{ElementType::kQ6_K, 0.000532084, 0.00061552}}) {
+    EXPECT_LT(round_trip_error(peer.type, centred), peer.error_of_centred) << element_type_name(peer.type);
+    EXPECT_LT(round_trip_error(peer.type, shifted), peer.error_of_shifted) << element_type_name(peer.type);
+  }
+}
+
+// Blocks whose values all have a code, in every sub-block, with scales that FP16 holds.
+TEST(RoundTrip, RepresentableSuperBlocksAreExact) {
+  Values affine(256), centred(256);
+  for (const auto& [type, code_max] : {std::pair{ElementType::kQ4_K, 15}, {ElementType::kQ5_K, 31}}) {
+    for (size_t i = 0; i < 256; ++i) {
+      const auto code = static_cast<float>(static_cast<int>(i * 7) % (code_max + 1));
+      affine[i] = 63 * 0x1p-12f * code - 63 * 0x1p-8f;  // the largest sub-scale and sub-offset
+    }
+    EXPECT_EQ(decode(type, encode(type, affine)), affine) << element_type_name(type);
+  }
+  for (size_t i = 0; i < 256; ++i) {
+    centred[i] = static_cast<float>(static_cast<int>(i % 16 * 4) - 32) * 0x1p-7f;  // −32 in each sub-block
+  }
+  EXPECT_EQ(decode(ElementType::kQ6_K, encode(ElementType::kQ6_K, centred)), centred);
+}
+
 // --- idempotence ---
 
 class Idempotent : public testing::TestWithParam<ElementType> {};

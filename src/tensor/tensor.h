@@ -59,12 +59,19 @@ class Tensor {
   static Tensor f32(Shape shape) { return Tensor(ElementType::kF32, shape); }
 
   bool is_empty() const { return data_ == nullptr; }
+  // True for memory that the Tensor allocated itself, false for views of somebody's bytes.
+  bool is_heap() const { return is_heap_; }
   ElementType type() const { return type_; }
   const Shape& shape() const { return shape_; }
   const std::byte* data() const { return data_; }
   int64_t size_bytes() const { return bytes_of(type_, shape_.element_count()); }
   int64_t row_bytes() const { return bytes_of(type_, shape_.innermost()); }
   const std::byte* row(int64_t index) const { return data_ + index * row_bytes(); }
+  // A view of some rows of a matrix; shares the bytes.
+  Tensor rows(int64_t first, int64_t count) const {
+    CHECK(shape_.rank() == 2 && first >= 0 && count >= 0 && first + count <= shape_[0]);
+    return Tensor(type_, {count, shape_[1]}, row(first), owner_);
+  }
 
   // The type must be F32.
   const float* floats() const {

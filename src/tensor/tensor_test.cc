@@ -63,6 +63,18 @@ TEST(Tensor, RowsOfBlocks) {
   EXPECT_EQ(tensor.size_bytes(), 120);
 }
 
+TEST(Tensor, SomeRowsAreAView) {
+  Tensor tensor(ElementType::kQ4_1, {3, 64});
+  const Tensor rows = tensor.rows(1, 2);
+  EXPECT_EQ(rows.shape(), (Shape{2, 64}));
+  EXPECT_EQ(rows.data(), tensor.row(1));
+}
+
+TEST(TensorDeathTest, RowsBeyondTheLastAreNotThere) {
+  const Tensor tensor(ElementType::kQ4_1, {3, 64});
+  EXPECT_DEATH(tensor.rows(2, 2), "count");
+}
+
 TEST(Tensor, EmptyShapesHaveMemoryToPointAt) {
   EXPECT_TRUE(Tensor().is_empty());
   const Tensor tensor(ElementType::kF32, {0, 8});

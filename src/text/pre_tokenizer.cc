@@ -59,6 +59,8 @@ json::object byte_level(bool use_regex) {
   return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", false}, {"use_regex", use_regex}};
 }
 
+std::span<const PreTokenizer> pre_tokenizers() { return kPreTokenizers; }
+
 const PreTokenizer& pre_tokenizer(std::string_view name) {
   std::string known;
   for (const PreTokenizer& row : kPreTokenizers) {

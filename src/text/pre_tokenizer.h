@@ -1,6 +1,7 @@
 // How byte-level BPE cuts a text into words before it merges: the one table of the names in `tokenizer.ggml.pre`.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "base/json.h"
@@ -14,6 +15,9 @@ struct PreTokenizer {
   bool ignores_merges;        // a word that is a token as a whole is never split
   bool adds_bos;              // where the file does not say
 };
+
+// All that are known, for whoever has a pre-tokenizer and wants its name.
+std::span<const PreTokenizer> pre_tokenizers();
 
 // The component that spells bytes as printable characters, as pre-tokenizer or decoder. `use_regex`: it cuts by GPT-2's
 // expression too.

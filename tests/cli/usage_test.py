@@ -8,7 +8,7 @@ import pytest
 
 from conftest import GOLDEN, ROOT, TIMEOUT_S
 
-COMMANDS = ["run", "chat", "serve", "pull", "list", "rm", "inspect", "verify"]
+COMMANDS = ["run", "chat", "serve", "pull", "list", "rm", "inspect", "verify", "convert"]
 RUNS_A_MODEL = ["run", "chat", "serve", "verify"]
 
 
@@ -51,6 +51,8 @@ BAD_USAGE = [
     ["verify", "--model", "x"],
     ["inspect"],
     ["inspect", "a", "b"],
+    ["convert", "a"],
+    ["convert", "a", "b", "--threads", "0"],
     ["inspect", "x", "--json", "--template"],
     ["run", "-m", "x", "p", "--threads", "0"],
     ["run", "-m", "x", "p", "--threads", "two"],

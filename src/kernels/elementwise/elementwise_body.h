@@ -1,4 +1,4 @@
-// Sums and gated activations on Vec; compiled once per ISA. Formulas: elementwise_reference.cc.
+// Sums, multiples, bounds and nonlinearities on Vec; compiled once per ISA. Formulas: elementwise_reference.cc.
 #pragma once
 
 #include "kernels/elementwise/elementwise.h"
@@ -11,27 +11,87 @@ void add(const float* a, const float* b, int64_t count, float* y) {
   for_each_vec(count, [&](auto read, auto write) { write(y, read(a) + read(b)); });
 }
 
-void silu_gate(const float* gate, const float* up, int64_t count, float* y) {
+void scale(const float* x, float factor, int64_t count, float* y) {
+  for_each_vec(count, [&](auto read, auto write) { write(y, splat(factor) * read(x)); });
+}
+
+void soft_cap(const float* x, float cap, int64_t count, float* y) {
+  for_each_vec(count, [&](auto read, auto write) { write(y, splat(cap) * tanh(read(x) / splat(cap))); });
+}
+
+void soft_cap_backward(const float* y, float cap, const float* d_y, int64_t count, float* d_x) {
   for_each_vec(count, [&](auto read, auto write) {
-    const Vec z = read(gate);
-    write(y, z / (splat(1) + exp(-z)) * read(up));
+    const Vec tanh_x = read(y) / splat(cap);
+    write(d_x, read(d_y) * fma_negated(tanh_x, tanh_x, splat(1)));
   });
 }
 
-void silu_gate_backward(const float* gate, const float* up, const float* d_y, int64_t count, float* d_gate,
-                        float* d_up) {
+// Nonlinearities of the form f(z) = z · sigmoid(w(z)), each given by w and its derivative.
+struct Silu {
+  static Vec argument(Vec z) { return z; }
+  static Vec slope(Vec) { return splat(1); }
+};
+struct Gelu {
+  static constexpr float kFactor = 1.5957691216057308f;  // √(8/π)
+  static constexpr float kCubic = 0.044715f;
+  static Vec argument(Vec z) { return splat(kFactor) * fma(splat(kCubic) * z * z, z, z); }
+  static Vec slope(Vec z) { return splat(kFactor) * fma(splat(3 * kCubic) * z, z, splat(1)); }
+};
+
+template <typename Function>
+Vec sigmoid_of(Vec z) {
+  return splat(1) / (splat(1) + exp(-Function::argument(z)));
+}
+
+template <typename Function>
+Vec value_of(Vec z) {
+  return z / (splat(1) + exp(-Function::argument(z)));
+}
+
+// s + z s (1 - s) w'(z), s = sigmoid(w(z)).
+template <typename Function>
+Vec slope_of(Vec z, Vec sigmoid) {
+  return sigmoid * fma(z * Function::slope(z), splat(1) - sigmoid, splat(1));
+}
+
+template <typename Function>
+void gated(const float* gate, const float* up, int64_t count, float* y) {
+  for_each_vec(count, [&](auto read, auto write) { write(y, value_of<Function>(read(gate)) * read(up)); });
+}
+
+template <typename Function>
+void gated_backward(const float* gate, const float* up, const float* d_y, int64_t count, float* d_gate, float* d_up) {
   for_each_vec(count, [&](auto read, auto write) {
-    const Vec one = splat(1);
     const Vec z = read(gate);
     const Vec incoming = read(d_y);
-    const Vec sigmoid = one / (one + exp(-z));
-    const Vec d_silu = incoming * read(up);
-    write(d_gate, d_silu * sigmoid * fma(z, one - sigmoid, one));
+    const Vec sigmoid = sigmoid_of<Function>(z);
+    const Vec d_value = incoming * read(up);
+    write(d_gate, d_value * slope_of<Function>(z, sigmoid));
     write(d_up, incoming * z * sigmoid);
   });
 }
 
-constexpr ElementwiseKernels kKernels = {add, silu_gate, silu_gate_backward};
+void gelu(const float* x, int64_t count, float* y) {
+  for_each_vec(count, [&](auto read, auto write) { write(y, value_of<Gelu>(read(x))); });
+}
+
+void gelu_backward(const float* x, const float* d_y, int64_t count, float* d_x) {
+  for_each_vec(count, [&](auto read, auto write) {
+    const Vec z = read(x);
+    write(d_x, read(d_y) * slope_of<Gelu>(z, sigmoid_of<Gelu>(z)));
+  });
+}
+
+constexpr ElementwiseKernels kKernels = {.add = add,
+                                         .scale = scale,
+                                         .soft_cap = soft_cap,
+                                         .soft_cap_backward = soft_cap_backward,
+                                         .silu_gate = gated<Silu>,
+                                         .silu_gate_backward = gated_backward<Silu>,
+                                         .gelu_gate = gated<Gelu>,
+                                         .gelu_gate_backward = gated_backward<Gelu>,
+                                         .gelu = gelu,
+                                         .gelu_backward = gelu_backward};
 
 }  // namespace
 }  // namespace pelton

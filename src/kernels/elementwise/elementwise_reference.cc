@@ -13,6 +13,19 @@ void silu_gate(const float* gate, const float* up, int64_t count, float* y) {
   for (int64_t i = 0; i < count; ++i) y[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
 }
 
+void scale(const float* x, float factor, int64_t count, float* y) {
+  for (int64_t i = 0; i < count; ++i) y[i] = factor * x[i];
+}
+
+void soft_cap(const float* x, float cap, int64_t count, float* y) {
+  for (int64_t i = 0; i < count; ++i) y[i] = cap * std::tanh(x[i] / cap);
+}
+
+// tanh' = 1 - tanh².
+void soft_cap_backward(const float* y, float cap, const float* d_y, int64_t count, float* d_x) {
+  for (int64_t i = 0; i < count; ++i) d_x[i] = d_y[i] * (1.0f - y[i] / cap * (y[i] / cap));
+}
+
 // With s = 1 / (1 + e^-z): silu = z s, silu' = s (1 + z (1 - s)), because s' = s (1 - s).
 void silu_gate_backward(const float* gate, const float* up, const float* d_y, int64_t count, float* d_gate,
                         float* d_up) {
@@ -26,7 +39,51 @@ void silu_gate_backward(const float* gate, const float* up, const float* d_y, in
   }
 }
 
-constexpr ElementwiseKernels kKernels = {add, silu_gate, silu_gate_backward};
+// gelu = z s with s = 1 / (1 + e^-w), w = √(8/π) (z + 0.044715 z³), since (1 + tanh(w/2)) / 2 = s; gelu' as silu',
+// times w' where z stands for it.
+constexpr float kFactor = 1.5957691216057308f;
+constexpr float kCubic = 0.044715f;
+
+float gelu_sigmoid(float z) { return 1.0f / (1.0f + std::exp(-kFactor * (z + kCubic * z * z * z))); }
+
+float gelu_slope(float z, float sigmoid) {
+  const float d_argument = kFactor * (1.0f + 3.0f * kCubic * z * z);
+  return sigmoid * (1.0f + z * d_argument * (1.0f - sigmoid));
+}
+
+void gelu(const float* x, int64_t count, float* y) {
+  for (int64_t i = 0; i < count; ++i) y[i] = x[i] * gelu_sigmoid(x[i]);
+}
+
+void gelu_backward(const float* x, const float* d_y, int64_t count, float* d_x) {
+  for (int64_t i = 0; i < count; ++i) d_x[i] = d_y[i] * gelu_slope(x[i], gelu_sigmoid(x[i]));
+}
+
+void gelu_gate(const float* gate, const float* up, int64_t count, float* y) {
+  for (int64_t i = 0; i < count; ++i) y[i] = gate[i] * gelu_sigmoid(gate[i]) * up[i];
+}
+
+void gelu_gate_backward(const float* gate, const float* up, const float* d_y, int64_t count, float* d_gate,
+                        float* d_up) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float z = gate[i];
+    const float incoming = d_y[i];
+    const float sigmoid = gelu_sigmoid(z);
+    d_gate[i] = incoming * up[i] * gelu_slope(z, sigmoid);
+    d_up[i] = incoming * z * sigmoid;
+  }
+}
+
+constexpr ElementwiseKernels kKernels = {.add = add,
+                                         .scale = scale,
+                                         .soft_cap = soft_cap,
+                                         .soft_cap_backward = soft_cap_backward,
+                                         .silu_gate = silu_gate,
+                                         .silu_gate_backward = silu_gate_backward,
+                                         .gelu_gate = gelu_gate,
+                                         .gelu_gate_backward = gelu_gate_backward,
+                                         .gelu = gelu,
+                                         .gelu_backward = gelu_backward};
 
 }  // namespace
 

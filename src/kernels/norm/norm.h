@@ -1,4 +1,4 @@
-// Kernels of RMS normalisation, one row a call.
+// Kernels of RMS and of layer normalisation, one row a call.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,12 @@
 
 namespace pelton {
 
+// Of a row, for layer normalisation.
+struct RowMoments {
+  float mean;
+  float inverse_deviation;  // 1 / sqrt(mean((x - mean)²) + epsilon)
+};
+
 struct NormKernels {
   // 1 / sqrt(mean(x²) + epsilon), sums in float.
   float (*inverse_rms)(const float* x, float epsilon, int64_t width);
@@ -18,6 +24,17 @@ struct NormKernels {
   void (*backward)(const float* x, float inverse_rms, const float* weight, const float* d_y, int64_t width, float* d_x);
   // d_weight += d_y · x · inverse_rms
   void (*accumulate_weight)(const float* x, float inverse_rms, const float* d_y, int64_t width, float* d_weight);
+
+  // Sums in float.
+  RowMoments (*moments)(const float* x, float epsilon, int64_t width);
+  // y = (x - mean) · inverse_deviation · weight + bias. y may be x.
+  void (*standardise)(const float* x, RowMoments moments, const float* weight, const float* bias, int64_t width,
+                      float* y);
+  // d_x of that. d_x may be d_y.
+  void (*standardise_backward)(const float* x, RowMoments moments, const float* weight, const float* d_y, int64_t width,
+                               float* d_x);
+  // d_weight += d_y · (x - mean) · inverse_deviation
+  void (*accumulate_standardised)(const float* x, RowMoments moments, const float* d_y, int64_t width, float* d_weight);
 };
 
 const NormKernels& norm_kernels(Isa isa);

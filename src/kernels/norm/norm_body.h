@@ -1,4 +1,4 @@
-// RMS normalisation on Vec; compiled once per ISA. Formulas: norm_reference.cc.
+// RMS and layer normalisation on Vec; compiled once per ISA. Formulas: norm_reference.cc.
 #pragma once
 
 #include "kernels/norm/norm.h"
@@ -45,7 +45,65 @@ void accumulate_weight(const float* x, float inverse_rms, const float* d_y, int6
   });
 }
 
-constexpr NormKernels kKernels = {inverse_rms, scale, backward, accumulate_weight};
+RowMoments moments(const float* x, float epsilon, int64_t width) {
+  Vec sum = splat(0);
+  for_each_vec(width, [&](auto read, auto) { sum = sum + read(x); });
+  const float mean = reduce_sum(sum) / static_cast<float>(width);
+  Vec squares = splat(0);
+  int64_t i = 0;
+  for (; i + Vec::kWidth <= width; i += Vec::kWidth) {
+    const Vec centred = load(x + i) - splat(mean);
+    squares = fma(centred, centred, squares);
+  }
+  if (i < width) {  // lanes that are not there must not count
+    const Vec centred = keep_first(load_first(x + i, width - i) - splat(mean), width - i, splat(0));
+    squares = fma(centred, centred, squares);
+  }
+  const float variance = reduce_sum(squares) / static_cast<float>(width);
+  return {mean, 1.0f / __builtin_sqrtf(variance + epsilon)};
+}
+
+void standardise(const float* x, RowMoments moments, const float* weight, const float* bias, int64_t width, float* y) {
+  for_each_vec(width, [&](auto read, auto write) {
+    const Vec standardised = (read(x) - splat(moments.mean)) * splat(moments.inverse_deviation);
+    write(y, fma(standardised, read(weight), read(bias)));
+  });
+}
+
+void standardise_backward(const float* x, RowMoments moments, const float* weight, const float* d_y, int64_t width,
+                          float* d_x) {
+  const Vec mean = splat(moments.mean);
+  const Vec inverse_deviation = splat(moments.inverse_deviation);
+  Vec sum = splat(0);
+  Vec dot = splat(0);
+  for_each_vec(width, [&](auto read, auto) {
+    const Vec g = read(d_y) * read(weight);  // zero in lanes that are not there
+    sum = sum + g;
+    dot = fma(g, (read(x) - mean) * inverse_deviation, dot);
+  });
+  const Vec mean_g = splat(reduce_sum(sum) / static_cast<float>(width));
+  const Vec pull = splat(reduce_sum(dot) / static_cast<float>(width));
+  for_each_vec(width, [&](auto read, auto write) {
+    const Vec standardised = (read(x) - mean) * inverse_deviation;
+    write(d_x, inverse_deviation * fma_negated(standardised, pull, read(d_y) * read(weight) - mean_g));
+  });
+}
+
+void accumulate_standardised(const float* x, RowMoments moments, const float* d_y, int64_t width, float* d_weight) {
+  for_each_vec(width, [&](auto read, auto write) {
+    const Vec standardised = (read(x) - splat(moments.mean)) * splat(moments.inverse_deviation);
+    write(d_weight, fma(read(d_y), standardised, read(d_weight)));
+  });
+}
+
+constexpr NormKernels kKernels = {.inverse_rms = inverse_rms,
+                                  .scale = scale,
+                                  .backward = backward,
+                                  .accumulate_weight = accumulate_weight,
+                                  .moments = moments,
+                                  .standardise = standardise,
+                                  .standardise_backward = standardise_backward,
+                                  .accumulate_standardised = accumulate_standardised};
 
 }  // namespace
 }  // namespace pelton

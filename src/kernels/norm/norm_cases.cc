@@ -52,6 +52,37 @@ void append_norm_cases(std::vector<OpCase>& cases) {
       kernels.accumulate_weight(inputs->x.data(), factor, inputs->d_y.data(), width, d_weight);
     };
     cases.push_back(std::move(backward));
+
+    // As above; the row's deviation from its mean loses what the mean, off by `tolerance`, is larger than it.
+    OpCase standardised;
+    standardised.name = fmt::format("layer_norm/D={}", width);
+    standardised.output_count = width;
+    standardised.tolerance = 4 * tolerance;
+    standardised.flops = 7 * elements;
+    standardised.bytes = 16 * elements;
+    standardised.run = [inputs, width](Isa isa, std::span<float> output) {
+      const NormKernels& kernels = norm_kernels(isa);
+      const RowMoments moments = kernels.moments(inputs->x.data(), 1e-5f, width);
+      kernels.standardise(inputs->x.data(), moments, inputs->weight.data(), inputs->d_y.data(), width, output.data());
+    };
+    cases.push_back(std::move(standardised));
+
+    OpCase standardised_backward;
+    standardised_backward.name = fmt::format("layer_norm_backward/D={}", width);
+    standardised_backward.output_count = 2 * width;
+    standardised_backward.tolerance = 8 * tolerance;
+    standardised_backward.flops = 20 * elements;
+    standardised_backward.bytes = 20 * elements;
+    standardised_backward.run = [inputs, width](Isa isa, std::span<float> output) {
+      const NormKernels& kernels = norm_kernels(isa);
+      const float* x = inputs->x.data();
+      const RowMoments moments = kernels.moments(x, 1, width);
+      kernels.standardise_backward(x, moments, inputs->weight.data(), inputs->d_y.data(), width, output.data());
+      float* d_weight = output.data() + width;
+      for (int64_t i = 0; i < width; ++i) d_weight[i] = 1;
+      kernels.accumulate_standardised(x, moments, inputs->d_y.data(), width, d_weight);
+    };
+    cases.push_back(std::move(standardised_backward));
   }
 }
 

@@ -27,7 +27,51 @@ void accumulate_weight(const float* x, float inverse_rms, const float* d_y, int6
   for (int64_t i = 0; i < width; ++i) d_weight[i] += d_y[i] * x[i] * inverse_rms;
 }
 
-constexpr NormKernels kKernels = {inverse_rms, scale, backward, accumulate_weight};
+RowMoments moments(const float* x, float epsilon, int64_t width) {
+  float sum = 0;
+  for (int64_t i = 0; i < width; ++i) sum += x[i];
+  const float mean = sum / static_cast<float>(width);
+  float squares = 0;
+  for (int64_t i = 0; i < width; ++i) squares += (x[i] - mean) * (x[i] - mean);
+  return {mean, 1.0f / std::sqrt(squares / static_cast<float>(width) + epsilon)};
+}
+
+void standardise(const float* x, RowMoments moments, const float* weight, const float* bias, int64_t width, float* y) {
+  for (int64_t i = 0; i < width; ++i) {
+    y[i] = (x[i] - moments.mean) * moments.inverse_deviation * weight[i] + bias[i];
+  }
+}
+
+// With z = (x - mean) r and g = d_y · weight: d_x = r (g - mean(g) - z mean(g z)), since dr/dx_i = -r² z_i / width.
+void standardise_backward(const float* x, RowMoments moments, const float* weight, const float* d_y, int64_t width,
+                          float* d_x) {
+  const float r = moments.inverse_deviation;
+  float sum = 0;
+  float dot = 0;
+  for (int64_t i = 0; i < width; ++i) {
+    const float g = d_y[i] * weight[i];
+    sum += g;
+    dot += g * (x[i] - moments.mean) * r;
+  }
+  const float mean_g = sum / static_cast<float>(width);
+  const float pull = dot / static_cast<float>(width);
+  for (int64_t i = 0; i < width; ++i) {
+    d_x[i] = r * (d_y[i] * weight[i] - mean_g - (x[i] - moments.mean) * r * pull);
+  }
+}
+
+void accumulate_standardised(const float* x, RowMoments moments, const float* d_y, int64_t width, float* d_weight) {
+  for (int64_t i = 0; i < width; ++i) d_weight[i] += d_y[i] * (x[i] - moments.mean) * moments.inverse_deviation;
+}
+
+constexpr NormKernels kKernels = {.inverse_rms = inverse_rms,
+                                  .scale = scale,
+                                  .backward = backward,
+                                  .accumulate_weight = accumulate_weight,
+                                  .moments = moments,
+                                  .standardise = standardise,
+                                  .standardise_backward = standardise_backward,
+                                  .accumulate_standardised = accumulate_standardised};
 
 }  // namespace
 

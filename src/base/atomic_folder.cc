@@ -1,0 +1,57 @@
+#include "base/atomic_folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "base/error.h"
+
+namespace pelton {
+namespace fs = std::filesystem;
+namespace {
+
+fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+
+// "a/b/" names the folder "a/b".
+fs::path without_slash(const fs::path& path) { return path.has_filename() ? path : path.parent_path(); }
+
+[[noreturn]] void fail(const char* doing, const fs::path& path) {
+  throw Error(ErrorCode::kIo, fmt::format("{} {}: {}", doing, path.string(), std::strerror(errno)));
+}
+
+}  // namespace
+
+AtomicFolder::AtomicFolder(fs::path target) : target_(without_slash(target)) {
+  std::string name = (folder_of(target_) / fmt::format(".{}.XXXXXX", target_.filename().string())).string();
+  if (::mkdtemp(name.data()) == nullptr) fail("cannot make a folder beside", target_);
+  temporary_ = name;
+}
+
+AtomicFolder::~AtomicFolder() {
+  std::error_code ignored;
+  if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
+}
+
+void AtomicFolder::commit() {
+  if (::chmod(temporary_.c_str(), 0755) != 0) fail("cannot write", temporary_);
+  if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_NOREPLACE) == 0) {
+    temporary_.clear();
+  } else if (errno != EEXIST ||
+             ::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
+    fail("cannot replace", target_);
+  }
+  // Makes the rename itself survive a power cut.
+  const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool is_synced = folder >= 0 && ::fsync(folder) == 0;
+  if (folder >= 0) ::close(folder);
+  if (!is_synced) fail("cannot sync the folder of", target_);
+}
+
+}  // namespace pelton

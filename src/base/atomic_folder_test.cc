@@ -1,0 +1,82 @@
+#include "base/atomic_folder.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/file.h"
+
+namespace pelton {
+namespace {
+
+namespace fs = std::filesystem;
+
+class AtomicFolderTest : public testing::Test {
+ protected:
+  AtomicFolderTest() {
+    std::string name = testing::TempDir() + "/pelton-atomic-folder-XXXXXX";
+    CHECK(::mkdtemp(name.data()) != nullptr);
+    root_ = name;
+  }
+  ~AtomicFolderTest() override { fs::remove_all(root_); }
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator(root_)) found.push_back(entry.path().filename().string());
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+
+  fs::path root_;
+};
+
+TEST_F(AtomicFolderTest, AppearsAtCommit) {
+  {
+    AtomicFolder folder(root_ / "model");
+    replace_file(folder.path() / "a.txt", "a");
+    EXPECT_FALSE(fs::exists(root_ / "model"));
+    folder.commit();
+  }
+  EXPECT_EQ(names(), std::vector<std::string>{"model"});
+  EXPECT_EQ(read_file(root_ / "model/a.txt", 10), "a");
+  EXPECT_EQ(fs::status(root_ / "model").permissions() & fs::perms::others_read, fs::perms::others_read);
+}
+
+TEST_F(AtomicFolderTest, LeavesNoTraceWithoutCommit) {
+  {
+    AtomicFolder folder(root_ / "model");
+    replace_file(folder.path() / "a.txt", "a");
+  }
+  EXPECT_TRUE(names().empty());
+}
+
+TEST_F(AtomicFolderTest, ReplacesAFolder) {
+  fs::create_directory(root_ / "model");
+  replace_file(root_ / "model/old.txt", "old");
+  {
+    AtomicFolder folder((root_ / "model/").string());
+    replace_file(folder.path() / "new.txt", "new");
+    folder.commit();
+  }
+  EXPECT_EQ(names(), std::vector<std::string>{"model"});
+  EXPECT_FALSE(fs::exists(root_ / "model/old.txt"));
+  EXPECT_EQ(read_file(root_ / "model/new.txt", 10), "new");
+}
+
+TEST_F(AtomicFolderTest, NeedsAFolderAround) {
+  try {
+    AtomicFolder folder(root_ / "missing/model");
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kIo);
+    EXPECT_NE(error.message().find("missing/model"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace pelton

@@ -1,0 +1,71 @@
+// Gemma 3, text (Kamath et al. 2025, arXiv 2503.19786): Gemma 2 with a norm of each query and key head in place of the
+// caps, and, in five layers of six, a sliding window with RoPE of a base of its own.
+#include <cmath>
+
+#include "model/arch.h"
+#include "model/arch/gemma_names.h"
+#include "model/config.h"
+#include "model/gated_decoder.h"
+#include "model/rope_scaling.h"
+
+namespace pelton {
+namespace {
+
+constexpr std::string_view kHuggingFaceTypes[] = {"gemma3_text"};
+constexpr std::string_view kGgufNames[] = {"gemma3"};
+
+ModelSpec completed(ModelSpec spec) {
+  spec.embedding_scale = std::sqrt(static_cast<float>(spec.width));
+  return spec;
+}
+
+ModelSpec spec_from_hugging_face(const json::object& config) {
+  const HuggingFaceConfig reader(config);
+  reader.require("hidden_activation", {"gelu_pytorch_tanh"});
+  reader.require_false("attention_bias");
+  reader.require_false("use_bidirectional_attention");
+  ModelSpec spec = reader.common_spec("gemma3", {.has_tied_output = true});
+  spec.attention_scale = 1 / std::sqrt(reader.positive("query_pre_attn_scalar").value_or(256));
+  spec.attention_cap = reader.positive("attn_logit_softcapping");
+  spec.logit_cap = reader.positive("final_logit_softcapping");
+  const int64_t period = reader.size("sliding_window_pattern", 6);
+  reader.read_window(spec, [&](int64_t layer) { return (layer + 1) % period != 0; });
+  return completed(std::move(spec));
+}
+
+ModelSpec spec_from_gguf(const GgufFile& file) {
+  const GgufConfig reader(file, "gemma3");
+  reader.refuse_other_families({"attention.sliding_window", "final_logit_softcapping"});
+  ModelSpec spec = reader.common_spec();
+  // The files do not say it: the 27B model, and it alone, has another scale than its heads' width gives.
+  if (spec.layer_count == 62) {
+    spec.attention_scale = 1 / std::sqrt(static_cast<float>(spec.width / spec.query_head_count));
+  }
+  spec.logit_cap = reader.positive("final_logit_softcapping");
+  reader.read_window(spec, [](int64_t layer) { return (layer + 1) % 6 != 0; });
+  RopeScaling local;
+  local.rotated_width = 2 * static_cast<int64_t>(spec.rope.inverse_frequencies.size());
+  local.theta = reader.positive("rope.freq_base_swa").value_or(10000);
+  spec.local_rope = rope_parameters(local);
+  return completed(std::move(spec));
+}
+
+Graph lower(const ModelSpec& spec) {
+  return lower_gated_decoder(
+      spec, {.gate = Nonlinearity::kGelu, .query_key_norm = QueryKeyNorm::kEachHead, .norms_outputs = true});
+}
+
+}  // namespace
+
+extern const Architecture kGemma3 = {
+    .name = "gemma3",
+    .hugging_face_types = kHuggingFaceTypes,
+    .gguf_names = kGgufNames,
+    .weight_names = kGemmaWeightNames,
+    .spec_from_hugging_face = spec_from_hugging_face,
+    .spec_from_gguf = spec_from_gguf,
+    .lower = lower,
+    .hugging_face_class = "Gemma3ForCausalLM",
+};
+
+}  // namespace pelton

@@ -1,0 +1,174 @@
+#include "model/config_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <string>
+
+#include "base/check.h"
+#include "base/error.h"
+
+namespace pelton {
+namespace {
+
+constexpr double kRounding = 1e-5;  // relative; float32 numbers went through text and through other float32 numbers
+
+bool is_close(double a, double b) { return std::abs(a - b) <= kRounding * std::abs(b); }
+
+// 1e-6 as people wrote it, not 9.999999974752427e-07.
+double shortest_double(float value) { return std::stod(fmt::format("{}", value)); }
+
+double yarn_default_magnitude(const RopeScaling& scaling) {
+  const double factor = scaling.factor.value_or(1);
+  return factor <= 1 ? 1.0 : 0.1 * std::log(factor) + 1.0;
+}
+
+// llama.cpp has no parameters for llama3's stretch, it reads what they give.
+bool is_held_as_table(const RopeScaling& scaling) { return scaling.type == "llama3"; }
+
+RopeParameters unscaled_rope(const ModelSpec& spec) {
+  RopeScaling plain;
+  plain.theta = spec.rope_source.theta;
+  plain.rotated_width = static_cast<int64_t>(spec.rope.inverse_frequencies.size()) * 2;
+  return rope_parameters(plain);
+}
+
+void add_gguf_rope(const std::string& prefix, const ModelSpec& spec, GgufMetadata& metadata) {
+  const RopeScaling& scaling = spec.rope_source;
+  const auto add_number = [&](const char* key, double value) { metadata.add(prefix + key, static_cast<float>(value)); };
+  metadata.add(prefix + "rope.dimension_count", static_cast<uint32_t>(scaling.rotated_width));
+  add_number("rope.freq_base", scaling.theta);
+  if (scaling.type == "default" || is_held_as_table(scaling)) return;
+  if (scaling.type != "linear" && scaling.type != "yarn") {
+    throw Error(ErrorCode::kUnsupported, fmt::format("RoPE scaling \"{}\" cannot be written as GGUF", scaling.type));
+  }
+  metadata.add(prefix + "rope.scaling.type", scaling.type);
+  add_number("rope.scaling.factor", scaling.factor.value_or(1));
+  if (scaling.type == "linear") return;
+  if (!scaling.truncates) {
+    throw Error(ErrorCode::kUnsupported, "YaRN without truncation cannot be written as GGUF: readers always truncate");
+  }
+  metadata.add(prefix + "rope.scaling.original_context_length", static_cast<uint32_t>(scaling.original_context_length));
+  add_number("rope.scaling.yarn_beta_fast", scaling.beta_fast);
+  add_number("rope.scaling.yarn_beta_slow", scaling.beta_slow);
+  const double attention_factor = spec.rope.magnitude / yarn_default_magnitude(scaling);
+  if (!is_close(attention_factor, 1)) add_number("rope.scaling.attn_factor", attention_factor);
+}
+
+// The scaling in transformers' words; what came from a table of divisors gets its parameters back.
+RopeScaling named_scaling(const ModelSpec& spec) {
+  const RopeScaling& scaling = spec.rope_source;
+  const RopeParameters named = rope_parameters(scaling);
+  const auto& frequencies = spec.rope.inverse_frequencies;
+  const bool is_stretched = !std::equal(frequencies.begin(), frequencies.end(), named.inverse_frequencies.begin(),
+                                        named.inverse_frequencies.end(), is_close);
+  if (!is_stretched) return scaling;
+  if (scaling.type == "default") {
+    if (const auto llama3 = fit_llama3(scaling, frequencies)) return *llama3;
+  }
+  throw Error(ErrorCode::kUnsupported,
+              "the table of RoPE divisors (rope_freqs.weight) is none that transformers has a name for");
+}
+
+json::object rope_object(const ModelSpec& spec) {
+  const RopeScaling scaling = named_scaling(spec);
+  json::object rope = {{"rope_theta", shortest_double(static_cast<float>(scaling.theta))}, {"rope_type", scaling.type}};
+  if (scaling.factor && scaling.type != "default") rope["factor"] = *scaling.factor;
+  if (scaling.type == "llama3" || scaling.type == "yarn") {
+    rope["original_max_position_embeddings"] = scaling.original_context_length;
+  }
+  if (scaling.type == "llama3") {
+    rope["low_freq_factor"] = scaling.low_frequency_factor;
+    rope["high_freq_factor"] = scaling.high_frequency_factor;
+  }
+  if (scaling.type == "yarn") {
+    rope["beta_fast"] = scaling.beta_fast;
+    rope["beta_slow"] = scaling.beta_slow;
+    if (!scaling.truncates) rope["truncate"] = false;
+    rope["attention_factor"] = shortest_double(spec.rope.magnitude);
+  } else if (!is_close(spec.rope.magnitude, 1)) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("a RoPE magnitude of {} without YaRN has no name in transformers", spec.rope.magnitude));
+  }
+  return rope;
+}
+
+}  // namespace
+
+void add_gguf_config(const Architecture& architecture, const ModelSpec& spec, GgufMetadata& metadata) {
+  if (architecture.gguf_names.empty() || architecture.spec_from_gguf == nullptr) {
+    throw Error(ErrorCode::kUnsupported, fmt::format("GGUF has no name for the architecture {}", architecture.name));
+  }
+  const std::string name(architecture.gguf_names.front());
+  const std::string prefix = name + ".";
+  const auto add_size = [&](const char* key, int64_t value) {
+    metadata.add(prefix + key, static_cast<uint32_t>(value));  // config.cc bounds them far below
+  };
+  metadata.add("general.architecture", name);
+  add_size("vocab_size", spec.vocabulary_size);
+  add_size("context_length", spec.context_length);
+  add_size("embedding_length", spec.width);
+  add_size("block_count", spec.layer_count);
+  add_size("feed_forward_length", spec.feed_forward_width);
+  add_size("attention.head_count", spec.query_head_count);
+  add_size("attention.head_count_kv", spec.key_value_head_count);
+  add_size("attention.key_length", spec.head_width);
+  add_size("attention.value_length", spec.head_width);
+  metadata.add(prefix + "attention.layer_norm_rms_epsilon", spec.norm_epsilon);
+  add_gguf_rope(prefix, spec, metadata);
+  if (architecture.add_gguf_config != nullptr) architecture.add_gguf_config(spec, metadata);
+}
+
+std::optional<Tensor> gguf_rope_divisors(const ModelSpec& spec) {
+  if (!is_held_as_table(spec.rope_source)) return std::nullopt;
+  const std::vector<float> plain = unscaled_rope(spec).inverse_frequencies;
+  Tensor divisors = Tensor::f32({static_cast<int64_t>(plain.size())});
+  for (size_t i = 0; i < plain.size(); ++i) divisors.mutable_floats()[i] = plain[i] / spec.rope.inverse_frequencies[i];
+  return divisors;
+}
+
+json::object hugging_face_config(const Architecture& architecture, const ModelSpec& spec) {
+  if (architecture.hugging_face_types.empty()) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("transformers has no name for the architecture {}", architecture.name));
+  }
+  json::object config;
+  if (!architecture.hugging_face_class.empty()) {
+    config["architectures"] = json::array{json::string(architecture.hugging_face_class)};
+  }
+  config["model_type"] = architecture.hugging_face_types.front();
+  config["vocab_size"] = spec.vocabulary_size;
+  config["max_position_embeddings"] = spec.context_length;
+  config["hidden_size"] = spec.width;
+  config["num_hidden_layers"] = spec.layer_count;
+  config["intermediate_size"] = spec.feed_forward_width;
+  config["num_attention_heads"] = spec.query_head_count;
+  config["num_key_value_heads"] = spec.key_value_head_count;
+  config["head_dim"] = spec.head_width;
+  config["rms_norm_eps"] = shortest_double(spec.norm_epsilon);
+  config["tie_word_embeddings"] = spec.has_tied_output;
+  // The new spelling and the old one: transformers before 5 knows only the latter.
+  const json::object rope = rope_object(spec);
+  config["rope_parameters"] = rope;
+  config["rope_theta"] = rope.at("rope_theta");
+  if (rope.at("rope_type") != "default") config["rope_scaling"] = rope;
+  if (architecture.add_hugging_face_config != nullptr) architecture.add_hugging_face_config(spec, config);
+  return config;
+}
+
+bool is_same_model(const ModelSpec& a, const ModelSpec& b) {
+  const auto without_rope = [](ModelSpec spec) {
+    spec.rope = {};
+    spec.rope_source = {};
+    spec.rope_scaling.clear();
+    return spec;
+  };
+  const auto& frequencies_a = a.rope.inverse_frequencies;
+  const auto& frequencies_b = b.rope.inverse_frequencies;
+  return without_rope(a) == without_rope(b) && is_close(a.rope.magnitude, b.rope.magnitude) &&
+         std::equal(frequencies_a.begin(), frequencies_a.end(), frequencies_b.begin(), frequencies_b.end(), is_close);
+}
+
+}  // namespace pelton

@@ -1,0 +1,25 @@
+// The shape of most decoder-only models: RMS norms, rotary attention with grouped query heads, gated feed-forward. What
+// a model's files decide stands in its spec; what its family adds, here.
+#pragma once
+
+#include "model/graph.h"
+#include "model/spec.h"
+#include "ops/elementwise.h"
+
+namespace pelton {
+
+// Of queries and keys, before they are rotated.
+enum class QueryKeyNorm : uint8_t { kNone, kEachHead, kWholeRow };
+
+struct GatedDecoderOptions {
+  Nonlinearity gate = Nonlinearity::kSilu;
+  QueryKeyNorm query_key_norm = QueryKeyNorm::kNone;
+  bool norms_inputs = true;    // of attention and feed-forward: "attention.norm", "mlp.norm"
+  bool norms_outputs = false;  // of the same, before they join the residual: "attention.output_norm", …
+};
+
+// Canonical names: "embedding", "layers.N.attention.query", .key, .value, .output, "layers.N.mlp.gate", .up, .down,
+// "norm", "output"; the norms above, "layers.N.attention.query_norm" and .key_norm.
+Graph lower_gated_decoder(const ModelSpec& spec, const GatedDecoderOptions& options);
+
+}  // namespace pelton

@@ -1,0 +1,24 @@
+// Layer normalisation with a learned gain and bias.
+#pragma once
+
+#include "nn/layer.h"
+#include "tensor/tensor.h"
+
+namespace pelton {
+
+class LayerNormLayer final : public Layer {
+ public:
+  // weight, bias: [D], F32.
+  LayerNormLayer(Tensor weight, Tensor bias, float epsilon)
+      : weight_(std::move(weight)), bias_(std::move(bias)), epsilon_(epsilon) {}
+
+  void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
+  void backward(const StepContext& step, const Backward& pass) const override;
+
+ private:
+  Tensor weight_;
+  Tensor bias_;
+  float epsilon_;
+};
+
+}  // namespace pelton
