@@ -69,7 +69,8 @@ std::vector<MemoryLevel> measure_levels(Executor& executor, const HardwareProbeO
 // threads bring is the ratio.
 std::vector<PeakRate> measure_peaks(int core_count, const HardwareProbeOptions& options) {
   std::vector<std::unique_ptr<Executor>> executors;
-  for (const int thread_count : thread_counts(core_count)) executors.push_back(std::make_unique<Executor>(thread_count));
+  for (const int thread_count : thread_counts(core_count))
+    executors.push_back(std::make_unique<Executor>(thread_count));
   std::vector<PeakRate> peaks;
   for (const PeakProbe& probe : probe_kernels(active_isa()).peaks) {
     const size_t first = peaks.size();
