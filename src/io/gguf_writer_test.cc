@@ -13,7 +13,6 @@
 namespace pelton {
 namespace {
 
-
 std::string text_of(const Tensor& tensor) {
   return {reinterpret_cast<const char*>(tensor.data()), static_cast<size_t>(tensor.size_bytes())};
 }
