@@ -1,8 +1,7 @@
 // The options that say how an answer is chosen and where it ends; the same for every command that answers.
 #pragma once
 
-#include <cstdint>
-#include <optional>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,18 +23,8 @@ class SamplingOptions {
   SamplingParameters parameters(SamplingParameters defaults) const;
 
  private:
-  std::optional<double> temperature_;
-  std::optional<int64_t> top_k_;
-  std::optional<double> top_p_;
-  std::optional<double> min_p_;
-  std::optional<double> repetition_penalty_;
-  std::optional<double> frequency_penalty_;
-  std::optional<double> presence_penalty_;
-  std::optional<uint64_t> seed_;
-  std::vector<std::string> stops_;
-  std::optional<int64_t> max_tokens_;
-  std::optional<int> logprobs_;
-  bool ignores_end_tokens_ = false;
+  // What the command line says, in its order.
+  std::vector<std::function<void(SamplingParameters&)>> given_;
 };
 
 }  // namespace pelton::cli

@@ -69,6 +69,60 @@ TEST(SamplingOptions, SetEveryParameter) {
   EXPECT_TRUE(sampling.ignores_end_tokens);
 }
 
+TEST(SamplingOptions, SetTheRarerParametersToo) {
+  const SamplingParameters sampling = parsed({"--typical-p",
+                                              "0.8",
+                                              "--top-n-sigma",
+                                              "1.5",
+                                              "--xtc-probability",
+                                              "0.5",
+                                              "--xtc-threshold",
+                                              "0.2",
+                                              "--mirostat-tau",
+                                              "4",
+                                              "--dry-multiplier",
+                                              "0.8",
+                                              "--dry-base",
+                                              "2",
+                                              "--dry-allowed-length",
+                                              "3",
+                                              "--dry-penalty-last-n",
+                                              "64",
+                                              "--dry-sequence-breakers",
+                                              "\n",
+                                              "--dry-sequence-breakers",
+                                              ",",
+                                              "--logit-bias",
+                                              "7:-100",
+                                              "--logit-bias",
+                                              "8:0.5",
+                                              "--allowed-token-ids",
+                                              "1,2",
+                                              "--banned-token-ids",
+                                              "3",
+                                              "--stop-token-ids",
+                                              "5,6",
+                                              "--min-tokens",
+                                              "3"});
+  EXPECT_EQ(sampling.typical_p, 0.8);
+  EXPECT_EQ(sampling.top_n_sigma, 1.5);
+  EXPECT_EQ(sampling.xtc_probability, 0.5);
+  EXPECT_EQ(sampling.xtc_threshold, 0.2);
+  ASSERT_TRUE(sampling.mirostat.has_value());
+  EXPECT_EQ(sampling.mirostat->target_bits, 4);
+  EXPECT_EQ(sampling.mirostat->learning_rate, 0.1);
+  EXPECT_EQ(sampling.dry.multiplier, 0.8);
+  EXPECT_EQ(sampling.dry.base, 2);
+  EXPECT_EQ(sampling.dry.allowed_length, 3);
+  EXPECT_EQ(sampling.dry.range, 64);
+  EXPECT_EQ(sampling.dry.breakers, (std::vector<std::string>{"\n", ","}));
+  EXPECT_EQ(sampling.logit_bias, (std::vector<LogitBias>{{TokenId{7}, -100}, {TokenId{8}, 0.5}}));
+  EXPECT_EQ(sampling.allowed_tokens, (std::vector<TokenId>{TokenId{1}, TokenId{2}}));
+  EXPECT_EQ(sampling.banned_tokens, (std::vector<TokenId>{TokenId{3}}));
+  EXPECT_EQ(sampling.stop_tokens, (std::vector<TokenId>{TokenId{5}, TokenId{6}}));
+  EXPECT_EQ(sampling.min_tokens, 3);
+}
+
 TEST(SamplingOptions, NameTheOptionThatIsWrong) {
   const std::pair<std::vector<std::string>, std::string> cases[] = {
       {{"--temperature", "-1"}, "--temperature"},
@@ -85,6 +139,19 @@ TEST(SamplingOptions, NameTheOptionThatIsWrong) {
       {{"--stop", std::string(SamplingParameters::kStopBytesMax + 1, 'x')}, "--stop"},
       {{"--max-tokens", "0"}, "--max-tokens"},
       {{"--logprobs", "21"}, "--logprobs"},
+      {{"--typical-p", "0"}, "--typical-p"},
+      {{"--top-n-sigma", "-1"}, "--top-n-sigma"},
+      {{"--xtc-probability", "1.5"}, "--xtc-probability"},
+      {{"--mirostat-tau", "0"}, "--mirostat-tau"},
+      {{"--mirostat-eta", "2"}, "--mirostat-eta"},
+      {{"--dry-base", "0.5"}, "--dry-base"},
+      {{"--dry-allowed-length", "0"}, "--dry-allowed-length"},
+      {{"--dry-sequence-breakers", ""}, "--dry-sequence-breakers"},
+      {{"--logit-bias", "7"}, "--logit-bias"},
+      {{"--logit-bias", "7:"}, "--logit-bias"},
+      {{"--logit-bias", "x:1"}, "--logit-bias"},
+      {{"--logit-bias", "7:101"}, "--logit-bias"},
+      {{"--min-tokens", "-1"}, "--min-tokens"},
   };
   for (const auto& [arguments, option] : cases) {
     try {

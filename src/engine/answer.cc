@@ -6,10 +6,11 @@
 namespace pelton {
 
 Answer::Answer(std::shared_ptr<const Tokenizer> tokenizer, const GenerationRequest& request,
-               std::span<const TokenId> end_tokens, int64_t token_count_max)
+               std::vector<TokenId> end_tokens, int64_t token_count_max)
     : detokenizer_(std::move(tokenizer), !request.keeps_special_tokens),
       stop_matcher_(request.sampling.stops),
-      end_tokens_(request.sampling.ignores_end_tokens ? std::span<const TokenId>() : end_tokens),
+      end_tokens_(std::move(end_tokens)),
+      token_count_min_(request.sampling.min_tokens),
       token_count_max_(token_count_max) {}
 
 Answer::Progress Answer::push(TokenId token) {
@@ -22,7 +23,12 @@ Answer::Progress Answer::push(TokenId token) {
   if (is_last) text += detokenizer_.finish();
 
   Progress progress;
-  StopMatcher::Output output = stop_matcher_.push(text);
+  StopMatcher::Output output;
+  if (token_count_ > token_count_min_) {
+    output = stop_matcher_.push(text);
+  } else {
+    output.text = std::move(text);
+  }
   progress.text = std::move(output.text);
   if (output.stopped) {
     progress.finish = FinishReason::kStop;

@@ -17,9 +17,9 @@ namespace pelton {
 
 class Answer {
  public:
-  // At most `token_count_max` >= 1 tokens. `end_tokens` must outlive this object.
-  Answer(std::shared_ptr<const Tokenizer> tokenizer, const GenerationRequest& request,
-         std::span<const TokenId> end_tokens, int64_t token_count_max);
+  // At most `token_count_max` >= 1 tokens. `end_tokens`: those that end the answer and give no text.
+  Answer(std::shared_ptr<const Tokenizer> tokenizer, const GenerationRequest& request, std::vector<TokenId> end_tokens,
+         int64_t token_count_max);
 
   struct Progress {
     std::string text;                    // may be shown now
@@ -34,8 +34,9 @@ class Answer {
  private:
   DetokenizerStream detokenizer_;
   StopMatcher stop_matcher_;
-  std::span<const TokenId> end_tokens_;  // empty where the request ignores them
+  std::vector<TokenId> end_tokens_;
   int64_t token_count_ = 0;
+  int64_t token_count_min_;  // no stop is looked for in the text of the tokens up to this one
   int64_t token_count_max_;
 };
 

@@ -21,7 +21,8 @@ Collected collect(const std::vector<std::string>& pieces, const SamplingParamete
   const std::vector<TokenId> end_tokens{TokenId{static_cast<int32_t>(pieces.size())}};
   GenerationRequest request;
   request.sampling = sampling;
-  Answer answer(std::make_shared<FakeTokenizer>(vocabulary), request, end_tokens, token_count_max);
+  Answer answer(std::make_shared<FakeTokenizer>(vocabulary), request, ending_tokens(sampling, end_tokens),
+                token_count_max);
   Collected collected;
   for (size_t i = 0; i < vocabulary.size() && !collected.finish; ++i) {
     const Answer::Progress progress = answer.push(TokenId{static_cast<int32_t>(i)});
@@ -45,6 +46,21 @@ TEST(Answer, IgnoredEndTokenIsATokenLikeOthers) {
   const Collected answer = collect({"Good ", "day"}, {.ignores_end_tokens = true}, 3);
   EXPECT_EQ(answer.text, "Good day<end>");
   EXPECT_EQ(answer.finish, FinishReason::kLength);
+}
+
+TEST(Answer, StopTokenEndsWithoutText) {
+  const Collected answer = collect({"Good ", "day", " to"}, {.stop_tokens = {TokenId{1}}}, 100);
+  EXPECT_EQ(answer.text, "Good ");
+  EXPECT_EQ(answer.finish, FinishReason::kStop);
+  EXPECT_EQ(answer.token_count, 2);
+}
+
+TEST(Answer, NoStopIsLookedForBeforeMinTokens) {
+  const Collected answer = collect({"a", "STOP", "b", "STOP", "c"}, {.stops = {"STOP"}, .min_tokens = 2}, 100);
+  EXPECT_EQ(answer.text, "aSTOPb");
+  EXPECT_EQ(answer.stop, "STOP");
+  // Nor one that begins in them.
+  EXPECT_EQ(collect({"a", "ST", "OP", "b"}, {.stops = {"STOP"}, .min_tokens = 2}, 100).text, "aSTOPb");
 }
 
 TEST(Answer, EndsAtTheTokenLimit) {

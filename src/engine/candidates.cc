@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -49,13 +50,11 @@ void Candidates::weigh() {
 }
 
 void Candidates::keep_top_k(int64_t k) {
-  CHECK(is_whole_ && k >= 1);
-  if (k >= static_cast<int64_t>(row_.size())) return;
-  select_largest(row_, k, rank_buffer_, ids_);
-  logits_.clear();
-  for (const int32_t id : ids_) logits_.push_back(row_[static_cast<size_t>(id)]);
-  is_whole_ = false;
-  is_weighed_ = false;
+  CHECK(k >= 1);
+  const std::span<const float> logits = is_whole_ ? row_ : std::span<const float>(logits_);
+  if (k >= static_cast<int64_t>(logits.size())) return;
+  select_largest(logits, k, rank_buffer_, indices_);
+  keep_at(indices_);
 }
 
 void Candidates::keep_to(Entry last) {
@@ -89,6 +88,110 @@ void Candidates::keep_min_p(double share) {
   weigh();
   // The peak is never filtered away, and its weight is 1.
   keep_to({static_cast<float>(share), std::numeric_limits<int32_t>::max()});
+}
+
+void Candidates::keep_at(std::span<const int32_t> indices) {
+  if (is_whole_) {
+    ids_.assign(indices.begin(), indices.end());
+    logits_.clear();
+    for (const int32_t id : ids_) logits_.push_back(row_[static_cast<size_t>(id)]);
+  } else {
+    for (size_t i = 0; i < indices.size(); ++i) {  // indices[i] >= i: in place
+      ids_[i] = ids_[static_cast<size_t>(indices[i])];
+      logits_[i] = logits_[static_cast<size_t>(indices[i])];
+    }
+    ids_.resize(indices.size());
+    logits_.resize(indices.size());
+  }
+  is_whole_ = false;
+  is_weighed_ = false;
+}
+
+void Candidates::keep_top_n_sigma(double n, float masked) {
+  CHECK(is_whole_ && n > 0);
+  // From the peak, so that the sums are small.
+  double sum = 0;
+  double square_sum = 0;
+  double count = 0;
+  for (const float logit : row_) {
+    if (logit == masked) continue;
+    const double below = static_cast<double>(peak_.value) - logit;
+    sum += below;
+    square_sum += below * below;
+    ++count;
+  }
+  const double mean = sum / count;
+  const double deviation = std::sqrt(std::max(0.0, square_sum / count - mean * mean));
+  const auto bound = static_cast<float>(peak_.value - n * deviation);
+  indices_.clear();
+  for_each_at_least(row_, bound, [&](size_t i) {
+    if (row_[i] != masked) indices_.push_back(static_cast<int32_t>(i));
+  });
+  keep_at(indices_);
+}
+
+void Candidates::keep_typical(double p) {
+  if (p >= 1) return;
+  weigh();
+  const std::span<const float> weights = weights_.values();
+  const double log_total = std::log(weights_.total());
+  double entropy = 0;
+  for (const float weight : weights) {
+    if (weight > 0) entropy -= weight * (std::log(weight) - log_total);
+  }
+  entropy /= weights_.total();
+  entries_.clear();  // the distance from the entropy in place of a weight, the index in place of an id
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] == 0) continue;
+    const double surprise = log_total - std::log(weights[i]);
+    entries_.push_back({static_cast<float>(std::abs(surprise - entropy)), static_cast<int32_t>(i)});
+  }
+  // Few are taken of many: a heap, not a sort.
+  const auto is_after = [](const Entry& a, const Entry& b) {
+    return a.weight != b.weight ? a.weight > b.weight : a.id > b.id;
+  };
+  std::make_heap(entries_.begin(), entries_.end(), is_after);
+  indices_.clear();
+  double left = p * weights_.total();
+  auto end = entries_.end();
+  while (left > 0 && end != entries_.begin()) {
+    std::pop_heap(entries_.begin(), end--, is_after);
+    indices_.push_back(end->id);
+    left -= weights[static_cast<size_t>(end->id)];
+  }
+  std::sort(indices_.begin(), indices_.end());
+  keep_at(indices_);
+}
+
+void Candidates::exclude_top_choices(double threshold) {
+  weigh();
+  const std::span<const float> weights = weights_.values();
+  const auto bound = static_cast<float>(threshold * weights_.total());
+  size_t choice_count = 0;
+  Entry least{};
+  for_each_at_least(weights, bound, [&](size_t i) {
+    const Entry entry = entry_at(i);
+    if (choice_count++ == 0 || is_before(least, entry)) least = entry;
+  });
+  if (choice_count < 2) return;
+  indices_.clear();
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] < bound || entry_at(i).id == least.id) indices_.push_back(static_cast<int32_t>(i));
+  }
+  keep_at(indices_);
+}
+
+void Candidates::keep_surprise_at_most(double bits) {
+  weigh();
+  const double bound = std::min(1.0, weights_.total() * std::exp2(-bits));
+  keep_to({static_cast<float>(bound), std::numeric_limits<int32_t>::max()});
+}
+
+double Candidates::surprise_bits(int32_t id) {
+  weigh();
+  const auto index = is_whole_ ? static_cast<size_t>(id)
+                               : static_cast<size_t>(std::lower_bound(ids_.begin(), ids_.end(), id) - ids_.begin());
+  return std::log2(weights_.total() / weights_.values()[index]);
 }
 
 Candidates::Entry Candidates::entry_at(size_t index) const {

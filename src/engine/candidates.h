@@ -21,12 +21,26 @@ class Candidates {
   // The same as assign() and keep_top_k(largest.size()), of which these are the result in rank order.
   void assign_largest(std::span<const RankedLogit> largest, float inverse_temperature);
 
+  // Those whose logits are at least the highest less n standard deviations of all: noise has a smaller logit than that,
+  // at any temperature (Tang et al. 2024, arXiv 2411.07641). Logits of `masked` do not count. n > 0; before any other.
+  void keep_top_n_sigma(double n, float masked);
   // The k most likely (Fan et al. 2018). k >= 1.
   void keep_top_k(int64_t k);
   // The fewest most likely ones that together have at least the share p of what is left (Holtzman et al. 2019). (0, 1].
   void keep_top_p(double p);
   // Those at least `share` times as likely as the most likely (Nguyen et al. 2024, arXiv 2407.01082). [0, 1].
   void keep_min_p(double share);
+
+  // The fewest whose information content is nearest to the expected one and that together have at least the share p
+  // (Meister et al. 2022, arXiv 2202.00666). (0, 1].
+  void keep_typical(double p);
+  // Of those at least so likely, if there are two or more, the least likely one only: the choices that everybody
+  // expects are excluded (P. E. Weidmann, text-generation-webui pull request 6335, 2024). [0, 1].
+  void exclude_top_choices(double threshold);
+  // Those with a surprise of at most so many bits, -log2 of their probability; the most likely one always.
+  void keep_surprise_at_most(double bits);
+  // Of one of the tokens that are left, among them.
+  double surprise_bits(int32_t id);
 
   // `uniform` in [0, 1).
   int32_t draw(double uniform);
@@ -45,6 +59,8 @@ class Candidates {
   void weigh();
   // Keeps `last` and what is before it.
   void keep_to(Entry last);
+  // Keeps those at these indices among the candidates, ascending.
+  void keep_at(std::span<const int32_t> indices);
 
   std::span<const float> row_;
   LogitsPeak peak_{};
@@ -58,6 +74,7 @@ class Candidates {
   std::vector<float> rank_buffer_;
   std::vector<double> bucket_masses_;
   std::vector<Entry> entries_;
+  std::vector<int32_t> indices_;  // scratch
 };
 
 }  // namespace pelton

@@ -75,8 +75,14 @@ class Engine::Impl {
     CHECK(sink != nullptr);
     pelton::validate(request.sampling);
     validate_prompt(request.prompt);
+    const SamplingParameters& sampling = request.sampling;
+    validate_tokens(sampling, limits_.vocabulary_size, bundle_->end_tokens);
     Submission submission;
     submission.answer_token_count_max = answer_token_count_max(request);
+    submission.end_tokens = ending_tokens(sampling, bundle_->end_tokens);
+    if (sampling.dry.multiplier > 0) {
+      submission.dry_breakers = tokens_with_any(*bundle_->tokenizer, sampling.dry.breakers);
+    }
     submission.request = std::move(request);
     submission.sink = std::move(sink);
     submission.submitted = clock_->now();
@@ -162,7 +168,6 @@ class Engine::Impl {
       loop = std::make_unique<StepLoop>(StepLoop::Environment{
           .runner = *runner,
           .tokenizer = bundle_->tokenizer,
-          .end_tokens = bundle_->end_tokens,
           .scheduling = {.page_count = limits.page_count,
                          .page_token_count = limits.page_token_count,
                          .step_token_count_max = options_.step_token_count_max,

@@ -5,6 +5,7 @@
 #include <limits>
 #include <string_view>
 
+#include "engine/token_rules.h"
 #include "text/utf8.h"
 
 namespace pelton {
@@ -38,7 +39,71 @@ void validate_stops(const std::vector<std::string>& stops) {
   }
 }
 
+void validate_dry(const DryOptions& dry) {
+  expect(is_between(dry.multiplier, 0, 100), "dry_multiplier", "between 0 and 100", dry.multiplier);
+  expect(is_between(dry.base, 1, 10), "dry_base", "between 1 and 10", dry.base);
+  if (dry.allowed_length < 1) fail("dry_allowed_length", "at least 1", fmt::format("{}", dry.allowed_length));
+  if (dry.range < -1) fail("dry_penalty_last_n", "-1 (all) or more", fmt::format("{}", dry.range));
+  if (dry.breakers.size() > SamplingParameters::kDryBreakerCountMax) {
+    fail("dry_sequence_breakers", fmt::format("at most {} strings", SamplingParameters::kDryBreakerCountMax),
+         fmt::format("{}", dry.breakers.size()));
+  }
+  for (const std::string& breaker : dry.breakers) {
+    if (!breaker.empty() && breaker.size() <= SamplingParameters::kDryBreakerBytesMax) continue;
+    fail("dry_sequence_breakers", fmt::format("strings of 1 to {} bytes", SamplingParameters::kDryBreakerBytesMax),
+         fmt::format("one of {}", breaker.size()));
+  }
+}
+
+void validate_mirostat(const MirostatOptions& mirostat) {
+  expect(mirostat.target_bits > 0 && mirostat.target_bits <= 100, "mirostat_tau", "above 0 and at most 100",
+         mirostat.target_bits);
+  expect(mirostat.learning_rate > 0 && mirostat.learning_rate <= 1, "mirostat_eta", "above 0 and at most 1",
+         mirostat.learning_rate);
+}
+
+void validate_token_lists(const SamplingParameters& sampling) {
+  const auto expect_length = [](std::string_view parameter, size_t size) {
+    constexpr size_t kMax = SamplingParameters::kTokenListMax;
+    if (size > kMax) fail(parameter, fmt::format("at most {} tokens", kMax), fmt::format("{}", size));
+  };
+  expect_length("logit_bias", sampling.logit_bias.size());
+  expect_length("allowed_token_ids", sampling.allowed_tokens.size());
+  expect_length("banned_token_ids", sampling.banned_tokens.size());
+  expect_length("stop_token_ids", sampling.stop_tokens.size());
+  constexpr auto kMax = static_cast<double>(SamplingParameters::kLogitBiasMax);
+  for (const LogitBias& bias : sampling.logit_bias) {
+    expect(is_between(bias.value, -kMax, kMax), "logit_bias", fmt::format("between {} and {}", -kMax, kMax),
+           bias.value);
+  }
+}
+
 }  // namespace
+
+void validate_tokens(const SamplingParameters& sampling, int64_t vocabulary_size, std::span<const TokenId> end_tokens) {
+  const auto expect_known = [&](std::string_view parameter, TokenId token) {
+    const int32_t id = index_of(token);
+    if (id >= 0 && id < vocabulary_size) return;
+    fail(parameter, fmt::format("tokens of the model, 0 to {}", vocabulary_size - 1), fmt::format("{}", id));
+  };
+  for (const LogitBias& bias : sampling.logit_bias) expect_known("logit_bias", bias.token);
+  for (const TokenId token : sampling.allowed_tokens) expect_known("allowed_token_ids", token);
+  for (const TokenId token : sampling.banned_tokens) expect_known("banned_token_ids", token);
+  for (const TokenId token : sampling.stop_tokens) expect_known("stop_token_ids", token);
+  const TokenRules rules(sampling, ending_tokens(sampling, end_tokens));
+  if (rules.is_active() && !rules.leaves_any(vocabulary_size)) {
+    const bool has_list = !sampling.allowed_tokens.empty();
+    throw Error(ErrorCode::kInvalidArgument,
+                "allowed and banned tokens and min_tokens leave no token that may be chosen",
+                has_list ? "allowed_token_ids" : "banned_token_ids");
+  }
+}
+
+std::vector<TokenId> ending_tokens(const SamplingParameters& sampling, std::span<const TokenId> end_tokens) {
+  std::vector<TokenId> tokens = sampling.stop_tokens;
+  if (!sampling.ignores_end_tokens) tokens.insert(tokens.end(), end_tokens.begin(), end_tokens.end());
+  return tokens;
+}
 
 void validate(const SamplingParameters& sampling) {
   constexpr double kFiniteMax = std::numeric_limits<double>::max();
@@ -57,7 +122,19 @@ void validate(const SamplingParameters& sampling) {
          penalty_domain, sampling.frequency_penalty);
   expect(is_between(sampling.presence_penalty, -Limits::kPenaltyMax, Limits::kPenaltyMax), "presence_penalty",
          penalty_domain, sampling.presence_penalty);
+  expect(is_between(sampling.top_n_sigma, 0, 100), "top_n_sigma", "between 0 and 100", sampling.top_n_sigma);
+  expect(sampling.typical_p > 0 && sampling.typical_p <= 1, "typical_p", "above 0 and at most 1", sampling.typical_p);
+  expect(is_between(sampling.xtc_probability, 0, 1), "xtc_probability", "between 0 and 1", sampling.xtc_probability);
+  expect(is_between(sampling.xtc_threshold, 0, 1), "xtc_threshold", "between 0 and 1", sampling.xtc_threshold);
+  validate_dry(sampling.dry);
+  if (sampling.mirostat) validate_mirostat(*sampling.mirostat);
+  validate_token_lists(sampling);
   validate_stops(sampling.stops);
+  if (sampling.min_tokens < 0) fail("min_tokens", "0 or more", fmt::format("{}", sampling.min_tokens));
+  if (sampling.max_tokens && sampling.min_tokens > *sampling.max_tokens) {
+    fail("min_tokens", fmt::format("at most max_tokens ({})", *sampling.max_tokens),
+         fmt::format("{}", sampling.min_tokens));
+  }
   if (sampling.max_tokens && *sampling.max_tokens < 1) {
     fail("max_tokens", "at least 1", fmt::format("{}", *sampling.max_tokens));
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,9 +18,37 @@ namespace pelton {
 // Names a request within one engine; never used twice.
 enum class RequestId : uint64_t {};
 
-// Order of application: repetition, frequency and presence penalty; temperature; top-k; top-p; min-p.
+struct LogitBias {
+  TokenId token;
+  double value;  // added to its logit
+
+  friend bool operator==(const LogitBias&, const LogitBias&) = default;
+};
+
+// See engine/dry_penalty.h.
+struct DryOptions {
+  double multiplier = 0;       // [0, 100]; 0: off
+  double base = 1.75;          // [1, 10]
+  int64_t allowed_length = 2;  // at least 1: tokens that may come again at no cost
+  int64_t range = -1;          // so many of the last tokens are looked at; -1: all of prompt and answer
+  std::vector<std::string> breakers = {"\n", ":", "\"", "*"};
+};
+
+// Keeps the surprise of the chosen tokens near a target, in place of top-k, top-p, typical-p and min-p (Basu et al.
+// 2021, arXiv 2007.14966, the second algorithm).
+struct MirostatOptions {
+  double target_bits = 5;      // τ: surprise of a token, above 0
+  double learning_rate = 0.1;  // η: (0, 1]
+};
+
+// Order of application: logit bias, allowed and banned tokens, min_tokens; repetition, frequency and presence penalty;
+// DRY; temperature; top-n-sigma; top-k; typical-p; top-p; min-p; XTC.
 struct SamplingParameters {
   // The limits of every front end, command line and HTTP alike.
+  static constexpr size_t kTokenListMax = 16384;
+  static constexpr int64_t kLogitBiasMax = 100;  // and its negative the least: OpenAI's
+  static constexpr size_t kDryBreakerCountMax = 64;
+  static constexpr size_t kDryBreakerBytesMax = 256;
   static constexpr size_t kStopCountMax = 64;
   static constexpr size_t kStopBytesMax = 4096;
   static constexpr int64_t kTemperatureMax = 100;
@@ -27,15 +56,26 @@ struct SamplingParameters {
   static constexpr int64_t kTopKOff = -1;      // as vLLM's clients write it; 0 means the same
   static constexpr int64_t kLogprobsMax = 20;  // OpenAI's
 
-  double temperature = 1.0;           // 0: greedy. [0, 100]
-  int64_t top_k = 0;                  // 0 or -1: off
-  double top_p = 1.0;                 // (0, 1]; 1: off
-  double min_p = 0.0;                 // [0, 1]; 0: off. Relative to the most likely token
-  double repetition_penalty = 1.0;    // > 0; over prompt and answer (Keskar et al. 2019, arXiv 1909.05858)
-  double frequency_penalty = 0.0;     // [-2, 2]; over the answer, as OpenAI defines it
-  double presence_penalty = 0.0;      // [-2, 2]
+  double temperature = 1.0;         // 0: greedy. [0, 100]
+  int64_t top_k = 0;                // 0 or -1: off
+  double top_p = 1.0;               // (0, 1]; 1: off
+  double min_p = 0.0;               // [0, 1]; 0: off. Relative to the most likely token
+  double repetition_penalty = 1.0;  // > 0; over prompt and answer (Keskar et al. 2019, arXiv 1909.05858)
+  double frequency_penalty = 0.0;   // [-2, 2]; over the answer, as OpenAI defines it
+  double presence_penalty = 0.0;    // [-2, 2]
+  std::vector<LogitBias> logit_bias;
+  std::vector<TokenId> allowed_tokens;  // empty: all
+  std::vector<TokenId> banned_tokens;
+  double top_n_sigma = 0;      // [0, 100]; 0: off. Logits at least the highest less so many standard deviations
+  double typical_p = 1;        // (0, 1]; 1: off
+  double xtc_probability = 0;  // [0, 1]; 0: off. How often the likeliest choices are left out
+  double xtc_threshold = 0.1;  // [0, 1]: what counts as a choice; over 0.5 there are never two
+  DryOptions dry;
+  std::optional<MirostatOptions> mirostat;
   std::optional<uint64_t> seed;       // absent: from the engine's own generator
   std::vector<std::string> stops;     // strings that end the answer and are not part of it: valid UTF-8, none empty
+  std::vector<TokenId> stop_tokens;   // tokens that do likewise
+  int64_t min_tokens = 0;             // so many tokens come before the model may end, or a stop is looked for
   std::optional<int64_t> max_tokens;  // at least 1; absent: up to the end of the context
   std::optional<int> logprobs;        // number of alternatives a token, 0 to 20; absent: no log-probabilities at all
   bool ignores_end_tokens = false;    // goes on after the model's end tokens (benchmarks)
@@ -43,6 +83,10 @@ struct SamplingParameters {
 
 // Error kInvalidArgument with the parameter's name: a value out of its domain (NaN is out of every one).
 void validate(const SamplingParameters& sampling);
+// The same: an id that is not in the vocabulary; rules that leave no token to choose. `end_tokens`: the model's own.
+void validate_tokens(const SamplingParameters& sampling, int64_t vocabulary_size, std::span<const TokenId> end_tokens);
+// What ends an answer: the model's end tokens, unless they are ignored, and the request's stop tokens.
+std::vector<TokenId> ending_tokens(const SamplingParameters& sampling, std::span<const TokenId> end_tokens);
 
 struct GenerationRequest {
   std::vector<TokenId> prompt;  // at least one token

@@ -48,6 +48,60 @@ TEST(Validate, NamesTheParameterAtFault) {
   EXPECT_EQ(parameter_at_fault({.max_tokens = 0}), "max_tokens");
   EXPECT_EQ(parameter_at_fault({.logprobs = 21}), "logprobs");
   EXPECT_EQ(parameter_at_fault({.logprobs = -1}), "logprobs");
+  for (const double bad : {-1.0, 101.0, kNan}) {
+    EXPECT_EQ(parameter_at_fault({.top_n_sigma = bad}), "top_n_sigma") << bad;
+    EXPECT_EQ(parameter_at_fault({.logit_bias = {{TokenId{1}, 0}, {TokenId{1}, bad * 101}}}), "logit_bias") << bad;
+  }
+  for (const double bad : {0.0, 1.01, kNan}) EXPECT_EQ(parameter_at_fault({.typical_p = bad}), "typical_p") << bad;
+  for (const double bad : {-0.1, 1.1, kNan}) {
+    EXPECT_EQ(parameter_at_fault({.xtc_probability = bad}), "xtc_probability") << bad;
+    EXPECT_EQ(parameter_at_fault({.xtc_threshold = bad}), "xtc_threshold") << bad;
+  }
+  EXPECT_EQ(parameter_at_fault({.dry = {.multiplier = -1}}), "dry_multiplier");
+  EXPECT_EQ(parameter_at_fault({.dry = {.base = 0.9}}), "dry_base");
+  EXPECT_EQ(parameter_at_fault({.dry = {.allowed_length = 0}}), "dry_allowed_length");
+  EXPECT_EQ(parameter_at_fault({.dry = {.range = -2}}), "dry_penalty_last_n");
+  EXPECT_EQ(parameter_at_fault({.dry = {.breakers = {"a", ""}}}), "dry_sequence_breakers");
+  EXPECT_EQ(parameter_at_fault({.dry = {.breakers = std::vector<std::string>(65, "a")}}), "dry_sequence_breakers");
+  for (const double bad : {0.0, -1.0, kNan}) {
+    EXPECT_EQ(parameter_at_fault({.mirostat = MirostatOptions{.target_bits = bad}}), "mirostat_tau") << bad;
+    EXPECT_EQ(parameter_at_fault({.mirostat = MirostatOptions{.learning_rate = bad}}), "mirostat_eta") << bad;
+  }
+  EXPECT_EQ(parameter_at_fault({.banned_tokens = std::vector<TokenId>(20'000)}), "banned_token_ids");
+  EXPECT_EQ(parameter_at_fault({.min_tokens = -1}), "min_tokens");
+  EXPECT_EQ(parameter_at_fault({.min_tokens = 6, .max_tokens = 5}), "min_tokens");
+}
+
+// Of a vocabulary of ten, in which 9 ends an answer.
+std::string token_parameter_at_fault(const SamplingParameters& sampling) {
+  const TokenId end{9};
+  try {
+    validate_tokens(sampling, 10, {&end, 1});
+    return "";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    return error.parameter();
+  }
+}
+
+TEST(ValidateTokens, NamesWhatIsOutsideOfTheVocabulary) {
+  EXPECT_EQ(token_parameter_at_fault({.logit_bias = {{TokenId{10}, 1}}}), "logit_bias");
+  EXPECT_EQ(token_parameter_at_fault({.allowed_tokens = {TokenId{0}, TokenId{-1}}}), "allowed_token_ids");
+  EXPECT_EQ(token_parameter_at_fault({.banned_tokens = {TokenId{10}}}), "banned_token_ids");
+  EXPECT_EQ(token_parameter_at_fault({.stop_tokens = {TokenId{11}}}), "stop_token_ids");
+  EXPECT_EQ(token_parameter_at_fault({.logit_bias = {{TokenId{9}, 1}}, .banned_tokens = {TokenId{0}}}), "");
+}
+
+TEST(ValidateTokens, RefusesRulesThatLeaveNothing) {
+  std::vector<TokenId> all;
+  for (int32_t id = 0; id < 10; ++id) all.push_back(TokenId{id});
+  EXPECT_EQ(token_parameter_at_fault({.banned_tokens = all}), "banned_token_ids");
+  EXPECT_EQ(token_parameter_at_fault({.allowed_tokens = {TokenId{3}}, .banned_tokens = {TokenId{3}}}),
+            "allowed_token_ids");
+  EXPECT_EQ(token_parameter_at_fault({.allowed_tokens = {TokenId{9}}}), "");
+  EXPECT_EQ(token_parameter_at_fault({.allowed_tokens = {TokenId{9}}, .min_tokens = 1}), "allowed_token_ids");
+  EXPECT_EQ(token_parameter_at_fault({.allowed_tokens = {TokenId{9}}, .min_tokens = 1, .ignores_end_tokens = true}),
+            "");
 }
 
 }  // namespace

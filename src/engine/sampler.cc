@@ -27,20 +27,27 @@ float inverse(double temperature) {
 
 }  // namespace
 
-Sampler::Sampler(const SamplingParameters& sampling, uint64_t seed, std::span<const TokenId> prompt)
-    : sampling_(sampling), rng_(seed), penalties_(sampling, prompt) {}
+Sampler::Sampler(const SamplingParameters& sampling, uint64_t seed, const Context& context)
+    : sampling_(sampling),
+      rng_(seed),
+      rules_(sampling, context.end_tokens),
+      penalties_(sampling, context.prompt),
+      dry_(sampling.dry, context.dry_breakers, context.prompt),
+      surprise_bits_max_(sampling.mirostat ? 2 * sampling.mirostat->target_bits : 0) {}
 
 SampledToken Sampler::sample(std::span<const float> logits, SamplerScratch& scratch) {
   const LogitsPeak peak = peak_of(logits);
   SampledToken sampled;
-  if (penalties_.is_active()) {
+  if (adjusts()) {
     scratch.logits.assign(logits.begin(), logits.end());
-    penalties_.apply(scratch.logits);
+    if (penalties_.is_active()) penalties_.apply(scratch.logits);
+    if (dry_.is_active()) dry_.apply(scratch.logits);
+    if (rules_.is_active()) rules_.apply(scratch.logits);  // last: nothing may lift what is forbidden
     sampled.token = TokenId{choose(scratch.logits, peak_of(scratch.logits), scratch)};
-    penalties_.record(sampled.token);
   } else {
     sampled.token = TokenId{choose(logits, peak, scratch)};
   }
+  record(sampled.token);
   if (sampling_.logprobs) add_logprobs(logits, peak, scratch, sampled);
   return sampled;
 }
@@ -49,13 +56,16 @@ int32_t Sampler::choose(std::span<const float> logits, LogitsPeak peak, SamplerS
   if (sampling_.temperature == 0) return peak.index;
   Candidates& candidates = scratch.candidates;
   candidates.assign(logits, peak, inverse(sampling_.temperature));
+  if (sampling_.top_n_sigma > 0) candidates.keep_top_n_sigma(sampling_.top_n_sigma, TokenRules::kForbidden);
+  if (sampling_.mirostat) return draw_mirostat(candidates);
   if (sampling_.top_k > 0) candidates.keep_top_k(sampling_.top_k);
   return draw(candidates);
 }
 
 std::optional<int64_t> Sampler::largest_count() const {
-  if (penalties_.is_active() || sampling_.logprobs) return std::nullopt;
+  if (adjusts() || sampling_.logprobs) return std::nullopt;
   if (sampling_.temperature == 0) return 1;
+  if (sampling_.top_n_sigma > 0 || sampling_.mirostat) return std::nullopt;
   const bool is_few = sampling_.top_k > 0 && sampling_.top_k <= kLargestCountMax;
   return is_few ? std::optional(sampling_.top_k) : std::nullopt;
 }
@@ -65,17 +75,41 @@ SampledToken Sampler::sample_largest(std::span<const RankedLogit> largest, bool 
   CHECK(count && !largest.empty());
   if (!is_finite) throw_not_finite();
   SampledToken sampled{TokenId{largest.front().id}, {}, {}};
-  if (sampling_.temperature == 0) return sampled;
+  if (sampling_.temperature == 0) {
+    record(sampled.token);
+    return sampled;
+  }
   const size_t kept_count = std::min(largest.size(), static_cast<size_t>(*count));
   scratch.candidates.assign_largest(largest.first(kept_count), inverse(sampling_.temperature));
   sampled.token = TokenId{draw(scratch.candidates)};
+  record(sampled.token);
   return sampled;
 }
 
+void Sampler::record(TokenId token) {
+  rules_.record();
+  penalties_.record(token);
+  dry_.record(token);
+}
+
 int32_t Sampler::draw(Candidates& candidates) {
+  candidates.keep_typical(sampling_.typical_p);
   candidates.keep_top_p(sampling_.top_p);
   candidates.keep_min_p(sampling_.min_p);
+  // Drawn whether or not it comes to pass, so that the second number is the same in both cases.
+  if (sampling_.xtc_probability > 0 && rng_.next_double() < sampling_.xtc_probability) {
+    candidates.exclude_top_choices(sampling_.xtc_threshold);
+  }
   return candidates.draw(rng_.next_double());
+}
+
+int32_t Sampler::draw_mirostat(Candidates& candidates) {
+  candidates.keep_surprise_at_most(surprise_bits_max_);
+  const int32_t id = candidates.draw(rng_.next_double());
+  // Of the distribution that it was drawn from.
+  const double error = candidates.surprise_bits(id) - sampling_.mirostat->target_bits;
+  surprise_bits_max_ -= sampling_.mirostat->learning_rate * error;
+  return id;
 }
 
 void Sampler::add_logprobs(std::span<const float> logits, LogitsPeak peak, SamplerScratch& scratch,

@@ -8,8 +8,10 @@
 
 #include "base/rng.h"
 #include "engine/candidates.h"
+#include "engine/dry_penalty.h"
 #include "engine/penalties.h"
 #include "engine/request.h"
+#include "engine/token_rules.h"
 #include "ops/largest_rows.h"
 
 namespace pelton {
@@ -25,10 +27,18 @@ struct SamplerScratch {
 // One for each request. The same parameters, seed, prompt and logits give the same tokens.
 class Sampler {
  public:
-  Sampler(const SamplingParameters& sampling, uint64_t seed, std::span<const TokenId> prompt);
+  // `end_tokens`: what ends the answer, forbidden up to min_tokens. `dry_breakers`: tokens with any of the strings of
+  // sampling.dry.breakers. Needed during the call only.
+  struct Context {
+    std::span<const TokenId> prompt = {};
+    std::span<const TokenId> end_tokens = {};
+    std::span<const TokenId> dry_breakers = {};
+  };
+  Sampler(const SamplingParameters& sampling, uint64_t seed, const Context& context);
 
   // logits: [V], of the model itself; V above every token of the prompt. At temperature 0 the most likely token, of
-  // equal ones the lowest id; else exactly one random number is drawn. Error kInternal: a logit is NaN or infinite.
+  // equal ones the lowest id; else exactly one random number is drawn, with XTC two. Error kInternal: a logit is NaN or
+  // infinite.
   SampledToken sample(std::span<const float> logits, SamplerScratch& scratch);
 
   // How many of a row's largest logits are all that sample() looks at, for this request's parameters; none: it wants
@@ -42,12 +52,19 @@ class Sampler {
  private:
   int32_t choose(std::span<const float> logits, LogitsPeak peak, SamplerScratch& scratch);
   int32_t draw(Candidates& candidates);
+  int32_t draw_mirostat(Candidates& candidates);
+  // Whether anything changes the logits before they are looked at.
+  bool adjusts() const { return rules_.is_active() || penalties_.is_active() || dry_.is_active(); }
+  void record(TokenId token);
   void add_logprobs(std::span<const float> logits, LogitsPeak peak, SamplerScratch& scratch,
                     SampledToken& sampled) const;
 
   SamplingParameters sampling_;
   Rng rng_;
+  TokenRules rules_;
   Penalties penalties_;
+  DryPenalty dry_;
+  double surprise_bits_max_;  // mirostat's μ
 };
 
 }  // namespace pelton

@@ -53,6 +53,41 @@ struct Plain {
     while (count < order.size() && probabilities[order[count]] >= share * probabilities[order[0]]) ++count;
     keep(count);
   }
+  void top_n_sigma(const std::vector<float>& logits, double n) {
+    double mean = 0;
+    double variance = 0;
+    for (const float logit : logits) mean += logit / static_cast<double>(logits.size());
+    for (const float logit : logits) variance += (logit - mean) * (logit - mean) / static_cast<double>(logits.size());
+    size_t count = 0;
+    while (count < order.size() && logits[order[count]] >= logits[order[0]] - n * std::sqrt(variance)) ++count;
+    keep(count);
+  }
+  void typical(double p) {
+    double entropy = 0;
+    for (const int32_t id : order) entropy -= probabilities[id] * std::log(probabilities[id]);
+    const auto distance = [&](int32_t id) { return std::abs(-std::log(probabilities[id]) - entropy); };
+    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return distance(a) < distance(b); });
+    double sum = 0;
+    size_t count = 0;
+    while (count < order.size() && sum < p) sum += probabilities[order[count++]];
+    keep(count);
+    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+      return probabilities[a] != probabilities[b] ? probabilities[a] > probabilities[b] : a < b;
+    });
+  }
+  void exclude_top_choices(double threshold) {
+    size_t count = 0;
+    while (count < order.size() && probabilities[order[count]] >= threshold) ++count;
+    if (count < 2) return;
+    for (size_t i = 0; i + 1 < count; ++i) probabilities[order[i]] = 0;
+    order.erase(order.begin(), order.begin() + static_cast<ptrdiff_t>(count) - 1);
+    normalise();
+  }
+  void surprise_at_most(double bits) {
+    size_t count = 1;
+    while (count < order.size() && -std::log2(probabilities[order[count]]) <= bits) ++count;
+    keep(count);
+  }
   std::vector<int32_t> ids() const {
     std::vector<int32_t> sorted = order;
     std::sort(sorted.begin(), sorted.end());
@@ -95,6 +130,50 @@ TEST(Candidates, EachFilterEqualsItsDefinition) {
       }
     }
   }
+}
+
+TEST(Candidates, TheRarerFiltersEqualTheirDefinitionToo) {
+  Rng rng(7);
+  for (const size_t size : {1, 2, 31, 100, 1500}) {
+    for (int round = 0; round < 20; ++round) {
+      const std::vector<float> logits = random_logits(size, rng);
+      const double temperature = 0.3 + rng.next_double();
+      const auto check = [&](double value, const char* name, auto filter, auto definition) {
+        Candidates candidates = candidates_of(logits, temperature);
+        Plain plain(logits, temperature);
+        filter(candidates);
+        definition(plain);
+        EXPECT_EQ(candidates.ids(), plain.ids()) << name << " " << value << " of " << size;
+      };
+      for (const double n : {0.01, 0.5, 1.0, 3.0}) {
+        check(
+            n, "top-n-sigma", [&](Candidates& c) { c.keep_top_n_sigma(n, TokenRules::kForbidden); },
+            [&](Plain& plain) { plain.top_n_sigma(logits, n); });
+      }
+      for (const double p : {1e-9, 0.2, 0.7, 0.95}) {
+        check(
+            p, "typical", [&](Candidates& c) { c.keep_typical(p); }, [&](Plain& plain) { plain.typical(p); });
+      }
+      for (const double threshold : {0.001, 0.03, 0.1, 0.4}) {
+        check(
+            threshold, "XTC", [&](Candidates& c) { c.exclude_top_choices(threshold); },
+            [&](Plain& plain) { plain.exclude_top_choices(threshold); });
+      }
+      for (const double bits : {0.1, 3.0, 8.0, 30.0}) {
+        check(
+            bits, "surprise", [&](Candidates& c) { c.keep_surprise_at_most(bits); },
+            [&](Plain& plain) { plain.surprise_at_most(bits); });
+      }
+    }
+  }
+}
+
+TEST(Candidates, SurpriseIsOfWhatIsLeft) {
+  const std::vector<float> logits(8, 1.0f);
+  Candidates candidates = candidates_of(logits, 1);
+  EXPECT_NEAR(candidates.surprise_bits(5), 3, 1e-6);
+  candidates.keep_top_k(2);
+  EXPECT_NEAR(candidates.surprise_bits(1), 1, 1e-6);
 }
 
 TEST(Candidates, FiltersInOrderEqualTheirDefinition) {
@@ -179,6 +258,104 @@ TEST(Sampler, DrawsFromTheFilteredDistribution) {
   plain.top_p(0.9);
   plain.min_p(0.02);
   expect_distribution({.temperature = 1.5, .top_k = 50, .top_p = 0.9, .min_p = 0.02}, logits, plain);
+}
+
+TEST(Sampler, DrawsFromWhatTheRarerFiltersLeave) {
+  Rng rng(8);
+  const std::vector<float> logits = random_logits(300, rng);
+  Plain plain(logits, 1.5);
+  plain.top_n_sigma(logits, 2);
+  plain.top_k(60);
+  plain.typical(0.9);
+  plain.exclude_top_choices(0.02);
+  expect_distribution({.temperature = 1.5,
+                       .top_k = 60,
+                       .top_n_sigma = 2,
+                       .typical_p = 0.9,
+                       .xtc_probability = 1,
+                       .xtc_threshold = 0.02},
+                      logits, plain);
+}
+
+TEST(Sampler, ChoicesAreExcludedAsOftenAsAsked) {
+  const std::vector<float> logits = {2, 1.5, -20};  // two choices; the likelier one comes where none is excluded
+  SamplerScratch scratch;
+  Sampler sampler({.xtc_probability = 0.25}, 3, {});
+  int likelier_count = 0;
+  constexpr int kCount = 4000;
+  for (int i = 0; i < kCount; ++i) likelier_count += sampler.sample(logits, scratch).token == TokenId{0} ? 1 : 0;
+  const double expected = 0.75 / (1 + std::exp(-0.5)) * kCount;
+  EXPECT_NEAR(likelier_count, expected, 6 * std::sqrt(expected));
+}
+
+TEST(Sampler, MirostatFollowsItsDefinition) {
+  std::vector<float> logits;  // expects 5.8 bits
+  for (int i = 0; i < 300; ++i) logits.push_back(-0.05f * static_cast<float>(i));
+  const Plain plain(logits, 1);
+  const double surprise_min = -std::log2(plain.probabilities[0]);  // the most likely token is always left
+  for (const double target : {2.0, 4.0, 5.0}) {
+    constexpr double kLearningRate = 0.1;
+    SamplerScratch scratch;
+    Sampler sampler({.mirostat = MirostatOptions{target, kLearningRate}}, 4, {});
+    double surprise_max = 2 * target;
+    double sum = 0;
+    constexpr int kCount = 4000;
+    for (int i = 0; i < kCount; ++i) {
+      const double probability =
+          plain.probabilities[static_cast<size_t>(index_of(sampler.sample(logits, scratch).token))];
+      const double bound = std::max(surprise_max, surprise_min) + 1e-4;
+      ASSERT_LE(-std::log2(probability), bound) << "step " << i << " of target " << target;
+      double left = 0;
+      for (const double p : plain.probabilities) left += -std::log2(p) <= std::max(surprise_max, surprise_min) ? p : 0;
+      const double surprise = -std::log2(probability / left);
+      surprise_max -= kLearningRate * (surprise - target);
+      sum += surprise;
+    }
+    EXPECT_NEAR(sum / kCount, target, 0.05);
+  }
+}
+
+TEST(Sampler, ForbiddenTokensNeverCome) {
+  Rng rng(10);
+  SamplingParameters sampling;
+  for (int32_t id = 0; id < 40; id += 2) sampling.allowed_tokens.push_back(TokenId{id});
+  sampling.banned_tokens = {TokenId{4}, TokenId{5}};
+  sampling.logit_bias = {{TokenId{7}, 100}, {TokenId{4}, 100}};
+  sampling.repetition_penalty = 0.1;
+  const std::vector<TokenId> prompt = {TokenId{5}, TokenId{7}};
+  for (const double temperature : {0.0, 1e-3, 1.0, 100.0}) {
+    for (const double sigma : {0.0, 1.0}) {
+      sampling.temperature = temperature;
+      sampling.top_n_sigma = sigma;
+      SamplerScratch scratch;
+      Sampler sampler(sampling, 11, {.prompt = prompt});
+      for (int i = 0; i < 300; ++i) {
+        const int32_t id = index_of(sampler.sample(random_logits(60, rng), scratch).token);
+        EXPECT_TRUE(id < 40 && id % 2 == 0 && id != 4) << id << " at " << temperature;
+      }
+    }
+  }
+}
+
+TEST(Sampler, BiasesAreAdded) {
+  std::vector<float> logits = {0, 1, 0.5f, -1};
+  std::vector<float> changed = logits;
+  changed[3] += 2.5f;
+  changed[1] -= 1.0f;
+  SamplingParameters sampling{.logit_bias = {{TokenId{3}, 2.5}, {TokenId{1}, -1}}};
+  expect_distribution(sampling, logits, Plain(changed, 1));
+}
+
+TEST(Sampler, NoEndBeforeMinTokens) {
+  const std::vector<float> logits = {5, 1, 4, 0};
+  const std::vector<TokenId> ends = {TokenId{0}, TokenId{2}};
+  SamplerScratch scratch;
+  Sampler sampler({.temperature = 0, .min_tokens = 2}, 1, {.end_tokens = ends});
+  EXPECT_EQ(sampler.largest_count(), std::nullopt);
+  EXPECT_EQ(sampler.sample(logits, scratch).token, TokenId{1});
+  EXPECT_EQ(sampler.sample(logits, scratch).token, TokenId{1});
+  EXPECT_EQ(sampler.largest_count(), 1);
+  EXPECT_EQ(sampler.sample(logits, scratch).token, TokenId{0});
 }
 
 TEST(Sampler, GreedyTakesTheLowestOfTheBest) {
@@ -294,7 +471,7 @@ TEST(Sampler, LogprobsAreOfTheModelsOwnDistribution) {
   SamplerScratch scratch;
   const std::vector<float> logits{std::log(1.0f), std::log(2.0f), std::log(4.0f), std::log(1.0f)};  // sum 8
   const std::vector<TokenId> prompt{TokenId{2}};
-  Sampler sampler({.temperature = 0, .repetition_penalty = 1000, .logprobs = 3}, 1, prompt);
+  Sampler sampler({.temperature = 0, .repetition_penalty = 1000, .logprobs = 3}, 1, {.prompt = prompt});
   const SampledToken sampled = sampler.sample(logits, scratch);
   EXPECT_EQ(sampled.token, TokenId{1});  // the penalty speaks against 2
   EXPECT_NEAR(*sampled.logprob, std::log(2.0 / 8), 1e-6);

@@ -33,8 +33,9 @@ struct StepLoop::Active {
         sink(std::move(submission.sink)),
         submitted(submission.submitted),
         prompt_token_count(static_cast<int64_t>(submission.request.prompt.size())),
-        answer(environment.tokenizer, submission.request, environment.end_tokens, submission.answer_token_count_max),
-        sampler(submission.request.sampling, submission.seed, submission.request.prompt),
+        answer(environment.tokenizer, submission.request, submission.end_tokens, submission.answer_token_count_max),
+        sampler(submission.request.sampling, submission.seed,
+                {submission.request.prompt, submission.end_tokens, submission.dry_breakers}),
         tokens(std::move(submission.request.prompt)) {}
 
   RequestId id;

@@ -26,6 +26,8 @@ struct Submission {
   RequestId id;
   GenerationRequest request;
   int64_t answer_token_count_max = 0;  // prompt and answer fit into the context
+  std::vector<TokenId> end_tokens;     // of this request: ending_tokens()
+  std::vector<TokenId> dry_breakers;   // as in Sampler::Context
   uint64_t seed = 0;
   std::shared_ptr<GenerationSink> sink;
   TimePoint submitted;
@@ -36,7 +38,6 @@ class StepLoop {
   struct Environment {
     StepRunner& runner;
     std::shared_ptr<const Tokenizer> tokenizer;
-    std::vector<TokenId> end_tokens;
     SchedulerOptions scheduling;
     const Clock& clock;
     // Called when a request has ended and its pages are free, before its sink hears of it. May be empty.

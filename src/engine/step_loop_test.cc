@@ -36,6 +36,7 @@ std::vector<int32_t> greedy_answer(std::vector<int32_t> history, size_t count, i
 class StepLoopTest : public testing::Test {
  protected:
   void start(FakeRunner::Options options = {}, SchedulerOptions scheduling = {}, std::vector<TokenId> end_tokens = {}) {
+    end_tokens_ = std::move(end_tokens);
     runner_ = std::make_unique<FakeRunner>(std::move(options));
     const RunnerLimits limits = runner_->limits();
     scheduling.page_count = limits.page_count;
@@ -43,7 +44,6 @@ class StepLoopTest : public testing::Test {
     loop_ =
         std::make_unique<StepLoop>(StepLoop::Environment{.runner = *runner_,
                                                          .tokenizer = FakeTokenizer::with_size(limits.vocabulary_size),
-                                                         .end_tokens = std::move(end_tokens),
                                                          .scheduling = scheduling,
                                                          .clock = clock_});
   }
@@ -57,7 +57,11 @@ class StepLoopTest : public testing::Test {
   std::shared_ptr<RecordingSink> add(uint64_t number, size_t prompt_size, int64_t max_tokens,
                                      SamplingParameters sampling = {.temperature = 0}) {
     auto sink = std::make_shared<RecordingSink>();
-    Submission submission{.id = id(number), .answer_token_count_max = max_tokens, .seed = number, .sink = sink};
+    Submission submission{.id = id(number),
+                          .answer_token_count_max = max_tokens,
+                          .end_tokens = ending_tokens(sampling, end_tokens_),
+                          .seed = number,
+                          .sink = sink};
     for (const int32_t token : prompt(number, prompt_size)) submission.request.prompt.push_back(TokenId{token});
     submission.request.sampling = std::move(sampling);
     submission.submitted = clock_.now();
@@ -71,6 +75,7 @@ class StepLoopTest : public testing::Test {
   }
 
   FakeClock clock_;
+  std::vector<TokenId> end_tokens_;
   std::unique_ptr<FakeRunner> runner_;
   std::unique_ptr<StepLoop> loop_;
 };

@@ -63,6 +63,36 @@ TEST(ChatRequest, ReadsEveryField) {
   EXPECT_TRUE(sampling.ignores_end_tokens);
 }
 
+TEST(ChatRequest, ReadsWhatOtherServersTakeBesideOpenAi) {
+  const ChatRequest request = parse(R"(
+      "min_tokens": 3, "stop_token_ids": [5, 6], "logit_bias": {"7": -100, "8": 0.5}, "allowed_token_ids": [1, 2],
+      "banned_token_ids": [3], "typical_p": 0.8, "top_n_sigma": 1.5, "xtc_probability": 0.5, "xtc_threshold": 0.2,
+      "dry_multiplier": 0.8, "dry_base": 2, "dry_allowed_length": 3, "dry_penalty_last_n": 64,
+      "dry_sequence_breakers": ["\n"], "mirostat": 2, "mirostat_tau": 4, "mirostat_eta": 0.2)");
+  const SamplingParameters sampling = sampling_of(request.generation, {}, std::nullopt);
+  EXPECT_EQ(sampling.min_tokens, 3);
+  EXPECT_THAT(sampling.stop_tokens, ElementsAre(TokenId{5}, TokenId{6}));
+  EXPECT_THAT(sampling.logit_bias, ElementsAre(LogitBias{TokenId{7}, -100}, LogitBias{TokenId{8}, 0.5}));
+  EXPECT_THAT(sampling.allowed_tokens, ElementsAre(TokenId{1}, TokenId{2}));
+  EXPECT_THAT(sampling.banned_tokens, ElementsAre(TokenId{3}));
+  EXPECT_EQ(sampling.typical_p, 0.8);
+  EXPECT_EQ(sampling.top_n_sigma, 1.5);
+  EXPECT_EQ(sampling.xtc_probability, 0.5);
+  EXPECT_EQ(sampling.xtc_threshold, 0.2);
+  EXPECT_EQ(sampling.dry.multiplier, 0.8);
+  EXPECT_EQ(sampling.dry.base, 2);
+  EXPECT_EQ(sampling.dry.allowed_length, 3);
+  EXPECT_EQ(sampling.dry.range, 64);
+  EXPECT_THAT(sampling.dry.breakers, ElementsAre("\n"));
+  ASSERT_TRUE(sampling.mirostat.has_value());
+  EXPECT_EQ(sampling.mirostat->target_bits, 4);
+  EXPECT_EQ(sampling.mirostat->learning_rate, 0.2);
+  // Off, as llama.cpp's clients write it.
+  const ChatRequest off = parse(R"("top_n_sigma": -1, "mirostat": 0, "mirostat_tau": 5, "logit_bias": null)");
+  EXPECT_EQ(sampling_of(off.generation, {}, std::nullopt).top_n_sigma, 0);
+  EXPECT_FALSE(sampling_of(off.generation, {}, std::nullopt).mirostat.has_value());
+}
+
 TEST(ChatRequest, RequestBeforeModelBeforeOpenAi) {
   const GenerationDefaults recommended{.temperature = 0.2, .top_p = 0.8};
   const SamplingParameters asked = sampling_of(parse(R"("temperature": 0)").generation, recommended, std::nullopt);
@@ -89,7 +119,18 @@ TEST(ChatRequest, AcceptsWhatChangesNothing) {
 TEST(ChatRequest, RefusesByName) {
   const std::pair<const char*, const char*> cases[] = {
       {R"("n": 2)", "n"},
-      {R"("logit_bias": {"1": 5})", "logit_bias"},
+      {R"("logit_bias": {"x": 5})", "logit_bias"},
+      {R"("logit_bias": {"1": 101})", "logit_bias.1"},
+      {R"("logit_bias": [])", "logit_bias"},
+      {R"("allowed_token_ids": [-1])", "allowed_token_ids"},
+      {R"("banned_token_ids": ["a"])", "banned_token_ids"},
+      {R"("stop_token_ids": [1.5])", "stop_token_ids"},
+      {R"("min_tokens": -1)", "min_tokens"},
+      {R"("typical_p": 2)", "typical_p"},
+      {R"("xtc_threshold": 2)", "xtc_threshold"},
+      {R"("dry_allowed_length": 0)", "dry_allowed_length"},
+      {R"("dry_sequence_breakers": [1])", "dry_sequence_breakers"},
+      {R"("mirostat": 1)", "mirostat"},
       {R"("tools": [{"type": "function"}])", "tools"},
       {R"("tool_choice": "required")", "tool_choice"},
       {R"("response_format": {"type": "json_object"})", "response_format"},
@@ -148,7 +189,6 @@ TEST(ChatRequest, SaysWhichValueItWouldAccept) {
       {R"("n": 2)", "only 1"},
       {R"("store": true)", "only false"},
       {R"("tools": {})", "only []"},
-      {R"("logit_bias": {"1": 5})", "only {}"},
       {R"("tool_choice": "required")", R"(only "none" or "auto")"},
       {R"("response_format": {"type": "json_object"})", R"(only {"type":"text"})"},
       {R"("modalities": ["audio"])", R"(only ["text"])"},

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <limits>
 
 namespace pelton::openai {
@@ -54,6 +56,71 @@ void read_seed(const JsonReader& reader, std::string_view name, Request& request
   }
 }
 
+std::vector<TokenId> tokens_of(const JsonReader& reader, std::string_view name) {
+  std::vector<TokenId> tokens;
+  const json::array* ids = reader.array(name);
+  if (ids == nullptr) return tokens;
+  if (ids->size() > Limits::kTokenListMax) reader.fail(name, fmt::format("at most {} tokens", Limits::kTokenListMax));
+  for (const json::value& id : *ids) {
+    const int64_t* number = id.if_int64();
+    if (number == nullptr || *number < 0 || *number > std::numeric_limits<int32_t>::max()) {
+      reader.fail(name, "an array of token ids");
+    }
+    tokens.push_back(TokenId{static_cast<int32_t>(*number)});
+  }
+  return tokens;
+}
+
+void read_stop_tokens(const JsonReader& reader, std::string_view name, Request& request) {
+  request.stop_tokens = tokens_of(reader, name);
+}
+// An empty list means all, as leaving it out does; vLLM refuses it.
+void read_allowed_tokens(const JsonReader& reader, std::string_view name, Request& request) {
+  request.allowed_tokens = tokens_of(reader, name);
+}
+void read_banned_tokens(const JsonReader& reader, std::string_view name, Request& request) {
+  request.banned_tokens = tokens_of(reader, name);
+}
+
+// OpenAI's form: an object of numbers by token ids.
+void read_logit_bias(const JsonReader& reader, std::string_view name, Request& request) {
+  const json::object* biases = reader.object(name);
+  if (biases == nullptr) return;
+  if (biases->size() > Limits::kTokenListMax) {
+    reader.fail(name, fmt::format("at most {} tokens", Limits::kTokenListMax));
+  }
+  const JsonReader values(*biases, reader.path_of(name));
+  for (const auto& member : *biases) {
+    const std::string_view key = member.key();
+    int32_t id = 0;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+    if (error != std::errc() || end != key.data() + key.size()) reader.fail(name, "token ids as names");
+    constexpr auto kMax = static_cast<double>(Limits::kLogitBiasMax);
+    const std::optional<double> value = values.number(key, -kMax, kMax);
+    if (value) request.logit_bias.push_back({TokenId{id}, *value});
+  }
+}
+
+void read_dry_breakers(const JsonReader& reader, std::string_view name, Request& request) {
+  const json::array* breakers = reader.array(name);
+  if (breakers == nullptr) return;
+  request.dry_breakers.emplace();
+  for (const json::value& breaker : *breakers) {
+    if (!breaker.is_string()) reader.fail(name, "an array of strings");
+    request.dry_breakers->emplace_back(breaker.get_string());
+  }
+}
+
+// llama.cpp's numbers of the two algorithms.
+void read_mirostat(const JsonReader& reader, std::string_view name, Request& request) {
+  const std::optional<int64_t> version = reader.integer(name, 0, 2);
+  if (version == 1) {
+    throw Error(ErrorCode::kUnsupported, reader.path_of(name) + ": 1 is not supported, only 2 (or 0: off)",
+                reader.path_of(name));
+  }
+  request.uses_mirostat = version == 2;
+}
+
 void read_stream_options(const JsonReader& reader, std::string_view name, Request& request) {
   const json::value* value = reader.value(name);
   if (value == nullptr) return;
@@ -78,9 +145,26 @@ constexpr Field<Request> kFields[] = {
     number<&Request::repetition_penalty>("repetition_penalty", 0, 100),
     number<&Request::frequency_penalty>("frequency_penalty", -Limits::kPenaltyMax, Limits::kPenaltyMax),
     number<&Request::presence_penalty>("presence_penalty", -Limits::kPenaltyMax, Limits::kPenaltyMax),
+    number<&Request::typical_p>("typical_p", 0, 1),
+    number<&Request::top_n_sigma>("top_n_sigma", -1, 100),
+    number<&Request::xtc_probability>("xtc_probability", 0, 1),
+    number<&Request::xtc_threshold>("xtc_threshold", 0, 1),
+    number<&Request::dry_multiplier>("dry_multiplier", 0, 100),
+    number<&Request::dry_base>("dry_base", 1, 10),
+    integer<&Request::dry_allowed_length>("dry_allowed_length", 1, kCountMax),
+    integer<&Request::dry_range>("dry_penalty_last_n", -1, kCountMax),
+    other<Request, read_dry_breakers>("dry_sequence_breakers"),
+    other<Request, read_mirostat>("mirostat"),
+    number<&Request::mirostat_tau>("mirostat_tau", 0, 100),
+    number<&Request::mirostat_eta>("mirostat_eta", 0, 1),
+    other<Request, read_logit_bias>("logit_bias"),
+    other<Request, read_allowed_tokens>("allowed_token_ids"),
+    other<Request, read_banned_tokens>("banned_token_ids"),
     other<Request, read_seed>("seed"),
+    integer<&Request::min_tokens>("min_tokens", 0, kCountMax),
     other<Request, read_max_tokens>("max_tokens"),
     other<Request, read_stop>("stop"),
+    other<Request, read_stop_tokens>("stop_token_ids"),
     boolean<&Request::ignores_end_tokens>("ignore_eos"),
     boolean<&Request::streams>("stream"),
     other<Request, read_stream_options>("stream_options"),
@@ -90,7 +174,6 @@ constexpr Field<Request> kFields[] = {
     ignored<Request>("prompt_cache_key"),
     ignored<Request>("prompt_cache_retention"),
     neutral_only<Request, kOne>("n"),
-    neutral_only<Request, kEmptyObject>("logit_bias"),
     neutral_only<Request, kFalse>("store"),  // true promises that the answer can be fetched later
     neutral_only<Request, kPlainTier>("service_tier"),
 };
@@ -126,6 +209,25 @@ SamplingParameters sampling_of(const GenerationFields& fields, const GenerationD
       choose(fields.repetition_penalty, defaults.repetition_penalty, sampling.repetition_penalty);
   sampling.frequency_penalty = fields.frequency_penalty.value_or(sampling.frequency_penalty);
   sampling.presence_penalty = fields.presence_penalty.value_or(sampling.presence_penalty);
+  sampling.typical_p = fields.typical_p.value_or(sampling.typical_p);
+  sampling.top_n_sigma = std::max(0.0, fields.top_n_sigma.value_or(sampling.top_n_sigma));
+  sampling.xtc_probability = fields.xtc_probability.value_or(sampling.xtc_probability);
+  sampling.xtc_threshold = fields.xtc_threshold.value_or(sampling.xtc_threshold);
+  sampling.dry.multiplier = fields.dry_multiplier.value_or(sampling.dry.multiplier);
+  sampling.dry.base = fields.dry_base.value_or(sampling.dry.base);
+  sampling.dry.allowed_length = fields.dry_allowed_length.value_or(sampling.dry.allowed_length);
+  sampling.dry.range = fields.dry_range.value_or(sampling.dry.range);
+  sampling.dry.breakers = fields.dry_breakers.value_or(sampling.dry.breakers);
+  if (fields.uses_mirostat) {
+    MirostatOptions& mirostat = sampling.mirostat.emplace();
+    mirostat.target_bits = fields.mirostat_tau.value_or(mirostat.target_bits);
+    mirostat.learning_rate = fields.mirostat_eta.value_or(mirostat.learning_rate);
+  }
+  sampling.logit_bias = fields.logit_bias;
+  sampling.allowed_tokens = fields.allowed_tokens;
+  sampling.banned_tokens = fields.banned_tokens;
+  sampling.stop_tokens = fields.stop_tokens;
+  sampling.min_tokens = fields.min_tokens;
   sampling.seed = fields.seed;
   sampling.stops = fields.stops;
   sampling.max_tokens = fields.max_tokens;

@@ -25,7 +25,24 @@ struct GenerationFields {
   std::optional<double> presence_penalty;
   std::optional<uint64_t> seed;
   std::optional<int64_t> max_tokens;
+  int64_t min_tokens = 0;
   std::vector<std::string> stops;
+  std::vector<TokenId> stop_tokens;
+  std::vector<LogitBias> logit_bias;
+  std::vector<TokenId> allowed_tokens;
+  std::vector<TokenId> banned_tokens;
+  std::optional<double> typical_p;
+  std::optional<double> top_n_sigma;  // -1: off, as llama.cpp's clients write it
+  std::optional<double> xtc_probability;
+  std::optional<double> xtc_threshold;
+  std::optional<double> dry_multiplier;
+  std::optional<double> dry_base;
+  std::optional<int64_t> dry_allowed_length;
+  std::optional<int64_t> dry_range;
+  std::optional<std::vector<std::string>> dry_breakers;
+  bool uses_mirostat = false;
+  std::optional<double> mirostat_tau;
+  std::optional<double> mirostat_eta;
   bool ignores_end_tokens = false;
   bool streams = false;
   bool has_stream_options = false;
