@@ -169,3 +169,18 @@ def test_unicode_comes_in_whole_characters(client):
     text = text_of_chunks(chunks)
     assert text == text_of(chat(client, messages, temperature=1.2, seed=7, max_tokens=48))
     text.encode()
+
+
+def test_biases_and_lists_steer_the_choice(client):
+    only = chat(client, max_tokens=3, extra_body={"allowed_token_ids": [504]}, temperature=1)
+    again = chat(client, max_tokens=3, logit_bias={"504": 100}, temperature=0)
+    assert text_of(only) == text_of(again) != ""
+    without = chat(client, max_tokens=3, extra_body={"allowed_token_ids": [504, 335], "banned_token_ids": [504]})
+    assert text_of(without) != text_of(only)
+
+
+def test_min_tokens_and_stop_tokens_bound_the_answer(client):
+    ended = chat(client, extra_body={"allowed_token_ids": [2, 504], "logit_bias": {"2": 100}, "min_tokens": 5}, max_tokens=20)
+    assert ended.usage.completion_tokens == 6 and ended.choices[0].finish_reason == "stop"
+    stopped = chat(client, extra_body={"allowed_token_ids": [504], "stop_token_ids": [504]})
+    assert stopped.usage.completion_tokens == 1 and stopped.choices[0].finish_reason == "stop" and text_of(stopped) == ""
