@@ -35,9 +35,8 @@ struct ForeignType {
   std::string_view name;
 };
 constexpr ForeignType kForeignTypes[] = {
-    {9, "q8_1"},   {10, "q2_k"},   {11, "q3_k"},  {15, "q8_k"},  {16, "iq2_xxs"}, {17, "iq2_xs"}, {18, "iq3_xxs"},
-    {19, "iq1_s"}, {20, "iq4_nl"}, {21, "iq3_s"}, {22, "iq2_s"}, {23, "iq4_xs"},  {25, "i16"},    {28, "f64"},
-    {29, "iq1_m"}, {34, "tq1_0"},  {35, "tq2_0"}, {39, "mxfp4"}, {40, "nvfp4"},   {41, "q1_0"},
+    {9, "q8_1"},   {15, "q8_k"}, {16, "iq2_xxs"}, {17, "iq2_xs"}, {18, "iq3_xxs"}, {19, "iq1_s"}, {21, "iq3_s"},
+    {22, "iq2_s"}, {25, "i16"},  {28, "f64"},     {29, "iq1_m"},  {34, "tq1_0"},   {40, "nvfp4"}, {41, "q1_0"},
 };
 
 std::string_view foreign_type_name(uint32_t id) {

@@ -236,7 +236,7 @@ TEST(GgufHostile, Shapes) {
 }
 
 TEST(GgufHostile, ElementTypes) {
-  for (const auto& [type, name] : {std::pair{10u, "q2_k"}, std::pair{20u, "iq4_nl"}, std::pair{4u, "unknown"},
+  for (const auto& [type, name] : {std::pair{16u, "iq2_xxs"}, std::pair{22u, "iq2_s"}, std::pair{4u, "unknown"},
                                    std::pair{0xFFFFFFFFu, "unknown"}}) {
     expect_unsupported(GgufTestWriter().raw_tensor("blk.0.w", type, {256}, 0, kFourFloats).bytes(),
                        {"test.gguf", "tensor \"blk.0.w\"", "element type " + std::to_string(type), name});
