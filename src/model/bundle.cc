@@ -12,6 +12,7 @@
 #include "io/hf_folder.h"
 #include "io/hub/cached_model.h"
 #include "io/hub/hub_environment.h"
+#include "model/adapter.h"
 #include "model/gguf_vocabulary.h"
 #include "model/model.h"
 #include "model/special_tokens.h"
@@ -136,6 +137,16 @@ void load_hugging_face(const fs::path& path, ModelBundle& bundle) {
   }
 }
 
+void apply_adapter(const AdapterChoice& choice, ModelBundle& bundle) {
+  const Adapter adapter = read_adapter(choice.path, *bundle.model);
+  if (choice.mode == AdapterMode::kUnmerged) {
+    bundle.model = with_adapter(*bundle.model, adapter);
+    return;
+  }
+  Executor executor(0);
+  bundle.model = merge_adapter(executor, *bundle.model, adapter);
+}
+
 }  // namespace
 
 fs::path resolve_model_path(const std::string& model) {
@@ -164,7 +175,7 @@ fs::path resolve_model_path(const std::string& model) {
                           names.empty() ? "nothing" : fmt::format("only {}", fmt::join(names, ", ")), folder.string()));
 }
 
-std::shared_ptr<const ModelBundle> load_bundle(const std::string& model) {
+std::shared_ptr<const ModelBundle> load_bundle(const std::string& model, const std::optional<AdapterChoice>& adapter) {
   auto bundle = std::make_shared<ModelBundle>();
   bundle->path = resolve_model_path(model);
   const fs::path full_path = fs::absolute(bundle->path).lexically_normal();
@@ -181,6 +192,7 @@ std::shared_ptr<const ModelBundle> load_bundle(const std::string& model) {
     const ErrorCode code = error.code() == ErrorCode::kInvalidArgument ? ErrorCode::kCorruptFile : error.code();
     throw Error(code, fmt::format("{}: {}", bundle->path.string(), error.message()));
   }
+  if (adapter) apply_adapter(*adapter, *bundle);
   return bundle;
 }
 
