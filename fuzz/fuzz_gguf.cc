@@ -1,4 +1,4 @@
-// Any bytes as a GGUF file: read whole or refused by an Error.
+// Any bytes as a GGUF file, and as two parts of one: read whole or refused by an Error.
 #include <cstdint>
 #include <span>
 
@@ -38,6 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto file = GgufFile::parse(std::as_bytes(std::span(data, size)), "fuzz.gguf");
     read_metadata(*file);
     pelton::read_tensors(*file);
+    pelton::read_tensors(*GgufFile::join({file, file}));
   } catch (const Error&) {
   }
   return 0;

@@ -345,7 +345,7 @@ int bench_kernels(KernelsCommandOptions& options) {
   options.bench.kv_type = compute.kv_type.value_or(default_kv_type(options.bench.activations));
   options.bench.thread_count = compute.thread_count > 0 ? compute.thread_count : usable_core_count();
 
-  const std::shared_ptr<const ModelBundle> bundle = load_bundle(options.model.model());
+  const std::shared_ptr<const ModelBundle> bundle = options.model.bundle();
   return until_interrupted([&](auto on_progress) {
     options.bench.on_progress = on_progress;
     const KernelBenchResult result = run_kernel_bench(*bundle, options.bench);

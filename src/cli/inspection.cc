@@ -14,6 +14,7 @@
 #include "model/arch.h"
 #include "model/bundle.h"
 #include "model/model.h"
+#include "model/text_part.h"
 
 namespace pelton::cli {
 namespace fs = std::filesystem;
@@ -102,7 +103,7 @@ VocabularyFacts vocabulary_of(const Tokenizer& tokenizer) {
 
 void inspect_gguf(Inspection& inspection) {
   const std::shared_ptr<const GgufFile> file = GgufFile::open(inspection.path);
-  inspection.format = fmt::format("GGUF {}", file->version());
+  inspection.format = gguf_format_name(*file);
   add_tensors(inspection, *file);
   for (const auto& [key, value] : file->metadata()) inspection.metadata.emplace_back(key, value_to_text(value));
   try_reading(inspection, [&] {
@@ -124,8 +125,9 @@ void inspect_hugging_face(Inspection& inspection) {
   inspection.chat_template = folder.chat_template;
   try_reading(inspection, [&] { add_tensors(inspection, *open_safetensors_folder(inspection.path)); });
   try_reading(inspection, [&] {
-    inspection.architecture = JsonReader(folder.config, "config.json").string("model_type").value_or("");
-    inspection.spec = architecture_from_hugging_face(inspection.architecture).spec_from_hugging_face(folder.config);
+    const json::object config = text_config(folder.config);
+    inspection.architecture = JsonReader(config, "config.json").string("model_type").value_or("");
+    inspection.spec = architecture_from_hugging_face(inspection.architecture).spec_from_hugging_face(config);
   });
   try_reading(inspection, [&] {
     if (folder.tokenizer_json) inspection.vocabulary = vocabulary_of(*Tokenizer::from_json(*folder.tokenizer_json));

@@ -49,6 +49,16 @@ void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activati
       ->required()
       ->type_name("MODEL")
       ->group(kGroup);
+  CLI::Option* adapter =
+      app.add_option("--adapter", adapter_, "A LoRA adapter on top of the model: PEFT's folder, or a GGUF file of one")
+          ->type_name("PATH")
+          ->group(kGroup);
+  app.add_option("--adapter-mode", adapter_mode_,
+                 "unmerged works on quantised models too; merged costs nothing for a token, and a copy of the matrices")
+      ->check(CLI::IsMember({"unmerged", "merged"}))
+      ->capture_default_str()
+      ->needs(adapter)
+      ->group(kGroup);
   app.add_option("-t,--threads", thread_count_, "Threads that compute (default: one for each core)")
       ->check(CLI::Range(1, kThreadCountMax))
       ->group(kGroup);
@@ -62,6 +72,12 @@ void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activati
       ->check(CLI::IsMember(kv_type_names()))
       ->group(kGroup);
   add_deterministic_to(app);
+}
+
+std::shared_ptr<const ModelBundle> ModelOptions::bundle() const {
+  if (adapter_.empty()) return load_bundle(model_);
+  const AdapterMode mode = adapter_mode_ == "merged" ? AdapterMode::kMerged : AdapterMode::kUnmerged;
+  return load_bundle(model_, AdapterChoice{adapter_, mode});
 }
 
 void add_deterministic_to(CLI::App& app) {
@@ -91,7 +107,7 @@ LoadedModel load_model(const ModelOptions& options, EngineOptions engine_options
   const SteadyClock clock;
   const TimePoint start = clock.now();
   LoadedModel loaded;
-  loaded.bundle = load_bundle(options.model());
+  loaded.bundle = options.bundle();
   if (loaded.bundle->tokenizer == nullptr) {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("{} has no tokenizer, so it can neither read nor write text; `pelton verify` and `pelton "

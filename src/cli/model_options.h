@@ -23,10 +23,14 @@ class ModelOptions {
   void add_compute_to(CLI::App& app, ActivationType default_activations);
 
   const std::string& model() const { return model_; }
+  // The model with its adapter. Errors: those of load_bundle().
+  std::shared_ptr<const ModelBundle> bundle() const;
   EngineOptions engine_options() const;
 
  private:
   std::string model_;
+  std::string adapter_;
+  std::string adapter_mode_ = "unmerged";
   int thread_count_ = 0;
   std::string activations_;
   std::optional<std::string> kv_type_;

@@ -26,7 +26,8 @@ constexpr const char* kNotes =
     "Examples:\n"
     "  pelton verify --model converted.gguf --expected expected.safetensors\n"
     "  pelton verify --model folder/ --expected expected.safetensors --tolerance 1e-4 --json\n"
-    "  pelton verify --model model.gguf --expected expected.safetensors --activations int8 --tolerance 0.5\n";
+    "  pelton verify --model model.gguf --expected expected.safetensors --activations int8 --tolerance 0.5\n"
+    "  pelton verify --model base.gguf --adapter adapter/ --expected expected.safetensors\n";
 
 struct VerifyCommandOptions {
   ModelOptions model;
@@ -108,7 +109,7 @@ int verify(const VerifyCommandOptions& options) {
   verify_options.kv_type = compute.kv_type.value_or(default_kv_type(compute.activations));
 
   const std::shared_ptr<const SafetensorsFile> expected = SafetensorsFile::open(options.expected_path);
-  const std::shared_ptr<const ModelBundle> bundle = load_bundle(options.model.model());
+  const std::shared_ptr<const ModelBundle> bundle = options.model.bundle();
   Executor executor(compute.thread_count);
   const VerifyReport report = verify_model(executor, bundle->model, *expected, verify_options);
   if (options.as_json) {

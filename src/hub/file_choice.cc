@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "io/gguf_part_name.h"
 #include "io/hub/cached_model.h"
 #include "io/hub/glob.h"
 
@@ -110,9 +111,14 @@ FileChoice choose_by_glob(const HubName& name, const std::vector<HubFile>& all) 
   for (const HubFile& file : all) paths.push_back(file.path);
   const std::vector<std::string> matches = matching_paths(name.glob, paths);
   const std::set<std::string> chosen(matches.begin(), matches.end());
+  std::set<std::string, std::less<>> chosen_stems;  // one part of a split model is of no use alone
+  for (const std::string& path : matches) {
+    if (const auto part = parse_gguf_part_name(path)) chosen_stems.emplace(part->stem);
+  }
   FileChoice choice;
   for (const HubFile& file : all) {
-    if (chosen.contains(file.path)) choice.files.push_back(file);
+    const auto part = parse_gguf_part_name(file.path);
+    if (chosen.contains(file.path) || (part && chosen_stems.contains(part->stem))) choice.files.push_back(file);
   }
   if (choice.files.empty()) {
     throw Error(ErrorCode::kNotFound, fmt::format("no file of {} at revision {} matches {}; it has {}", name.repository,
@@ -126,12 +132,11 @@ FileChoice choose_by_glob(const HubName& name, const std::vector<HubFile>& all) 
 
 // The parts of one split file are one model.
 std::map<std::string, std::vector<HubFile>> group_models(const std::vector<HubFile>& ggufs) {
-  constexpr size_t kPartSuffixBytes = std::string_view("-00001-of-00002.gguf").size();
   std::map<std::string, std::vector<HubFile>> models;
   for (const HubFile& file : ggufs) {
     if (file.path.substr(file.path.rfind('/') + 1).starts_with("mmproj")) continue;
-    const bool is_part = gguf_part_number(file.path).has_value();
-    models[is_part ? file.path.substr(0, file.path.size() - kPartSuffixBytes) : file.path].push_back(file);
+    const auto part = parse_gguf_part_name(file.path);
+    models[part ? std::string(part->stem) : file.path].push_back(file);
   }
   return models;
 }

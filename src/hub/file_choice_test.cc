@@ -82,6 +82,12 @@ TEST(FileChoiceTest, AGlobTakesWhatItMatchesAndNothingElse) {
                {"*Q2_K.gguf", "m-Q8_0.gguf", "main"});
 }
 
+TEST(FileChoiceTest, APartBringsTheOthersOfItsModel) {
+  EXPECT_THAT(chosen("hf:o/n:m-00002-of-00002.gguf",
+                     {"m-00001-of-00002.gguf", "m-00002-of-00002.gguf", "n-00001-of-00002.gguf", "m.gguf"}),
+              ElementsAre("m-00001-of-00002.gguf", "m-00002-of-00002.gguf"));
+}
+
 TEST(FileChoiceTest, WhatCanRunCodeNeverComes) {
   for (const char* path : {"pytorch_model.bin", "a/b.PT", "x.pth", "x.ckpt", "x.pkl", "x.pickle", "x.joblib", "x.py",
                            "data.h5", "x.nemo"}) {

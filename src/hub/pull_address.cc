@@ -221,7 +221,7 @@ class AddressPull {
 
   void keep(const fs::path& whole, const RemoteFile& remote) {
     try {
-      model_.license.id = GgufFile::open(whole)->string("general.license").value_or("");
+      model_.license.id = GgufFile::open_part(whole)->string("general.license").value_or("");
     } catch (const Error& error) {
       std::error_code ignored;
       fs::remove(whole, ignored);

@@ -35,9 +35,8 @@ struct ForeignType {
   std::string_view name;
 };
 constexpr ForeignType kForeignTypes[] = {
-    {9, "q8_1"},   {10, "q2_k"},   {11, "q3_k"},  {15, "q8_k"},  {16, "iq2_xxs"}, {17, "iq2_xs"}, {18, "iq3_xxs"},
-    {19, "iq1_s"}, {20, "iq4_nl"}, {21, "iq3_s"}, {22, "iq2_s"}, {23, "iq4_xs"},  {25, "i16"},    {28, "f64"},
-    {29, "iq1_m"}, {34, "tq1_0"},  {35, "tq2_0"}, {39, "mxfp4"}, {40, "nvfp4"},   {41, "q1_0"},
+    {9, "q8_1"},   {15, "q8_k"}, {16, "iq2_xxs"}, {17, "iq2_xs"}, {18, "iq3_xxs"}, {19, "iq1_s"}, {21, "iq3_s"},
+    {22, "iq2_s"}, {25, "i16"},  {28, "f64"},     {29, "iq1_m"},  {34, "tq1_0"},   {40, "nvfp4"}, {41, "q1_0"},
 };
 
 std::string_view foreign_type_name(uint32_t id) {
@@ -63,10 +62,11 @@ std::string_view value_kind(const GgufValue& value) {
 
 class GgufParser {
  public:
-  GgufParser(std::span<const std::byte> bytes, std::string name)
-      : rest_(bytes.first(std::min<size_t>(bytes.size(), kHeaderBytesMax))), file_(new GgufFile) {
+  // mapping: that of `bytes`; null: they are somebody else's.
+  GgufParser(std::span<const std::byte> bytes, std::string name, std::shared_ptr<const MappedFile> mapping)
+      : bytes_(bytes), rest_(bytes.first(std::min<size_t>(bytes.size(), kHeaderBytesMax))), file_(new GgufFile) {
     file_->path_ = std::move(name);
-    file_->bytes_ = bytes;
+    file_->mapping_ = std::move(mapping);
   }
 
   std::shared_ptr<GgufFile> parse() {
@@ -84,7 +84,7 @@ class GgufParser {
 
   std::span<const std::byte> take(uint64_t count, std::string_view what) {
     if (count > rest_.size()) {
-      const bool is_capped = file_->bytes_.size() > kHeaderBytesMax;
+      const bool is_capped = bytes_.size() > kHeaderBytesMax;
       fail(fmt::format("{} at byte {}: {} bytes needed, {} left{}", what, position(), count, rest_.size(),
                        is_capped ? fmt::format(" of the {} that a header may have", kHeaderBytesMax) : ": truncated?"));
     }
@@ -124,7 +124,7 @@ class GgufParser {
     return count;
   }
 
-  uint64_t position() const { return static_cast<uint64_t>(rest_.data() - file_->bytes_.data()); }
+  uint64_t position() const { return static_cast<uint64_t>(rest_.data() - bytes_.data()); }
 
   [[noreturn]] void fail(std::string_view reason) const {
     throw Error(ErrorCode::kCorruptFile, fmt::format("{}: {}", file_->path_.string(), reason));
@@ -152,7 +152,7 @@ class GgufParser {
     std::string key = read_name("a metadata key");
     const uint64_t begin = position();
     GgufValue value = read_value(read<uint32_t>(key), key);
-    const std::span<const std::byte> encoded = file_->bytes_.subspan(begin, position() - begin);
+    const std::span<const std::byte> encoded = bytes_.subspan(begin, position() - begin);
     const auto [pair, is_new] = file_->metadata_.try_emplace(key, std::move(value));
     if (!is_new) fail(fmt::format("the metadata key {} is there twice", in_quotes(key)));
     file_->encoded_metadata_.push_back({pair->first, encoded});
@@ -283,7 +283,7 @@ class GgufParser {
       fail(fmt::format("{}: the size of {} overflows", where, entry.shape.to_string()));
     }
     if (!file_->index_.emplace(entry.name, file_->entries_.size()).second) fail(where + " is there twice");
-    file_->offsets_.push_back(read<uint64_t>(where));
+    offsets_.push_back(read<uint64_t>(where));
     file_->entries_.push_back(std::move(entry));
   }
 
@@ -317,10 +317,10 @@ class GgufParser {
   void place_tensors() {
     const uint64_t alignment = file_->alignment_ = read_alignment();
     const uint64_t data_begin = (position() + alignment - 1) / alignment * alignment;
-    const uint64_t file_bytes = file_->bytes_.size();
+    const uint64_t file_bytes = bytes_.size();
     const uint64_t data_bytes = file_bytes > data_begin ? file_bytes - data_begin : 0;
     for (size_t i = 0; i < file_->entries_.size(); ++i) {
-      uint64_t& offset = file_->offsets_[i];
+      uint64_t& offset = offsets_[i];
       if (offset % alignment != 0) {
         fail(fmt::format("tensor {}: offset {} is no multiple of the alignment {}", in_quotes(file_->entries_[i].name),
                          offset, alignment));
@@ -332,15 +332,16 @@ class GgufParser {
       offset += data_begin;
     }
     check_overlap();
+    for (const uint64_t offset : offsets_) file_->places_.push_back({bytes_.data() + offset, file_->mapping_});
   }
 
   void check_overlap() {
     std::vector<size_t> order(file_->entries_.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return file_->offsets_[a] < file_->offsets_[b]; });
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return offsets_[a] < offsets_[b]; });
     for (size_t i = 1; i < order.size(); ++i) {
       const size_t before = order[i - 1];
-      if (file_->offsets_[before] + size_bytes(before) <= file_->offsets_[order[i]]) continue;
+      if (offsets_[before] + size_bytes(before) <= offsets_[order[i]]) continue;
       fail(fmt::format("the tensors {} and {} overlap", in_quotes(file_->entries_[before].name),
                        in_quotes(file_->entries_[order[i]].name)));
     }
@@ -351,26 +352,28 @@ class GgufParser {
     return static_cast<uint64_t>(bytes_of(entry.type, entry.shape.element_count()));
   }
 
-  std::span<const std::byte> rest_;  // of the header
+  std::span<const std::byte> bytes_;  // the file's
+  std::span<const std::byte> rest_;   // of the header
+  std::vector<uint64_t> offsets_;     // of each tensor: within the data at first, then from the start of the file
   std::shared_ptr<GgufFile> file_;
 };
 
-std::shared_ptr<const GgufFile> GgufFile::open(const std::filesystem::path& path) {
+std::shared_ptr<const GgufFile> GgufFile::open_part(const std::filesystem::path& path) {
   std::shared_ptr<const MappedFile> mapping = MappedFile::open(path);
-  std::shared_ptr<GgufFile> file = GgufParser(mapping->bytes(), path.string()).parse();
-  file->mapping_ = std::move(mapping);
-  return file;
+  const std::span<const std::byte> bytes = mapping->bytes();
+  return GgufParser(bytes, path.string(), std::move(mapping)).parse();
 }
 
 std::shared_ptr<const GgufFile> GgufFile::parse(std::span<const std::byte> bytes, std::string name) {
-  return GgufParser(bytes, std::move(name)).parse();
+  return GgufParser(bytes, std::move(name), nullptr).parse();
 }
 
 std::optional<Tensor> GgufFile::find(std::string_view name) const {
   const auto found = index_.find(name);
   if (found == index_.end()) return std::nullopt;
   const TensorEntry& entry = entries_[found->second];
-  return Tensor(entry.type, entry.shape, bytes_.data() + offsets_[found->second], mapping_);
+  const Place& place = places_[found->second];
+  return Tensor(entry.type, entry.shape, place.data, place.mapping);
 }
 
 const GgufValue* GgufFile::value(std::string_view key) const {

@@ -34,7 +34,16 @@ class GgufFile final : public TensorSource {
   // rows that are no whole number of blocks, tensors outside the file or overlapping or misaligned, size overflow, an
   // alignment that is no power of two up to 1 MB); kUnsupported (version 1, big-endian, arrays of arrays, an element
   // type that Pelton does not know: named with its tensor).
+  // Of a split model (`split.count` above 1) any part opens all, which must lie beside it under llama.cpp's names.
+  // Errors then, too: kNotFound (a part is missing: named), kCorruptFile (as join() says, and a name that does not
+  // fit).
   static std::shared_ptr<const GgufFile> open(const std::filesystem::path& path);
+  // The file alone, which may be a part of a model.
+  static std::shared_ptr<const GgufFile> open_part(const std::filesystem::path& path);
+  // All parts of a split model, in order, as one file with the first part's metadata. Errors: kCorruptFile (`split.no`,
+  // `split.count` or `split.tensors.count` do not fit, a tensor in two parts, metadata that the first part lacks or has
+  // otherwise).
+  static std::shared_ptr<const GgufFile> join(const std::vector<std::shared_ptr<const GgufFile>>& parts);
   // The same on bytes in memory, for tests and fuzzing; `bytes` must outlive the result and all its tensors.
   static std::shared_ptr<const GgufFile> parse(std::span<const std::byte> bytes, std::string name);
 
@@ -44,10 +53,8 @@ class GgufFile final : public TensorSource {
   const std::vector<GgufEncodedPair>& encoded_metadata() const { return encoded_metadata_; }
   const std::vector<TensorEntry>& entries() const override { return entries_; }
   std::optional<Tensor> find(std::string_view name) const override;
-  uint64_t file_bytes() const { return bytes_.size(); }
-  const std::filesystem::path& path() const { return path_; }
-  // Null where the file was parsed from memory.
-  const std::shared_ptr<const MappedFile>& mapping() const { return mapping_; }
+  const std::filesystem::path& path() const { return path_; }  // of the first part
+  int64_t part_count() const { return part_count_; }
   // Of the tensors' data; a power of two.
   uint64_t alignment() const { return alignment_; }
 
@@ -67,16 +74,25 @@ class GgufFile final : public TensorSource {
   const GgufValue* value(std::string_view key) const;  // null: absent
   [[noreturn]] void fail(std::string_view key, std::string_view expected) const;
 
+  // Where a tensor's data lie.
+  struct Place {
+    const std::byte* data;
+    std::shared_ptr<const MappedFile> mapping;  // null where the file was parsed from memory
+  };
+
   std::filesystem::path path_;
-  std::shared_ptr<const MappedFile> mapping_;
-  std::span<const std::byte> bytes_;
+  std::shared_ptr<const MappedFile> mapping_;  // of the metadata
+  int64_t part_count_ = 1;
   uint32_t version_ = 0;
   uint64_t alignment_ = 0;
   std::map<std::string, GgufValue, std::less<>> metadata_;
   std::vector<GgufEncodedPair> encoded_metadata_;
   std::vector<TensorEntry> entries_;
-  std::vector<uint64_t> offsets_;  // of each entry, from the start of the file
+  std::vector<Place> places_;  // of each entry
   std::map<std::string, size_t, std::less<>> index_;
 };
+
+// For people: "GGUF 3", "GGUF 3 in 2 parts".
+std::string gguf_format_name(const GgufFile& file);
 
 }  // namespace pelton

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "io/error_matchers.h"
+#include "io/gguf_part_name.h"
 #include "io/gguf_test_writer.h"
 #include "io/test_folder.h"
 
@@ -236,7 +237,7 @@ TEST(GgufHostile, Shapes) {
 }
 
 TEST(GgufHostile, ElementTypes) {
-  for (const auto& [type, name] : {std::pair{10u, "q2_k"}, std::pair{20u, "iq4_nl"}, std::pair{4u, "unknown"},
+  for (const auto& [type, name] : {std::pair{16u, "iq2_xxs"}, std::pair{22u, "iq2_s"}, std::pair{4u, "unknown"},
                                    std::pair{0xFFFFFFFFu, "unknown"}}) {
     expect_unsupported(GgufTestWriter().raw_tensor("blk.0.w", type, {256}, 0, kFourFloats).bytes(),
                        {"test.gguf", "tensor \"blk.0.w\"", "element type " + std::to_string(type), name});
@@ -331,6 +332,113 @@ TEST(GgufFile, ReadsTheDemoModel) {
   EXPECT_EQ(file->strings("tokenizer.ggml.merges")->size(), 48900u);
   EXPECT_EQ(file->entries().size(), 272u);
   EXPECT_EQ(file->find("token_embd.weight")->shape(), (Shape{49152, 576}));
+}
+
+// --- split models ---
+
+TEST(GgufPartName, IsReadAndWritten) {
+  const auto name = parse_gguf_part_name("dir/big-q4-00002-of-00013.gguf");
+  ASSERT_TRUE(name);
+  EXPECT_EQ(name->stem, "dir/big-q4");
+  EXPECT_EQ(name->number, 2);
+  EXPECT_EQ(name->count, 13);
+  EXPECT_EQ(to_string(*name), "dir/big-q4-00002-of-00013.gguf");
+  for (const char* whole : {"big.gguf", "big-0002-of-00013.gguf", "00002-of-00013.gguf", "big-00002-of-00013.bin",
+                            "big-00002-0f-00013.gguf", "big-0000x-of-00013.gguf", ""}) {
+    EXPECT_FALSE(parse_gguf_part_name(whole)) << whole;
+  }
+}
+
+// Part `number` (from 0) of `count`, with one tensor.
+std::string part(uint32_t number, uint32_t count, uint32_t tensor_count, const std::string& tensor,
+                 const std::string& note = "") {
+  GgufTestWriter writer;
+  if (number == 0) writer.u32("a.number", 7);
+  if (!note.empty()) writer.string("a.note", note);
+  writer.u32("split.no", number).u32("split.count", count).u32("split.tensors.count", tensor_count);
+  writer.tensor(tensor, ElementType::kF32, {2, 2}, std::string(16, static_cast<char>(number + 1)));
+  return writer.bytes();
+}
+
+class GgufParts : public testing::Test {
+ protected:
+  void write(int number, int count, const std::string& bytes) {
+    folder_.write(to_string(GgufPartName{"m", number, count}), bytes);
+  }
+  std::shared_ptr<const GgufFile> open(int number, int count) {
+    return GgufFile::open(folder_.path() / to_string(GgufPartName{"m", number, count}));
+  }
+  void expect_corrupt_at(int number, int count, const std::vector<std::string>& parts) {
+    expect_error([&] { open(number, count); }, ErrorCode::kCorruptFile, parts);
+  }
+
+  TestFolder folder_;
+};
+
+TEST_F(GgufParts, AnyOneOpensAll) {
+  for (uint32_t number : {0u, 1u, 2u}) {
+    write(static_cast<int>(number) + 1, 3, part(number, 3, 3, "t" + std::to_string(number)));
+  }
+  for (int number : {1, 2, 3}) {
+    const auto file = open(number, 3);
+    EXPECT_EQ(file->part_count(), 3);
+    EXPECT_EQ(gguf_format_name(*file), "GGUF 3 in 3 parts");
+    EXPECT_EQ(file->integer("a.number"), 7);
+    ASSERT_EQ(file->entries().size(), 3u);
+    for (int i : {0, 1, 2}) {
+      const auto tensor = file->find("t" + std::to_string(i));
+      ASSERT_TRUE(tensor);
+      EXPECT_EQ(static_cast<int>(tensor->data()[15]), i + 1);
+    }
+    EXPECT_EQ(file->encoded_metadata().front().key, "a.number");
+  }
+  EXPECT_EQ(GgufFile::open_part(folder_.path() / "m-00002-of-00003.gguf")->entries().size(), 1u);
+}
+
+// Tensors and metadata outlive the part that they lie in.
+TEST_F(GgufParts, KeepEachOtherMapped) {
+  write(1, 2, part(0, 2, 2, "a"));
+  write(2, 2, part(1, 2, 2, "b"));
+  std::optional<Tensor> tensor = open(1, 2)->find("b");
+  EXPECT_EQ(static_cast<int>(tensor->data()[0]), 2);
+}
+
+TEST_F(GgufParts, ThatAreMissingAreNamed) {
+  write(1, 3, part(0, 3, 3, "a"));
+  write(3, 3, part(2, 3, 3, "c"));
+  expect_error([&] { open(3, 3); }, ErrorCode::kNotFound, {"m-00003-of-00003", "part 2 of the 3", "m-00002-of-00003"});
+}
+
+TEST_F(GgufParts, ThatDoNotFitAreRefused) {
+  write(1, 2, part(0, 2, 2, "a"));
+  write(2, 2, part(0, 2, 2, "b"));
+  expect_corrupt_at(1, 2, {"m-00002-of-00002", "split.no is 0", "expected 1"});
+  write(2, 2, part(1, 3, 2, "b"));
+  expect_corrupt_at(1, 2, {"m-00002-of-00002", "split.count is 3", "expected 2"});
+  write(2, 2, part(1, 2, 2, "a"));
+  expect_corrupt_at(1, 2, {"\"a\"", "another part"});
+  write(2, 2, part(1, 2, 2, "b", "new"));
+  expect_corrupt_at(1, 2, {"a.note", "is not in the model's first part"});
+  write(1, 2, part(0, 2, 2, "a", "old"));
+  expect_corrupt_at(1, 2, {"a.note", "another value"});
+  write(1, 2, part(0, 2, 5, "a"));
+  write(2, 2, part(1, 2, 5, "b"));
+  expect_corrupt_at(1, 2, {"split.tensors.count is 5", "expected 2"});
+  write(2, 2, "GGUF");
+  expect_corrupt_at(1, 2, {"m-00002-of-00002", "truncated"});
+}
+
+TEST_F(GgufParts, NeedTheirNames) {
+  folder_.write("m.gguf", part(0, 2, 2, "a"));
+  expect_error([&] { GgufFile::open(folder_.path() / "m.gguf"); }, ErrorCode::kCorruptFile,
+               {"m.gguf", "2 parts", "-00001-of-00002.gguf"});
+  write(1, 3, part(0, 2, 2, "a"));
+  expect_corrupt_at(1, 3, {"2 parts"});
+  write(1, 2, part(1, 2, 2, "a"));
+  write(2, 2, part(0, 2, 2, "b"));
+  expect_corrupt_at(2, 2, {"m-00001-of-00002", "split.no is 1"});
+  write(1, 1, part(0, 1, 1, "a"));
+  EXPECT_EQ(open(1, 1)->part_count(), 1);
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ TEST(GgufWriter, TakesATensorInPieces) {
   EXPECT_EQ(folder.file_count(), 1u);
   const auto file = GgufFile::open(folder.path() / "m.gguf");
   EXPECT_EQ(file->version(), 3u);
-  EXPECT_EQ(file->file_bytes(), writer.file_bytes());
+  EXPECT_EQ(std::filesystem::file_size(folder.path() / "m.gguf"), writer.file_bytes());
   EXPECT_EQ(text_of(*file->find("one")), "0123456789ab");
   EXPECT_EQ(text_of(*file->find("two")), std::string(34, 'x') + std::string(34, 'y'));
   EXPECT_EQ(file->find("two")->shape(), (Shape{2, 32}));

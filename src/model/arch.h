@@ -46,6 +46,10 @@ struct Architecture {
   // For files that are written (model/config_writer.h).
   bool interleaves_heads_in_gguf = false;    // WeightForm::kHeadRows: rotated pairs are neighbours there
   std::string_view hugging_face_class = {};  // config.json's `architectures`: "LlamaForCausalLM"
+  // Another of the list, with the same weights: what GGUF files call this family, and what folders call it where its
+  // layers have a window. Null: as it is.
+  const Architecture* gguf_twin = nullptr;
+  const Architecture* hugging_face_windowed_twin = nullptr;
   // What the family has beside the numbers that all share: keys under its GGUF name, fields of config.json. Null: none.
   void (*add_gguf_config)(const ModelSpec& spec, GgufMetadata& metadata) = nullptr;
   void (*add_hugging_face_config)(const ModelSpec& spec, json::object& config) = nullptr;

@@ -8,9 +8,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "io/gguf_part_name.h"
 #include "io/hf_folder.h"
 #include "io/hub/cached_model.h"
 #include "io/hub/hub_environment.h"
+#include "model/adapter.h"
 #include "model/gguf_vocabulary.h"
 #include "model/model.h"
 #include "model/special_tokens.h"
@@ -25,15 +27,34 @@ constexpr std::string_view kGgufExtension = ".gguf";
 constexpr std::string_view kTurnEnds[] = {"<|im_end|>",    "<|eot_id|>",    "<|eom_id|>", "<|end|>",
                                           "<end_of_turn>", "<|endoftext|>", "</s>"};
 
+// The file's name without extension, or what the parts of a split model share of it.
+std::string model_name(const fs::path& gguf) {
+  const std::string name = gguf.filename().string();
+  const std::optional<GgufPartName> part = parse_gguf_part_name(name);
+  return part ? std::string(part->stem) : gguf.stem().string();
+}
+
 std::vector<std::string> cached_model_names(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     if (entry.is_directory()) names.push_back(entry.path().filename().string());
-    if (entry.path().extension() == kGgufExtension) names.push_back(entry.path().stem().string());
+    if (entry.path().extension() == kGgufExtension) names.push_back(model_name(entry.path()));
   }
   std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
+}
+
+// The first part of the split model of this name in `folder`; empty: there is none.
+fs::path find_split_model(const fs::path& folder, std::string_view name) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string file = entry.path().filename().string();
+    const std::optional<GgufPartName> part = parse_gguf_part_name(file);
+    if (part && part->stem == name && part->number == 1) return entry.path();
+  }
+  return {};
 }
 
 std::string token_text(const Tokenizer& tokenizer, std::optional<int64_t> token) {
@@ -116,6 +137,16 @@ void load_hugging_face(const fs::path& path, ModelBundle& bundle) {
   }
 }
 
+void apply_adapter(const AdapterChoice& choice, ModelBundle& bundle) {
+  const Adapter adapter = read_adapter(choice.path, *bundle.model);
+  if (choice.mode == AdapterMode::kUnmerged) {
+    bundle.model = with_adapter(*bundle.model, adapter);
+    return;
+  }
+  Executor executor(0);
+  bundle.model = merge_adapter(executor, *bundle.model, adapter);
+}
+
 }  // namespace
 
 fs::path resolve_model_path(const std::string& model) {
@@ -128,6 +159,7 @@ fs::path resolve_model_path(const std::string& model) {
     for (const fs::path& candidate : {folder / (model + std::string(kGgufExtension)), folder / model}) {
       if (fs::exists(candidate, ignored)) return candidate;
     }
+    if (fs::path part = find_split_model(folder, model); !part.empty()) return part;
   }
   if (const std::optional<HubName> name = parse_hub_name(model)) {
     try {
@@ -143,14 +175,13 @@ fs::path resolve_model_path(const std::string& model) {
                           names.empty() ? "nothing" : fmt::format("only {}", fmt::join(names, ", ")), folder.string()));
 }
 
-std::shared_ptr<const ModelBundle> load_bundle(const std::string& model) {
+std::shared_ptr<const ModelBundle> load_bundle(const std::string& model, const std::optional<AdapterChoice>& adapter) {
   auto bundle = std::make_shared<ModelBundle>();
   bundle->path = resolve_model_path(model);
   const fs::path full_path = fs::absolute(bundle->path).lexically_normal();
   const bool is_folder = fs::is_directory(bundle->path);
   bundle->name = (full_path.has_filename() ? full_path : full_path.parent_path()).filename().string();
-  if (!is_folder && bundle->name.ends_with(kGgufExtension))
-    bundle->name.resize(bundle->name.size() - kGgufExtension.size());
+  if (!is_folder && bundle->name.ends_with(kGgufExtension)) bundle->name = model_name(full_path);
   if (const auto repository = repository_of_snapshot_path(full_path); repository && is_folder) {
     bundle->name = *repository;  // the folder is called by its commit
   }
@@ -161,6 +192,7 @@ std::shared_ptr<const ModelBundle> load_bundle(const std::string& model) {
     const ErrorCode code = error.code() == ErrorCode::kInvalidArgument ? ErrorCode::kCorruptFile : error.code();
     throw Error(code, fmt::format("{}: {}", bundle->path.string(), error.message()));
   }
+  if (adapter) apply_adapter(*adapter, *bundle);
   return bundle;
 }
 

@@ -14,6 +14,16 @@
 
 namespace pelton {
 
+// A LoRA adapter on top of a model (model/adapter.h).
+enum class AdapterMode : uint8_t {
+  kUnmerged,  // beside the base, which may be quantised: exact, and two thin products more for each matrix
+  kMerged,    // summed into the base's matrices once, which get copies of their own
+};
+struct AdapterChoice {
+  std::filesystem::path path;
+  AdapterMode mode = AdapterMode::kUnmerged;
+};
+
 struct Model;  // model/model.h: spec, layer calls and weights
 
 // What the model's makers recommend (generation_config.json); absent where they say nothing.
@@ -29,7 +39,7 @@ struct GenerationDefaults {
 struct ModelBundle {
   std::string name;  // what `/v1/models` says: the file's or folder's name without extension
   std::filesystem::path path;
-  std::shared_ptr<const Model> model;
+  std::shared_ptr<const Model> model;                 // with the adapter, where one was asked for
   std::shared_ptr<const Tokenizer> tokenizer;         // null: a folder without one; such a model takes token ids only
   std::shared_ptr<const ChatTemplate> chat_template;  // null: none, so no chat
   std::vector<TokenId> end_tokens;                    // any of them ends an answer
@@ -41,6 +51,8 @@ struct ModelBundle {
 // Errors: kNotFound (says where it looked and which names there are), kInvalidArgument (a hub's name that is none, or
 // stands for several models), kCorruptFile, kUnsupported.
 std::filesystem::path resolve_model_path(const std::string& model);
-std::shared_ptr<const ModelBundle> load_bundle(const std::string& model);
+// Errors of an adapter: as read_adapter() and merge_adapter() give them.
+std::shared_ptr<const ModelBundle> load_bundle(const std::string& model,
+                                               const std::optional<AdapterChoice>& adapter = std::nullopt);
 
 }  // namespace pelton

@@ -125,12 +125,13 @@ RopeParameters HuggingFaceConfig::read_rope(ModelSpec& spec, const Family& famil
 
   const auto local_theta = reader_.number("rope_local_base_freq", 1, 1e12);
   if (local != nullptr) {
-    spec.local_rope =
-        rope_parameters(scaling_from_hugging_face(JsonReader(*local, "config.json: rope parameters"), local_scaling));
+    spec.local_rope_source =
+        scaling_from_hugging_face(JsonReader(*local, "config.json: rope parameters"), local_scaling);
   } else if (local_theta) {
     local_scaling.theta = *local_theta;
-    spec.local_rope = rope_parameters(local_scaling);
+    spec.local_rope_source = local_scaling;
   }
+  if (spec.local_rope_source) spec.local_rope = rope_parameters(*spec.local_rope_source);
   return rope_parameters(scaling);
 }
 
@@ -318,6 +319,13 @@ std::vector<float> GgufConfig::divisors(std::string_view tensor, size_t count) c
     }
   }
   return values;
+}
+
+void GgufConfig::read_biases(ModelSpec& spec) const {
+  const auto has = [&](std::string_view tensor) { return file_.find(tensor).has_value(); };
+  spec.has_query_key_value_bias = has("blk.0.attn_q.bias");
+  spec.has_attention_output_bias = has("blk.0.attn_output.bias");
+  spec.has_feed_forward_bias = has("blk.0.ffn_up.bias");
 }
 
 void GgufConfig::read_window(ModelSpec& spec, const LayerRule& is_local) const {

@@ -67,6 +67,8 @@ class GgufConfig {
 
   // RoPE's pairs are halves; interleaved ones are up to the architecture.
   ModelSpec common_spec() const;
+  // Which linear layers have a bias: those whose tensors are there.
+  void read_biases(ModelSpec& spec) const;
   // `attention.sliding_window`, where it is there and not 0, on the layers of which `attention.sliding_window_pattern`
   // says so; where that is missing, the rule does.
   void read_window(ModelSpec& spec, const LayerRule& is_local) const;

@@ -28,6 +28,8 @@ double yarn_default_magnitude(const RopeScaling& scaling) {
 // llama.cpp has no parameters for llama3's stretch, it reads what they give.
 bool is_held_as_table(const RopeScaling& scaling) { return scaling.type == "llama3"; }
 
+bool has_rope(const ModelSpec& spec) { return spec.rope_source.rotated_width > 0; }
+
 RopeParameters unscaled_rope(const ModelSpec& spec) {
   RopeScaling plain;
   plain.theta = spec.rope_source.theta;
@@ -40,6 +42,11 @@ void add_gguf_rope(const std::string& prefix, const ModelSpec& spec, GgufMetadat
   const auto add_number = [&](const char* key, double value) { metadata.add(prefix + key, static_cast<float>(value)); };
   metadata.add(prefix + "rope.dimension_count", static_cast<uint32_t>(scaling.rotated_width));
   add_number("rope.freq_base", scaling.theta);
+  if (scaling.type == "longrope") {
+    metadata.add(prefix + "rope.scaling.original_context_length",
+                 static_cast<uint32_t>(scaling.original_context_length));
+    return add_number("rope.scaling.attn_factor", spec.rope.magnitude);
+  }
   if (scaling.type == "default" || is_held_as_table(scaling)) return;
   if (scaling.type != "linear" && scaling.type != "yarn") {
     throw Error(ErrorCode::kUnsupported, fmt::format("RoPE scaling \"{}\" cannot be written as GGUF", scaling.type));
@@ -75,8 +82,8 @@ RopeScaling named_scaling(const ModelSpec& spec) {
 json::object rope_object(const ModelSpec& spec) {
   const RopeScaling scaling = named_scaling(spec);
   json::object rope = {{"rope_theta", shortest_double(static_cast<float>(scaling.theta))}, {"rope_type", scaling.type}};
-  if (scaling.factor && scaling.type != "default") rope["factor"] = *scaling.factor;
-  if (scaling.type == "llama3" || scaling.type == "yarn") {
+  if (scaling.factor && scaling.type != "default" && scaling.type != "longrope") rope["factor"] = *scaling.factor;
+  if (scaling.type == "llama3" || scaling.type == "yarn" || scaling.type == "longrope") {
     rope["original_max_position_embeddings"] = scaling.original_context_length;
   }
   if (scaling.type == "llama3") {
@@ -87,6 +94,10 @@ json::object rope_object(const ModelSpec& spec) {
     rope["beta_fast"] = scaling.beta_fast;
     rope["beta_slow"] = scaling.beta_slow;
     if (!scaling.truncates) rope["truncate"] = false;
+    rope["attention_factor"] = shortest_double(spec.rope.magnitude);
+  } else if (scaling.type == "longrope") {
+    rope["short_factor"] = json::array(scaling.short_divisors.begin(), scaling.short_divisors.end());
+    rope["long_factor"] = json::array(scaling.long_divisors.begin(), scaling.long_divisors.end());
     rope["attention_factor"] = shortest_double(spec.rope.magnitude);
   } else if (!is_close(spec.rope.magnitude, 1)) {
     throw Error(ErrorCode::kUnsupported,
@@ -117,16 +128,66 @@ void add_gguf_config(const Architecture& architecture, const ModelSpec& spec, Gg
   add_size("attention.key_length", spec.head_width);
   add_size("attention.value_length", spec.head_width);
   metadata.add(prefix + "attention.layer_norm_rms_epsilon", spec.norm_epsilon);
-  add_gguf_rope(prefix, spec, metadata);
+  if (has_rope(spec)) add_gguf_rope(prefix, spec, metadata);
   if (architecture.add_gguf_config != nullptr) architecture.add_gguf_config(spec, metadata);
 }
 
-std::optional<Tensor> gguf_rope_divisors(const ModelSpec& spec) {
-  if (!is_held_as_table(spec.rope_source)) return std::nullopt;
-  const std::vector<float> plain = unscaled_rope(spec).inverse_frequencies;
-  Tensor divisors = Tensor::f32({static_cast<int64_t>(plain.size())});
-  for (size_t i = 0; i < plain.size(); ++i) divisors.mutable_floats()[i] = plain[i] / spec.rope.inverse_frequencies[i];
-  return divisors;
+std::vector<NamedTensor> gguf_rope_divisors(const ModelSpec& spec) {
+  const auto table = [](const auto& values) {
+    Tensor tensor = Tensor::f32({static_cast<int64_t>(values.size())});
+    std::transform(values.begin(), values.end(), tensor.mutable_floats(),
+                   [](auto value) { return static_cast<float>(value); });
+    return tensor;
+  };
+  const RopeScaling& scaling = spec.rope_source;
+  if (scaling.type == "longrope") {
+    return {{"rope_factors_long.weight", table(scaling.long_divisors)},
+            {"rope_factors_short.weight", table(scaling.short_divisors)}};
+  }
+  if (!is_held_as_table(scaling)) return {};
+  std::vector<float> divisors = unscaled_rope(spec).inverse_frequencies;
+  for (size_t i = 0; i < divisors.size(); ++i) divisors[i] /= spec.rope.inverse_frequencies[i];
+  return {{"rope_freqs.weight", table(divisors)}};
+}
+
+const Architecture& architecture_for_gguf(const Architecture& architecture) {
+  return architecture.gguf_twin != nullptr ? *architecture.gguf_twin : architecture;
+}
+
+const Architecture& architecture_for_hugging_face(const Architecture& architecture, const ModelSpec& spec) {
+  return spec.window && architecture.hugging_face_windowed_twin != nullptr ? *architecture.hugging_face_windowed_twin
+                                                                           : architecture;
+}
+
+void add_gguf_window(const std::string& prefix, const ModelSpec& spec, const LayerRule& is_local,
+                     GgufMetadata& metadata) {
+  if (!spec.window) return;
+  metadata.add(prefix + "attention.sliding_window", static_cast<uint32_t>(*spec.window));
+  const std::vector<bool> implied = list_layers(spec, is_local);
+  const std::vector<bool> wanted = list_layers(spec, [&](int64_t layer) { return spec.is_local(layer); });
+  if (wanted == implied) return;
+  metadata.add(prefix + "attention.sliding_window_pattern", wanted);
+}
+
+void add_hugging_face_window(const ModelSpec& spec, json::object& config) {
+  config["sliding_window"] = spec.window ? json::value(*spec.window) : json::value(nullptr);
+  json::array types;
+  for (int64_t layer = 0; layer < spec.layer_count; ++layer) {
+    types.emplace_back(spec.window && spec.is_local(layer) ? "sliding_attention" : "full_attention");
+  }
+  config["layer_types"] = std::move(types);
+}
+
+float attention_scale(const ModelSpec& spec) { return attention_shape(spec, 0).scale; }
+
+json::value query_scalar(const ModelSpec& spec) {
+  const double scalar = std::pow(static_cast<double>(attention_scale(spec)), -2);
+  if (is_close(scalar, std::round(scalar))) return std::llround(scalar);
+  return shortest_double(static_cast<float>(scalar));
+}
+
+json::value number_or_null(std::optional<float> value) {
+  return value ? json::value(shortest_double(*value)) : json::value(nullptr);
 }
 
 json::object hugging_face_config(const Architecture& architecture, const ModelSpec& spec) {
@@ -150,25 +211,57 @@ json::object hugging_face_config(const Architecture& architecture, const ModelSp
   config["rms_norm_eps"] = shortest_double(spec.norm_epsilon);
   config["tie_word_embeddings"] = spec.has_tied_output;
   // The new spelling and the old one: transformers before 5 knows only the latter.
-  const json::object rope = rope_object(spec);
-  config["rope_parameters"] = rope;
-  config["rope_theta"] = rope.at("rope_theta");
-  if (rope.at("rope_type") != "default") config["rope_scaling"] = rope;
+  if (has_rope(spec)) {
+    const json::object rope = rope_object(spec);
+    config["rope_parameters"] = rope;
+    config["rope_theta"] = rope.at("rope_theta");
+    if (rope.at("rope_type") != "default") config["rope_scaling"] = rope;
+  }
   if (architecture.add_hugging_face_config != nullptr) architecture.add_hugging_face_config(spec, config);
   return config;
 }
 
+namespace {
+
+// What two readers may say with other bits, or in another form, of the same model.
+ModelSpec without_rounded(ModelSpec spec) {
+  const ModelSpec full = spec;
+  spec.architecture.clear();
+  spec.rope = {};
+  spec.rope_source = {};
+  spec.rope_scaling.clear();
+  spec.local_rope.reset();
+  spec.local_rope_source.reset();
+  spec.attention_scale.reset();
+  spec.embedding_scale = spec.residual_scale = spec.logit_scale = 1;
+  // Lists are empty, or say of every layer the same.
+  const auto is_windowed = [&](int64_t layer) { return full.window && full.is_local(layer); };
+  spec.local_layers = list_layers(full, is_windowed);
+  spec.unrotated_layers = list_layers(full, [&](int64_t layer) { return !full.is_rotated(layer); });
+  if (std::find(spec.local_layers.begin(), spec.local_layers.end(), true) == spec.local_layers.end()) {
+    spec.window.reset();
+  }
+  return spec;
+}
+
+bool is_close_to(const std::vector<float>& a, const std::vector<float>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), is_close);
+}
+
+bool is_same_rope(const RopeParameters& a, const RopeParameters& b) {
+  return is_close(a.magnitude, b.magnitude) && is_close_to(a.inverse_frequencies, b.inverse_frequencies) &&
+         is_close_to(a.long_inverse_frequencies, b.long_inverse_frequencies) && a.short_length == b.short_length;
+}
+
+}  // namespace
+
 bool is_same_model(const ModelSpec& a, const ModelSpec& b) {
-  const auto without_rope = [](ModelSpec spec) {
-    spec.rope = {};
-    spec.rope_source = {};
-    spec.rope_scaling.clear();
-    return spec;
-  };
-  const auto& frequencies_a = a.rope.inverse_frequencies;
-  const auto& frequencies_b = b.rope.inverse_frequencies;
-  return without_rope(a) == without_rope(b) && is_close(a.rope.magnitude, b.rope.magnitude) &&
-         std::equal(frequencies_a.begin(), frequencies_a.end(), frequencies_b.begin(), frequencies_b.end(), is_close);
+  const bool has_local_rope = a.local_rope.has_value();
+  return without_rounded(a) == without_rounded(b) && is_same_rope(a.rope, b.rope) &&
+         has_local_rope == b.local_rope.has_value() &&
+         (!has_local_rope || is_same_rope(*a.local_rope, *b.local_rope)) &&
+         is_close(attention_scale(a), attention_scale(b)) && is_close(a.embedding_scale, b.embedding_scale) &&
+         is_close(a.residual_scale, b.residual_scale) && is_close(a.logit_scale, b.logit_scale);
 }
 
 }  // namespace pelton

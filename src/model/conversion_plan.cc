@@ -84,14 +84,25 @@ Tensor minus_one(const Tensor& tensor) {
   return result;
 }
 
-// [in, out] of [out, in], as float32 where it was in blocks.
-Tensor transposed(const Tensor& tensor) {
-  const Tensor source = is_block_format(tensor.type()) ? decoded(tensor) : tensor;
-  const int64_t rows = source.shape()[0], columns = source.shape()[1], bytes = bytes_of(source.type(), 1);
-  Tensor result(source.type(), {columns, rows});
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t column = 0; column < columns; ++column) {
-      std::copy_n(source.row(row) + column * bytes, bytes, result.mutable_data() + (column * rows + row) * bytes);
+// [in, out] of matrices [out, in] whose rows follow each other; as float32 where they were in blocks or not alike.
+Tensor transposed(std::vector<Tensor> parts) {
+  const ElementType type = parts.front().type();
+  const bool is_kept = !is_block_format(type) &&
+                       std::all_of(parts.begin(), parts.end(), [&](const Tensor& part) { return part.type() == type; });
+  int64_t row_count = 0;
+  for (Tensor& part : parts) {
+    if (!is_kept) part = decoded(part);
+    row_count += part.shape()[0];
+  }
+  const int64_t columns = parts.front().shape()[1], bytes = bytes_of(parts.front().type(), 1);
+  Tensor result(parts.front().type(), {columns, row_count});
+  int64_t target = 0;
+  for (const Tensor& part : parts) {
+    for (int64_t row = 0; row < part.shape()[0]; ++row, ++target) {
+      for (int64_t column = 0; column < columns; ++column) {
+        std::copy_n(part.row(row) + column * bytes, bytes,
+                    result.mutable_data() + (column * row_count + target) * bytes);
+      }
     }
   }
   return result;
@@ -122,16 +133,19 @@ void add_weights(const Model& model, WeightNaming naming, ConversionPlan& plan) 
     });
     const WeightPlace& first = places.find(weights.front()->name)->second;
     PlannedTensor tensor{{name, model.weights.at(weights.front()->name).type(), first.tensor_shape}, {}};
-    if (first.is_transposed && weights.size() > 1) {
-      throw Error(ErrorCode::kUnsupported,
-                  fmt::format("writing {}, which holds several matrices side by side, is not supported", name));
+    if (first.is_transposed) {
+      std::vector<Tensor> matrices;
+      for (const WeightSpec* weight : weights) matrices.push_back(model.weights.at(weight->name));
+      tensor.parts.push_back({transposed(std::move(matrices))});
+      tensor.target.type = tensor.parts.front().source.type();
+      plan.tensors.push_back(std::move(tensor));
+      continue;
     }
     for (const WeightSpec* weight : weights) {
       const WeightPlace& place = places.find(weight->name)->second;
       const Tensor& source = model.weights.at(weight->name);
       PlannedRows rows{source, row_order(model, naming, place)};
       if (place.is_minus_one) rows.source = minus_one(source);
-      if (place.is_transposed) rows.source = transposed(source);
       if (rows.source.type() != source.type()) tensor.target.type = rows.source.type();
       tensor.parts.push_back(std::move(rows));
     }
@@ -312,10 +326,6 @@ void add_tokenizer_files(const GgufFile& source, const ModelSpec& spec, json::ob
 }  // namespace
 
 ConversionPlan plan_gguf_to_gguf(const GgufFile& source, const TypeMix* mix) {
-  if (source.integer("split.count").value_or(1) > 1) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("{} is one part of a split model; join the parts first", source.path().string()));
-  }
   ConversionPlan plan;
   plan.alignment = source.alignment();
   for (const TensorEntry& entry : source.entries()) plan.tensors.push_back({entry, {{*source.find(entry.name)}}});
@@ -323,7 +333,8 @@ ConversionPlan plan_gguf_to_gguf(const GgufFile& source, const TypeMix* mix) {
   const std::set<std::string_view> rewritten = {"general.alignment", "general.file_type",
                                                 "general.quantization_version"};
   for (const GgufEncodedPair& pair : source.encoded_metadata()) {
-    const bool is_kept = !rewritten.contains(pair.key) || (mix == nullptr && pair.key != "general.alignment");
+    const bool is_kept = (!rewritten.contains(pair.key) || (mix == nullptr && pair.key != "general.alignment")) &&
+                         !pair.key.starts_with("split.");  // what is written is one file
     if (is_kept) plan.metadata.add_encoded(pair.key, pair.value);
   }
   if (mix != nullptr) add_file_type(mix, plan);
@@ -333,17 +344,17 @@ ConversionPlan plan_gguf_to_gguf(const GgufFile& source, const TypeMix* mix) {
 ConversionPlan plan_folder_to_gguf(const HfFolder& source, const TypeMix* mix) {
   const std::shared_ptr<const Model> model = load_hugging_face_model(source.path, source.config);
   ConversionPlan plan;
-  plan.architecture = model->architecture;
+  plan.architecture = &architecture_for_gguf(*model->architecture);
   plan.spec = model->spec;
   plan.head_width = model->spec.head_width;
   add_weights(*model, WeightNaming::kGguf, plan);
-  if (auto divisors = gguf_rope_divisors(model->spec)) {
-    TensorEntry target{"rope_freqs.weight", divisors->type(), divisors->shape()};
-    plan.tensors.push_back({std::move(target), {{std::move(*divisors)}}});
+  for (NamedTensor& table : gguf_rope_divisors(model->spec)) {
+    TensorEntry target{table.name, table.tensor.type(), table.tensor.shape()};
+    plan.tensors.push_back({std::move(target), {{std::move(table.tensor)}}});
   }
   choose_gguf_types(mix, /*keeps_vectors=*/false, plan);
 
-  add_gguf_config(*model->architecture, model->spec, plan.metadata);
+  add_gguf_config(*plan.architecture, model->spec, plan.metadata);
   plan.metadata.add("general.type", "model");
   const std::filesystem::path folder = std::filesystem::absolute(source.path).lexically_normal();
   plan.metadata.add("general.name",
@@ -357,7 +368,7 @@ ConversionPlan plan_gguf_to_folder(const GgufFile& source, const TypeMix* mix) {
   check_folder_mix(mix);
   const std::shared_ptr<const Model> model = load_gguf_model(source);
   ConversionPlan plan;
-  plan.architecture = model->architecture;
+  plan.architecture = &architecture_for_hugging_face(*model->architecture, model->spec);
   plan.spec = model->spec;
   plan.head_width = model->spec.head_width;
   add_weights(*model, WeightNaming::kHuggingFace, plan);
@@ -373,12 +384,12 @@ ConversionPlan plan_gguf_to_folder(const GgufFile& source, const TypeMix* mix) {
         "quantised weights become f32, which holds them exactly; --type bf16 halves the folder and rounds them");
   }
 
-  json::object config = hugging_face_config(*model->architecture, model->spec);
+  json::object config = hugging_face_config(*plan.architecture, model->spec);
   set_dtype(main_type(plan.tensors), config);
   add_tokenizer_files(source, model->spec, config, plan);
-  if (!is_same_model(model->architecture->spec_from_hugging_face(config), model->spec)) {
+  if (!is_same_model(plan.architecture->spec_from_hugging_face(config), model->spec)) {
     throw Error(ErrorCode::kUnsupported,
-                fmt::format("this {} model has numbers that its config.json cannot say", model->architecture->name));
+                fmt::format("this {} model has numbers that its config.json cannot say", plan.architecture->name));
   }
   plan.files.emplace_back("config.json", to_config_text(config));
   return plan;

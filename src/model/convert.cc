@@ -177,7 +177,7 @@ ConvertReport convert_model(Executor& executor, const ConvertOptions& options) {
     plan = to_gguf ? plan_folder_to_gguf(folder, mix) : plan_folder_to_folder(folder, mix);
   } else {
     const std::shared_ptr<const GgufFile> file = GgufFile::open(options.source);
-    source_format = fmt::format("GGUF {}", file->version());
+    source_format = gguf_format_name(*file);
     plan = to_gguf ? plan_gguf_to_gguf(*file, mix) : plan_gguf_to_folder(*file, mix);
   }
   to_gguf ? write_gguf(executor, plan, options) : write_folder(executor, plan, options);

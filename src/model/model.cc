@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "io/safetensors.h"
 #include "model/fusion.h"
+#include "model/text_part.h"
 #include "nn/attention_layer.h"
 #include "nn/elementwise_layers.h"
 #include "nn/embedding_layer.h"
@@ -209,7 +210,7 @@ std::shared_ptr<const Model> load_gguf_model(const GgufFile& file) {
 }
 
 std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path& folder, const json::object& config) {
-  return load_hugging_face_model(*open_safetensors_folder(folder), config);
+  return load_hugging_face_model(*text_tensors(config, open_safetensors_folder(folder)), text_config(config));
 }
 
 std::shared_ptr<const Model> load_hugging_face_model(const TensorSource& source, const json::object& config) try {

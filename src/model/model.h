@@ -24,6 +24,7 @@ struct Model {
 
 // Errors: as readers, configurations and weights give them.
 std::shared_ptr<const Model> load_gguf_model(const GgufFile& file);
+// Of a folder with several parts (model/text_part.h) the language model.
 std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path& folder, const json::object& config);
 std::shared_ptr<const Model> load_hugging_face_model(const TensorSource& source, const json::object& config);
 

@@ -43,10 +43,11 @@ struct ModelSpec {
   std::optional<float> logit_cap;
 
   RopeParameters rope;
-  std::optional<RopeParameters> local_rope;  // of local layers; none: as the others
-  std::vector<bool> unrotated_layers;        // by layer; empty: all are rotated
-  std::string rope_scaling;                  // "none", "linear", "yarn", "llama3", "longrope": for people
-  RopeScaling rope_source;                   // what `rope` was computed from, to write it into other files
+  std::optional<RopeParameters> local_rope;      // of local layers; none: as the others
+  std::vector<bool> unrotated_layers;            // by layer; empty: all are rotated
+  std::string rope_scaling;                      // "none", "linear", "yarn", "llama3", "longrope": for people
+  RopeScaling rope_source;                       // what `rope` was computed from, to write it into other files
+  std::optional<RopeScaling> local_rope_source;  // likewise of `local_rope`
 
   int64_t query_width() const { return query_head_count * head_width; }
   int64_t key_value_width() const { return key_value_head_count * head_width; }

@@ -139,6 +139,7 @@ WeightPlaces weight_places(const Graph& graph, std::span<const WeightName> names
   };
   std::map<std::string, std::vector<Part>> parts_of_tensor;
   for (const WeightSpec& weight : graph.weights) {
+    if (weight.name.ends_with(kLoraASuffix) || weight.name.ends_with(kLoraBSuffix)) continue;
     const NameMatch found = find_name(names, weight.name);
     const WeightName& name = names[found.index];
     const std::string tensor = fill(naming == WeightNaming::kGguf ? name.gguf : name.hugging_face, found.number);
@@ -188,6 +189,12 @@ const Tensor& WeightSet::at(std::string_view canonical) const {
   const auto found = tensors_.find(canonical);
   CHECK(found != tensors_.end());
   return found->second;
+}
+
+WeightSet WeightSet::with(std::map<std::string, Tensor> others) const {
+  WeightSet result = *this;
+  for (auto& [name, tensor] : others) result.tensors_.insert_or_assign(name, std::move(tensor));
+  return result;
 }
 
 Tensor WeightSet::decoded(std::string_view canonical) const { return decode(at(canonical)); }

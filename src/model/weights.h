@@ -16,6 +16,11 @@ namespace pelton {
 
 enum class WeightNaming { kHuggingFace, kGguf };
 
+// How the names of an adapter's matrices end (model/adapter.h), after that of the weight which they change. They lie in
+// no file of the model.
+constexpr std::string_view kLoraASuffix = ".lora_a";
+constexpr std::string_view kLoraBSuffix = ".lora_b";
+
 // Where a weight lies in files of one naming.
 struct WeightPlace {
   std::string tensor;          // "model.layers.3.self_attn.q_proj.weight"
@@ -26,7 +31,7 @@ struct WeightPlace {
   bool has_head_rows = false;  // WeightForm::kHeadRows
 };
 using WeightPlaces = std::map<std::string, WeightPlace, std::less<>>;
-// Of each weight of the graph, by canonical name. CHECKs that the table has it.
+// Of each weight of the graph but adapters', by canonical name. CHECKs that the table has it.
 WeightPlaces weight_places(const Graph& graph, std::span<const WeightName> names, WeightNaming naming);
 
 // Immutable; keeps the files mapped.
@@ -39,6 +44,8 @@ class WeightSet {
 
   // As it lies in the file, but for what its WeightForm says.
   const Tensor& at(std::string_view canonical) const;
+  // The same with these in place of those of the same name, or beside them.
+  WeightSet with(std::map<std::string, Tensor> others) const;
   // Decoded to float32: for vectors, which are small.
   Tensor decoded(std::string_view canonical) const;
 

@@ -223,6 +223,44 @@ TEST_P(LinearPacked, ARowHasTheSameBitsInEveryBatchAndForEveryThreadCount) {
 INSTANTIATE_TEST_SUITE_P(Int8Types, LinearPacked, testing::ValuesIn(kInt8Types), kTypeName);
 INSTANTIATE_TEST_SUITE_P(HalfTypes, LinearPacked, testing::Values(ElementType::kBF16, ElementType::kF16), kTypeName);
 
+// Formats that Pelton only reads have no encoder and no tiles: both kinds of activations multiply what they decode to.
+TEST(Linear, FormatsThatAreOnlyReadMultiplyAsTheyDecode) {
+  constexpr int64_t n = 21, k = 512, m = 3;
+  for (const ElementType type : {ElementType::kQ2_K, ElementType::kQ3_K, ElementType::kIQ4_NL, ElementType::kIQ4_XS,
+                                 ElementType::kMXFP4, ElementType::kTQ2_0}) {
+    auto bytes = std::make_shared<std::vector<std::byte>>(static_cast<size_t>(bytes_of(type, n * k)));
+    Rng rng(41);
+    // Without these bits no FP16 is infinite and no E8M0 large.
+    for (std::byte& byte : *bytes) byte = static_cast<std::byte>(rng.next() & 0xB3);
+    const Tensor tensor(type, {n, k}, bytes->data(), bytes);
+    std::vector<float> values(static_cast<size_t>(n * k));
+    decode_function(type)(bytes->data(), values.data(), n * k);
+    const std::vector<float> x = random_floats(m * k, 43);
+    for (const ActivationType activations : {ActivationType::kInt8, ActivationType::kF32}) {
+      Executor executor(2);
+      const LinearWeight weight(executor, tensor, activations);
+      EXPECT_EQ(weight.activations(), ActivationType::kF32) << element_type_name(type);
+      LinearInput input;
+      input.set(x.data(), m, k);
+      std::vector<float> y(static_cast<size_t>(m * n));
+      linear(executor, input, weight, y.data());
+      for (int64_t i = 0; i < m; ++i) {
+        for (int64_t j = 0; j < n; ++j) {
+          double expected = 0, magnitude = 0;
+          for (int64_t l = 0; l < k; ++l) {
+            const double product = static_cast<double>(x[static_cast<size_t>(i * k + l)]) *
+                                   static_cast<double>(values[static_cast<size_t>(j * k + l)]);
+            expected += product;
+            magnitude += std::abs(product);
+          }
+          // A float32 sum of k products: k roundings of what is at most their magnitude.
+          ASSERT_NEAR(y[static_cast<size_t>(i * n + j)], expected, magnitude * k * 0x1p-24) << element_type_name(type);
+        }
+      }
+    }
+  }
+}
+
 TEST(Linear, SaysWhatReallyHappens) {
   Executor executor(1);
   const Weight q4_1 = make_weight(ElementType::kQ4_1, 48, 64);

@@ -20,6 +20,8 @@ using EncodeFunction = void (*)(const float* values, std::byte* blocks, int64_t 
 // False for integer types, which hold no weights.
 bool can_decode(ElementType type);
 DecodeFunction decode_function(ElementType type);  // CHECKs can_decode
-EncodeFunction encode_function(ElementType type);  // CHECKs can_decode
+// False for those, and for formats that Pelton reads only.
+bool can_encode(ElementType type);
+EncodeFunction encode_function(ElementType type);  // CHECKs can_encode
 
 }  // namespace pelton

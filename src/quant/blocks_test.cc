@@ -73,6 +73,8 @@ const auto kSimpleBlocks =
     testing::Values(ElementType::kQ4_0, ElementType::kQ4_1, ElementType::kQ5_0, ElementType::kQ5_1, ElementType::kQ8_0);
 const auto kAllBlocks = testing::Values(ElementType::kQ4_0, ElementType::kQ4_1, ElementType::kQ5_0, ElementType::kQ5_1,
                                         ElementType::kQ8_0, ElementType::kQ4_K, ElementType::kQ5_K, ElementType::kQ6_K);
+const auto kReadOnlyBlocks = testing::Values(ElementType::kQ2_K, ElementType::kQ3_K, ElementType::kIQ4_NL,
+                                             ElementType::kIQ4_XS, ElementType::kMXFP4, ElementType::kTQ2_0);
 const auto kAllFormats = testing::Values(ElementType::kF32, ElementType::kF16, ElementType::kBF16, ElementType::kQ4_0,
                                          ElementType::kQ4_1, ElementType::kQ5_0, ElementType::kQ5_1, ElementType::kQ8_0,
                                          ElementType::kQ4_K, ElementType::kQ5_K, ElementType::kQ6_K);
@@ -81,6 +83,7 @@ const auto kAllFormats = testing::Values(ElementType::kF32, ElementType::kF16, E
 
 class GoldenDecode : public testing::TestWithParam<ElementType> {};
 INSTANTIATE_TEST_SUITE_P(Quant, GoldenDecode, kAllBlocks, type_name);
+INSTANTIATE_TEST_SUITE_P(ReadOnly, GoldenDecode, kReadOnlyBlocks, type_name);
 
 // Bit for bit, whatever the order of operations: products of an 11-bit scale, a sub-scale of at most 7 bits and a code
 // of at most 7 fit in 24 bits (8-bit Q6_K sub-scales go with 5-bit codes), so at most the last addition rounds.
@@ -315,12 +318,17 @@ TEST(Blocks, OnlyWeightsCanBeDecoded) {
   EXPECT_TRUE(can_decode(ElementType::kQ6_K));
   for (const ElementType type : {ElementType::kI8, ElementType::kI32, ElementType::kI64}) {
     EXPECT_FALSE(can_decode(type)) << element_type_name(type);
+    EXPECT_FALSE(can_encode(type)) << element_type_name(type);
   }
+  EXPECT_TRUE(can_encode(ElementType::kQ6_K));
+  EXPECT_TRUE(can_decode(ElementType::kMXFP4));
+  EXPECT_FALSE(can_encode(ElementType::kMXFP4));
 }
 
 TEST(BlocksDeathTest, IntegersAreABug) {
   EXPECT_DEATH(decode_function(ElementType::kI32), "can_decode");
-  EXPECT_DEATH(encode_function(ElementType::kI64), "can_decode");
+  EXPECT_DEATH(encode_function(ElementType::kI64), "can_encode");
+  EXPECT_DEATH(encode_function(ElementType::kQ2_K), "can_encode");
 }
 
 }  // namespace

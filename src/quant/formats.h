@@ -1,5 +1,5 @@
-// The one list of formats that hold weights. Each line names an element type and the file `quant/NAME.cc` that
-// defines its decode_NAME and encode_NAME (contracts: blocks.h).
+// The two lists of formats that hold weights. Each line names an element type and the file `quant/NAME.cc` that defines
+// its decode_NAME and, in the first list, encode_NAME (contracts: blocks.h).
 #pragma once
 
 #include <cstddef>
@@ -18,11 +18,23 @@
   X(kQ5_K, q5_k)                 \
   X(kQ6_K, q6_k)
 
+// Those that files of others hold and Pelton does not write.
+#define PELTON_READ_ONLY_FORMATS(X) \
+  X(kQ2_K, q2_k)                    \
+  X(kQ3_K, q3_k)                    \
+  X(kIQ4_NL, iq4_nl)                \
+  X(kIQ4_XS, iq4_xs)                \
+  X(kMXFP4, mxfp4)                  \
+  X(kTQ2_0, tq2_0)
+
 namespace pelton::format {
 
-#define PELTON_X(type, name)                                                 \
-  void decode_##name(const std::byte* blocks, float* values, int64_t count); \
-  void encode_##name(const float* values, std::byte* blocks, int64_t count);
+#define PELTON_X(type, name) void decode_##name(const std::byte* blocks, float* values, int64_t count);
+PELTON_WEIGHT_FORMATS(PELTON_X)
+PELTON_READ_ONLY_FORMATS(PELTON_X)
+#undef PELTON_X
+
+#define PELTON_X(type, name) void encode_##name(const float* values, std::byte* blocks, int64_t count);
 PELTON_WEIGHT_FORMATS(PELTON_X)
 #undef PELTON_X
 

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
+#include "io/gguf_part_name.h"
 #include "io/hub/glob.h"
 
 namespace pelton {
@@ -66,12 +68,8 @@ const CachedRevision& find_revision(const CachedRepository& repository, const st
 }  // namespace
 
 std::optional<int> gguf_part_number(std::string_view path) {
-  constexpr std::string_view kFiveDigits = "[0-9][0-9][0-9][0-9][0-9]";
-  constexpr size_t kSuffixBytes = std::string_view("00001-of-00002.gguf").size();
-  if (!glob_matches(fmt::format("*-{0}-of-{0}.gguf", kFiveDigits), path)) return std::nullopt;
-  int number = 0;
-  for (const char digit : path.substr(path.size() - kSuffixBytes, 5)) number = number * 10 + (digit - '0');
-  return number;
+  const std::optional<GgufPartName> name = parse_gguf_part_name(path);
+  return name ? std::optional(name->number) : std::nullopt;
 }
 
 std::vector<std::string> matching_paths(std::string_view glob, const std::vector<std::string>& paths) {
@@ -99,15 +97,19 @@ fs::path find_cached_model(const HubCache& cache, const HubName& name) {
   for (const CachedFile& file : revision.files) {
     if (file.size_bytes) paths.push_back(file.path);
   }
+  std::sort(paths.begin(), paths.end());  // the parts of a split model in order
   const auto has = [&](const char* glob) { return !matching_paths(glob, paths).empty(); };
   const fs::path snapshot = cache.snapshot_folder(name, *commit);
   const bool is_folder = std::find(paths.begin(), paths.end(), "config.json") != paths.end() && has("*.safetensors");
   if (name.glob.empty() && is_folder) return snapshot;
 
   std::vector<std::string> models;
+  std::set<std::string, std::less<>> split_stems;
   for (const std::string& path : matching_paths(name.glob.empty() ? "*.gguf" : name.glob, paths)) {
     const bool is_wanted = !name.glob.empty() || !is_projector(path);
-    if (path.ends_with(kGguf) && is_wanted && gguf_part_number(path).value_or(1) == 1) models.push_back(path);
+    if (!path.ends_with(kGguf) || !is_wanted) continue;
+    const auto part = parse_gguf_part_name(path);
+    if (!part || split_stems.emplace(part->stem).second) models.push_back(path);  // any part opens its model
   }
   if (models.size() == 1) return snapshot / models.front();
   if (models.size() > 1) {

@@ -38,7 +38,7 @@ int64_t size_of(const fs::path& path) {
 
 License license_in(const fs::path& path) {
   try {
-    if (path.extension() == kGguf) return {.id = GgufFile::open(path)->string("general.license").value_or("")};
+    if (path.extension() == kGguf) return {.id = GgufFile::open_part(path)->string("general.license").value_or("")};
     if (path_exists(path / "README.md")) return license_of_card(read_file(path / "README.md", kCardBytesMax));
   } catch (const Error&) {  // a file that is no model is listed too, so that it can be removed
   }

@@ -49,6 +49,12 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   return completed(reader.common_spec());
 }
 
+void add_hugging_face_config(const ModelSpec&, json::object& config) {
+  config["hidden_act"] = "gelu_pytorch_tanh";
+  config["hidden_activation"] = "gelu_pytorch_tanh";
+  config["attention_bias"] = false;
+}
+
 Graph lower(const ModelSpec& spec) { return lower_gated_decoder(spec, {.gate = Nonlinearity::kGelu}); }
 
 }  // namespace
@@ -62,6 +68,7 @@ extern const Architecture kGemma = {
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
     .hugging_face_class = "GemmaForCausalLM",
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton

@@ -5,6 +5,7 @@
 #include "model/arch.h"
 #include "model/arch/gemma_names.h"
 #include "model/config.h"
+#include "model/config_writer.h"
 #include "model/gated_decoder.h"
 
 namespace pelton {
@@ -48,6 +49,21 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   return completed(std::move(spec));
 }
 
+void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
+  add_gguf_window("gemma2.", spec, is_local, metadata);
+  if (spec.attention_cap) metadata.add("gemma2.attn_logit_softcapping", *spec.attention_cap);
+  if (spec.logit_cap) metadata.add("gemma2.final_logit_softcapping", *spec.logit_cap);
+}
+
+void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
+  config["hidden_activation"] = "gelu_pytorch_tanh";
+  config["attention_bias"] = false;
+  config["query_pre_attn_scalar"] = query_scalar(spec);
+  config["attn_logit_softcapping"] = number_or_null(spec.attention_cap);
+  config["final_logit_softcapping"] = number_or_null(spec.logit_cap);
+  add_hugging_face_window(spec, config);
+}
+
 Graph lower(const ModelSpec& spec) {
   return lower_gated_decoder(spec, {.gate = Nonlinearity::kGelu, .norms_outputs = true});
 }
@@ -63,6 +79,8 @@ extern const Architecture kGemma2 = {
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
     .hugging_face_class = "Gemma2ForCausalLM",
+    .add_gguf_config = add_gguf_config,
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton

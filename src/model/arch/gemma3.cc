@@ -5,6 +5,7 @@
 #include "model/arch.h"
 #include "model/arch/gemma_names.h"
 #include "model/config.h"
+#include "model/config_writer.h"
 #include "model/gated_decoder.h"
 #include "model/rope_scaling.h"
 
@@ -13,6 +14,10 @@ namespace {
 
 constexpr std::string_view kHuggingFaceTypes[] = {"gemma3_text"};
 constexpr std::string_view kGgufNames[] = {"gemma3"};
+
+constexpr float kLocalTheta = 10000;  // unless a GGUF file says otherwise
+
+bool is_local(int64_t layer) { return (layer + 1) % 6 != 0; }
 
 ModelSpec completed(ModelSpec spec) {
   spec.embedding_scale = std::sqrt(static_cast<float>(spec.width));
@@ -42,12 +47,37 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
     spec.attention_scale = 1 / std::sqrt(static_cast<float>(spec.width / spec.query_head_count));
   }
   spec.logit_cap = reader.positive("final_logit_softcapping");
-  reader.read_window(spec, [](int64_t layer) { return (layer + 1) % 6 != 0; });
+  reader.read_window(spec, is_local);
   RopeScaling local;
   local.rotated_width = 2 * static_cast<int64_t>(spec.rope.inverse_frequencies.size());
-  local.theta = reader.positive("rope.freq_base_swa").value_or(10000);
+  local.theta = reader.positive("rope.freq_base_swa").value_or(kLocalTheta);
+  local.original_context_length = spec.context_length;
+  spec.local_rope_source = local;
   spec.local_rope = rope_parameters(local);
   return completed(std::move(spec));
+}
+
+void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
+  add_gguf_window("gemma3.", spec, is_local, metadata);
+  if (spec.logit_cap) metadata.add("gemma3.final_logit_softcapping", *spec.logit_cap);
+  const auto local_theta = static_cast<float>(spec.local_rope_source.value_or(spec.rope_source).theta);
+  if (local_theta != kLocalTheta) metadata.add("gemma3.rope.freq_base_swa", local_theta);
+}
+
+void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
+  config["hidden_activation"] = "gelu_pytorch_tanh";
+  config["attention_bias"] = false;
+  config["query_pre_attn_scalar"] = query_scalar(spec);
+  config["attn_logit_softcapping"] = number_or_null(spec.attention_cap);
+  config["final_logit_softcapping"] = number_or_null(spec.logit_cap);
+  add_hugging_face_window(spec, config);
+  // Old spelling beside the new one, which has an entry for each type of layers.
+  const json::value local_theta =
+      number_or_null(static_cast<float>(spec.local_rope_source.value_or(spec.rope_source).theta));
+  config["rope_local_base_freq"] = local_theta;
+  config["rope_parameters"] =
+      json::object{{"full_attention", config.at("rope_parameters")},
+                   {"sliding_attention", {{"rope_type", "default"}, {"rope_theta", local_theta}}}};
 }
 
 Graph lower(const ModelSpec& spec) {
@@ -66,6 +96,8 @@ extern const Architecture kGemma3 = {
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
     .hugging_face_class = "Gemma3ForCausalLM",
+    .add_gguf_config = add_gguf_config,
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton

@@ -64,7 +64,31 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   reader.refuse_other_families({});
   ModelSpec spec = reader.common_spec();
   spec.norm_epsilon = reader.positive("attention.layer_norm_epsilon").value_or(1e-5f);
+  // What the common reader takes for granted.
+  spec.rope = {};
+  spec.rope_source = {};
+  spec.rope_scaling = "none";
   return spec;
+}
+
+void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
+  metadata.add("gpt2.attention.layer_norm_epsilon", spec.norm_epsilon);
+}
+
+// This family has words of its own for what all share.
+void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
+  for (const char* key : {"max_position_embeddings", "hidden_size", "num_hidden_layers", "intermediate_size",
+                          "num_attention_heads", "num_key_value_heads", "head_dim"}) {
+    config.erase(key);
+  }
+  config["n_positions"] = spec.context_length;
+  config["n_embd"] = spec.width;
+  config["n_layer"] = spec.layer_count;
+  config["n_head"] = spec.query_head_count;
+  config["n_inner"] = spec.feed_forward_width;
+  config["layer_norm_epsilon"] = config.at("rms_norm_eps");
+  config.erase("rms_norm_eps");
+  config["activation_function"] = "gelu_new";
 }
 
 Graph lower(const ModelSpec& spec) {
@@ -103,6 +127,8 @@ extern const Architecture kGpt2 = {
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
     .hugging_face_class = "GPT2LMHeadModel",
+    .add_gguf_config = add_gguf_config,
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton

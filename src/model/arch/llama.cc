@@ -3,13 +3,20 @@
 #include "model/arch.h"
 #include "model/arch/llama_names.h"
 #include "model/config.h"
+#include "model/config_writer.h"
 #include "model/gated_decoder.h"
 
 namespace pelton {
+
+extern const Architecture kMistral;
+
 namespace {
 
 constexpr std::string_view kHuggingFaceTypes[] = {"llama"};
 constexpr std::string_view kGgufNames[] = {"llama"};
+
+// GGUF files of Mistral's models have this name too.
+bool is_local_in_mistral(int64_t) { return true; }
 
 ModelSpec spec_from_hugging_face(const json::object& config) {
   const HuggingFaceConfig reader(config);
@@ -26,9 +33,13 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   reader.refuse_other_families({"attention.sliding_window"});
   ModelSpec spec = reader.common_spec();
   spec.rope.pairing = RopePairing::kInterleaved;
-  // Files of Mistral's models have this name too.
-  reader.read_window(spec, [](int64_t) { return true; });
+  reader.read_biases(spec);
+  reader.read_window(spec, is_local_in_mistral);
   return spec;
+}
+
+void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
+  add_gguf_window("llama.", spec, is_local_in_mistral, metadata);
 }
 
 void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
@@ -51,6 +62,8 @@ extern const Architecture kLlama = {
     .lower = lower,
     .interleaves_heads_in_gguf = true,
     .hugging_face_class = "LlamaForCausalLM",
+    .hugging_face_windowed_twin = &kMistral,
+    .add_gguf_config = add_gguf_config,
     .add_hugging_face_config = add_hugging_face_config,
 };
 

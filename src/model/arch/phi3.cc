@@ -1,7 +1,10 @@
 // Phi-3 and Phi-4 (Abdin et al. 2024, arXiv 2404.14219): Llama with fused tensors, a sliding window where the file says
 // so, and, for long contexts, LongRoPE. Of Phi-4-mini's heads a part is rotated.
+#include <cmath>
+
 #include "model/arch.h"
 #include "model/config.h"
+#include "model/config_writer.h"
 #include "model/gated_decoder.h"
 
 namespace pelton {
@@ -42,6 +45,34 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   return spec;
 }
 
+void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
+  add_gguf_window(
+      "phi3.", spec, [](int64_t) { return true; }, metadata);
+}
+
+void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
+  config["hidden_act"] = "silu";
+  config["attention_bias"] = false;
+  config["sliding_window"] = number_or_null(std::nullopt);
+  if (spec.window) config["sliding_window"] = *spec.window;
+  config["original_max_position_embeddings"] = spec.rope_source.original_context_length;
+  const auto rotated = static_cast<double>(spec.rope_source.rotated_width);
+  const auto head = static_cast<double>(spec.head_width);
+  // Readers round the product down.
+  double share = rotated / head;
+  if (std::floor(share * head) < rotated) share = std::nextafter(share, 2.0);
+  config["partial_rotary_factor"] = share;
+  config.at("rope_parameters").as_object()["partial_rotary_factor"] = share;
+  json::value* scaling = config.if_contains("rope_scaling");
+  if (scaling != nullptr && scaling->at("rope_type") == "longrope") {
+    // Readers of the old spelling want these three and no more.
+    const json::object rope = scaling->as_object();
+    *scaling = {{"type", rope.at("rope_type")},
+                {"short_factor", rope.at("short_factor")},
+                {"long_factor", rope.at("long_factor")}};
+  }
+}
+
 Graph lower(const ModelSpec& spec) { return lower_gated_decoder(spec, {}); }
 
 }  // namespace
@@ -55,6 +86,8 @@ extern const Architecture kPhi3 = {
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
     .hugging_face_class = "Phi3ForCausalLM",
+    .add_gguf_config = add_gguf_config,
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton

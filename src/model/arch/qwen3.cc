@@ -26,12 +26,14 @@ ModelSpec spec_from_hugging_face(const json::object& config) {
 ModelSpec spec_from_gguf(const GgufFile& file) {
   const GgufConfig reader(file, "qwen3");
   reader.refuse_other_families({});
-  return reader.common_spec();
+  ModelSpec spec = reader.common_spec();
+  reader.read_biases(spec);
+  return spec;
 }
 
-void add_hugging_face_config(const ModelSpec&, json::object& config) {
+void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
   config["hidden_act"] = "silu";
-  config["attention_bias"] = false;
+  config["attention_bias"] = spec.has_query_key_value_bias;
 }
 
 Graph lower(const ModelSpec& spec) { return lower_gated_decoder(spec, {.query_key_norm = QueryKeyNorm::kEachHead}); }

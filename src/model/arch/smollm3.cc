@@ -35,8 +35,20 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   reader.refuse_other_families({});
   ModelSpec spec = reader.common_spec();
   spec.rope.pairing = RopePairing::kInterleaved;
+  reader.read_biases(spec);
   spec.unrotated_layers = list_layers(spec, [](int64_t layer) { return (layer + 1) % 4 == 0; });
   return spec;
+}
+
+void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
+  config["hidden_act"] = "silu";
+  config["attention_bias"] = spec.has_query_key_value_bias;
+  config["mlp_bias"] = spec.has_feed_forward_bias;
+  config["use_sliding_window"] = false;  // GGUF knows none of this family
+  config["no_rope_layer_interval"] = 4;
+  json::array rotated;
+  for (int64_t layer = 0; layer < spec.layer_count; ++layer) rotated.emplace_back(spec.is_rotated(layer) ? 1 : 0);
+  config["no_rope_layers"] = std::move(rotated);
 }
 
 Graph lower(const ModelSpec& spec) { return lower_gated_decoder(spec, {}); }
@@ -53,6 +65,7 @@ extern const Architecture kSmolLm3 = {
     .lower = lower,
     .interleaves_heads_in_gguf = true,
     .hugging_face_class = "SmolLM3ForCausalLM",
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton

@@ -26,6 +26,15 @@ SCALES = {
     TYPES.Q5_K: [0, 2],
     TYPES.Q6_K: [208],
 }
+# Formats that Pelton reads only.
+READ_ONLY_SCALES = {
+    TYPES.Q2_K: [80, 82],
+    TYPES.Q3_K: [108],
+    TYPES.IQ4_NL: [0],
+    TYPES.IQ4_XS: [0],
+    TYPES.MXFP4: [],
+    TYPES.TQ2_0: [64],
+}
 ENCODABLE = [TYPES.F16, TYPES.BF16, TYPES.Q4_0, TYPES.Q4_1, TYPES.Q5_0, TYPES.Q5_1, TYPES.Q8_0]
 INPUT_ELEMENTS = 1024
 
@@ -64,6 +73,25 @@ def main() -> None:
         if quantization in ENCODABLE:
             some = values.reshape(1, -1)[:, ::2].copy()
             blocks = np.concatenate([blocks, gguf.quants.quantize(some, quantization)], axis=1)
+        blocks.tofile(FOLDER / f"{quantization.name.lower()}.blocks")
+        gguf.quants.dequantize(blocks, quantization).astype(np.float32).tofile(
+            FOLDER / f"{quantization.name.lower()}.values"
+        )
+
+    read_only(np.random.default_rng(20261127))
+
+
+def read_only(rng: np.random.Generator) -> None:
+    for quantization, offsets in READ_ONLY_SCALES.items():
+        elements, block_bytes = gguf.GGML_QUANT_SIZES[quantization]
+        count = 1536 // elements
+        blocks = rng.integers(0, 256, (count, block_bytes), dtype=np.uint8)
+        for offset in offsets:
+            scales = (rng.standard_normal(count) * 10.0 ** rng.uniform(-6, 2, count)).astype(np.float16)
+            blocks[:, offset : offset + 2] = scales.view(np.uint8).reshape(count, 2)
+        if quantization == TYPES.MXFP4:  # exponents: subnormal, ordinary and large ones
+            blocks[:, 0] = np.concatenate([[0, 1, 2, 3, 126, 127, 128, 240], rng.integers(100, 140, count - 8)])
+        blocks = blocks.reshape(1, -1)
         blocks.tofile(FOLDER / f"{quantization.name.lower()}.blocks")
         gguf.quants.dequantize(blocks, quantization).astype(np.float32).tofile(
             FOLDER / f"{quantization.name.lower()}.values"

@@ -1,0 +1,52 @@
+// LoRA adapters (Hu et al. 2021, arXiv 2106.09685): W x becomes W x + scale · B (A x) for some of a model's matrices.
+//
+// Applied in one of two ways. Beside the base: the list of layer calls says it, with plain calls for A, B, the scale
+// and the sum, so that inference and training, forwards and backwards, need nothing new; the base's weights stay shared
+// and may be quantised. Merged: W + scale · B A in place of W, at no cost for a token.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+#include "ops/executor.h"
+#include "tensor/tensor.h"
+
+namespace pelton {
+
+struct AdapterMatrix {
+  std::string weight;  // canonical name of the base's W [N, K]
+  Tensor a;            // [R, K], F32
+  Tensor b;            // [N, R], F32; rows in the order of the base's
+  float scale = 1;     // alpha / R, or alpha / √R with rank-stabilised LoRA (Kalajdzievski 2023, arXiv 2312.03732)
+};
+
+struct Adapter {
+  std::vector<AdapterMatrix> matrices;  // by the order of the base's weights
+};
+
+// `path` is PEFT's folder (adapter_config.json, adapter_model.safetensors) or a GGUF file whose `general.type` is
+// "adapter", whatever kind of file the base came from. Where the base's file has several weights in one tensor, each
+// gets A and its rows of B. Errors: kNotFound; kCorruptFile (A without B, shapes or ranks that do not fit the base or
+// the configuration); kUnsupported, by name: kinds of adapters other than LoRA, options beyond plain LoRA (DoRA,
+// trained biases or whole modules, initialisations that change the base), tensors of no matrix of the base (the
+// embedding table), weights in pickles.
+Adapter read_adapter(const std::filesystem::path& path, const Model& base);
+
+// PEFT's folder, which appears whole or not at all. Errors: kIo; kInvalidArgument (the folder is there); kUnsupported
+// (transformers has no name for the family; weights of one tensor with different A).
+void write_peft_adapter(const std::filesystem::path& folder, const Adapter& adapter, const Model& base);
+// A GGUF file for llama.cpp. Errors: kIo; kUnsupported (likewise; matrices with different alpha, of which the file
+// holds one).
+void write_gguf_adapter(const std::filesystem::path& file, const Adapter& adapter, const Model& base);
+
+// The base with the adapter beside it. A and B are weights of the new model: canonical names are W's with ".lora_a" and
+// ".lora_b". Shares the base's weights.
+std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adapter);
+// The base with the adapter merged: matrices get their old type, rounded. Error kUnsupported: one is in blocks, which
+// would round the adapter away.
+std::shared_ptr<const Model> merge_adapter(Executor& executor, const Model& base, const Adapter& adapter);
+
+}  // namespace pelton
