@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the seeds in corpus/gguf and corpus/safetensors: small files, right ones and each wrong in one way.
+"""Makes the seeds in corpus/gguf and corpus/safetensors: small files, right ones and each wrong in one way; and those in
+corpus/tokenizer: texts for each tokenizer of fuzz_tokenizer.cc.
 
 Inputs that a fuzzer found are added to the same folders by hand, named after what they broke.
 """
@@ -126,8 +127,22 @@ def safetensors_seeds() -> dict[str, bytes]:
     }
 
 
+def tokenizer_seeds() -> dict[str, bytes]:
+    texts = {
+        "english": "Hello, it's we'LL's 12345 McDonald iPhone ABCdef\n\n  x = {1: 'a'}; // y/\n",
+        "scripts": "cafe\u0301 \u212b \u1100\u1161 \u65e5\u672c\u3042 \u0627\u064e \u0915\u094d \u0664\u00bd '\u017f \U0001f44d\U0001f3fd",
+        "spaces": " \t \r\n\u00a0\u3000 \n  <|im_start|> <tool>  <|im_end|>\0\u0085 ",
+    }
+    return {
+        f"{name}-{tokenizer}-{how}": bytes([tokenizer, how]) + text.encode()
+        for name, text in texts.items()
+        for tokenizer in range(17)
+        for how in ((0, 1, 2) if tokenizer < 4 else (0,))
+    } | {"invalid": b"\0\0abcdefgh\xff", "unfinished": b"\3\0abc\xe4\xb8"}
+
+
 def main() -> None:
-    for name, seeds in (("gguf", gguf_seeds()), ("safetensors", safetensors_seeds())):
+    for name, seeds in (("gguf", gguf_seeds()), ("safetensors", safetensors_seeds()), ("tokenizer", tokenizer_seeds())):
         (CORPUS / name).mkdir(parents=True, exist_ok=True)
         for seed, contents in seeds.items():
             (CORPUS / name / seed).write_bytes(contents)

@@ -70,6 +70,13 @@ pelton_bridge_status pelton_bridge_tokenizer_encode(const pelton_bridge_tokenize
 // False: no such token (or `token` is not UTF-8).
 bool pelton_bridge_tokenizer_find(const pelton_bridge_tokenizer* tokenizer, pelton_bridge_text token, uint32_t* id);
 
+// What the library's pre-tokenizer Digits takes for a digit. False for what is no character.
+bool pelton_bridge_is_numeric(uint32_t code_point);
+
+// Unicode's canonical composition (NFC), as the library's normaliser does it.
+pelton_bridge_status pelton_bridge_compose(pelton_bridge_text text, pelton_bridge_bytes* composed,
+                                           pelton_bridge_bytes* error);
+
 void pelton_bridge_tokenizer_free(pelton_bridge_tokenizer* tokenizer);
 
 // ---- Chat templates ----

@@ -156,6 +156,16 @@ pub unsafe extern "C" fn pelton_bridge_tokenizer_find(tokenizer: *const Tokenize
 }
 
 #[no_mangle]
+pub extern "C" fn pelton_bridge_is_numeric(code_point: u32) -> bool {
+    char::from_u32(code_point).is_some_and(char::is_numeric)
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_compose(text: Text, composed: *mut Owned<u8>, error: *mut Owned<u8>) -> Status {
+    enter(composed, error, || Ok(Owned::from_vec(tokenizer::compose(text.get()?)?.into_bytes())))
+}
+
+#[no_mangle]
 pub unsafe extern "C" fn pelton_bridge_tokenizer_free(tokenizer: *mut Tokenizer) {
     if !tokenizer.is_null() {
         drop(Box::from_raw(tokenizer));

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
+use tokenizers::normalizers::NFC;
 use tokenizers::{
-    AddedToken, DecoderWrapper, Model, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
-    Token, TokenizerImpl,
+    AddedToken, DecoderWrapper, Model, ModelWrapper, NormalizedString, Normalizer, NormalizerWrapper,
+    PostProcessorWrapper, PreTokenizerWrapper, Token, TokenizerImpl,
 };
 
 use crate::Failure;
@@ -45,6 +46,12 @@ impl Tokenizer {
     pub fn find(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
     }
+}
+
+pub fn compose(text: &str) -> Result<String, Failure> {
+    let mut normalized = NormalizedString::from(text);
+    NFC.normalize(&mut normalized).map_err(Failure::invalid)?;
+    Ok(normalized.get().to_string())
 }
 
 /// A model that several tokenizers hold: a vocabulary and its merges are tens of megabytes.

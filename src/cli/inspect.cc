@@ -73,6 +73,7 @@ json::object memory_to_json(const Inspection& inspection) {
 json::value vocabulary_to_json(const std::optional<VocabularyFacts>& facts) {
   if (!facts) return nullptr;
   return {{"kind", valid_utf8(facts->kind)},
+          {"encoder", facts->encoder.empty() ? json::value(nullptr) : json::value(facts->encoder)},
           {"vocabulary", facts->size},
           {"bos", facts->bos ? json::value(token_to_json(*facts->bos)) : json::value(nullptr)},
           {"ends", tokens_to_json(facts->ends)},
@@ -171,7 +172,8 @@ std::string tokens_to_text(const std::vector<SpecialToken>& tokens, size_t count
 std::string vocabulary_to_text(const std::optional<VocabularyFacts>& facts) {
   if (!facts) return line("Tokens", "no tokenizer");
   constexpr size_t kSpecialTokensShown = 6;
-  return line("Tokens", fmt::format("{}, {} tokens", one_line(facts->kind, kLineBytesMax), facts->size)) +
+  const std::string encoder = facts->encoder.empty() ? "" : ", encoder: " + facts->encoder;
+  return line("Tokens", fmt::format("{}, {} tokens{}", one_line(facts->kind, kLineBytesMax), facts->size, encoder)) +
          line("", "begin: " + (facts->bos ? token_to_text(*facts->bos) : "none")) +
          line("", "end: " + tokens_to_text(facts->ends, kSpecialTokensShown)) +
          line("", "special: " + tokens_to_text(facts->special, kSpecialTokensShown));

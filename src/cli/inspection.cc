@@ -93,6 +93,7 @@ SpecialToken special_token(const Tokenizer& tokenizer, TokenId token) {
 VocabularyFacts vocabulary_of(const Tokenizer& tokenizer) {
   VocabularyFacts facts;
   facts.kind = tokenizer.kind();
+  facts.encoder = tokenizer.encoder();
   facts.size = tokenizer.vocabulary_size();
   if (const auto bos = tokenizer.bos()) facts.bos = special_token(tokenizer, *bos);
   for (const AddedToken& token : tokenizer.added_tokens()) {

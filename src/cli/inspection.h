@@ -28,7 +28,8 @@ struct SpecialToken {
 };
 
 struct VocabularyFacts {
-  std::string kind;  // "byte-level BPE (smollm)"
+  std::string kind;     // "byte-level BPE (smollm)"
+  std::string encoder;  // whose code makes tokens of text; empty where the model does not run
   int64_t size = 0;
   std::optional<SpecialToken> bos;
   std::vector<SpecialToken> ends;     // any of them ends an answer

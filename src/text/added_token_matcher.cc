@@ -1,6 +1,7 @@
 #include "text/added_token_matcher.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace pelton {
 namespace {
@@ -26,6 +27,9 @@ void StringSet::insert(std::string_view string, size_t value) {
 
 void StringSet::prepare() {
   std::sort(strings_.begin(), strings_.end(), [](const Item& a, const Item& b) { return a.string < b.string; });
+  first_ = {};
+  for (const Item& item : strings_) ++first_[size_t{static_cast<unsigned char>(item.string[0])} + 1];
+  std::partial_sum(first_.begin(), first_.end(), first_.begin());
 }
 
 // Narrows the sorted strings to those that share one more byte with the text, until none is left.
@@ -33,6 +37,11 @@ StringSet::Match StringSet::match(std::string_view text) const {
   Match match;
   auto low = strings_.begin();
   auto high = strings_.end();
+  if (!text.empty()) {
+    const auto first = static_cast<unsigned char>(text[0]);
+    high = low + static_cast<std::ptrdiff_t>(first_[size_t{first} + 1]);
+    low += static_cast<std::ptrdiff_t>(first_[first]);
+  }
   for (size_t depth = 0; depth < text.size() && low != high; ++depth) {
     const auto byte_at = [depth](const Item& item) {
       return item.string.size() > depth ? static_cast<int>(static_cast<unsigned char>(item.string[depth])) : -1;
@@ -73,6 +82,10 @@ std::vector<AddedTokenMatch> AddedTokenMatcher::find(std::string_view text, cons
 void AddedTokenMatcher::find_in(const StringSet& set, std::string_view text, size_t begin, size_t end,
                                 const Predicate& allows, std::vector<AddedTokenMatch>& matches) const {
   for (size_t position = begin; position < end;) {
+    if (!set.may_begin(text[position])) {
+      ++position;
+      continue;
+    }
     size_t taken = 1;
     for (StringSet::Match found = set.match(text.substr(position, end - position)); found.size > 0;
          found = set.match(text.substr(position, found.size - 1))) {

@@ -1,6 +1,7 @@
 // Finds the text of added tokens in a text, as Hugging Face's tokenizers do: from left to right, the longest first.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <span>
@@ -25,13 +26,19 @@ class StringSet {
   // O(size of the match × log(number of strings)).
   Match match(std::string_view text) const;
   bool empty() const { return strings_.empty(); }
+  // Some string begins with this byte.
+  bool may_begin(char byte) const {
+    const auto value = static_cast<unsigned char>(byte);
+    return first_[value] != first_[value + 1];
+  }
 
  private:
   struct Item {
     std::string_view string;
     size_t value;
   };
-  std::vector<Item> strings_;  // sorted
+  std::vector<Item> strings_;           // sorted
+  std::array<size_t, 257> first_ = {};  // by first byte: where those strings begin
 };
 
 // Immutable; keeps a reference to the tokens.

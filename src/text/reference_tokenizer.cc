@@ -6,8 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "text/gguf_tokenizer_json.h"
-#include "text/utf8.h"
+#include "text/encode_checks.h"
 
 namespace pelton {
 namespace {
@@ -16,12 +15,6 @@ namespace {
 std::string make_tag_secret() {
   std::random_device device;
   return fmt::format("{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
-}
-
-void check_utf8(std::string_view text) {
-  if (const auto position = find_invalid_utf8(text)) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("the text is not valid UTF-8 at byte {}", *position));
-  }
 }
 
 std::vector<TokenId> bridge_encode(const BridgeTokenizer& tokenizer, std::string_view text, bool add_special) {
@@ -37,19 +30,11 @@ std::vector<TokenId> bridge_encode(const BridgeTokenizer& tokenizer, std::string
   return tokens;
 }
 
-std::optional<TokenId> token_id(std::optional<int64_t> id) {
-  return id ? std::optional(static_cast<TokenId>(*id)) : std::nullopt;
-}
-
 }  // namespace
 
-ReferenceTokenizer::ReferenceTokenizer(const json::object& tokenizer, std::string_view tokenizer_json,
+ReferenceTokenizer::ReferenceTokenizer(std::string_view tokenizer_json, TokenizerFacts facts,
                                        std::optional<TokenId> bos, std::optional<TokenId> eos)
-    : facts_(read_tokenizer_facts(tokenizer)),
-      matcher_(facts_.added_tokens),
-      bos_(bos),
-      eos_(eos),
-      tag_secret_(make_tag_secret()) {
+    : facts_(std::move(facts)), matcher_(facts_.added_tokens), bos_(bos), eos_(eos), tag_secret_(make_tag_secret()) {
   BridgeBytes error;
   pelton_bridge_tokenizer* loaded = nullptr;
   auto status = pelton_bridge_tokenizer_load(bridge_text(tokenizer_json), &loaded, error.out());
@@ -121,43 +106,15 @@ std::vector<TokenId> ReferenceTokenizer::encode_tagged(std::string_view text, st
     }
   }
   if (special_count != (add_special ? addition_count_ : 0)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "the text spells a special token, and this vocabulary has no other way to encode it as ordinary text");
+    throw spelled_special_token_error();
   }
   return tokens;
-}
-
-std::string_view ReferenceTokenizer::token_bytes(TokenId token) const {
-  const auto index = static_cast<size_t>(index_of(token));
-  return index < facts_.token_bytes.size() ? std::string_view(facts_.token_bytes[index]) : std::string_view();
-}
-
-bool ReferenceTokenizer::is_special(TokenId token) const {
-  const auto index = static_cast<size_t>(index_of(token));
-  return index < facts_.is_special.size() && facts_.is_special[index];
 }
 
 std::optional<TokenId> ReferenceTokenizer::find(std::string_view token) const {
   uint32_t id = 0;
   if (!pelton_bridge_tokenizer_find(full_.get(), bridge_text(token), &id)) return std::nullopt;
   return static_cast<TokenId>(id);
-}
-
-std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view tokenizer_json) {
-  json::value tokenizer;
-  try {
-    tokenizer = parse_json(tokenizer_json, "tokenizer.json", {.depth_max = 32});
-  } catch (const Error& error) {
-    throw Error(ErrorCode::kCorruptFile, error.message());
-  }
-  if (!tokenizer.is_object()) throw Error(ErrorCode::kCorruptFile, "tokenizer.json: no object");
-  return std::make_shared<ReferenceTokenizer>(tokenizer.get_object(), tokenizer_json, std::nullopt, std::nullopt);
-}
-
-std::shared_ptr<const Tokenizer> Tokenizer::from_gguf(const GgufVocabulary& vocabulary) {
-  const json::object tokenizer = gguf_tokenizer_json(vocabulary);
-  return std::make_shared<ReferenceTokenizer>(tokenizer, json::serialize(tokenizer), token_id(vocabulary.bos),
-                                              token_id(vocabulary.eos));
 }
 
 }  // namespace pelton

@@ -1,4 +1,4 @@
-// The Tokenizer of this program: Hugging Face's library behind the bridge.
+// A Tokenizer for everything that our own encoder does not know: Hugging Face's library behind the bridge.
 #pragma once
 
 #include <optional>
@@ -16,22 +16,23 @@ namespace pelton {
 
 class ReferenceTokenizer final : public Tokenizer {
  public:
-  // `tokenizer_json` is the text of `tokenizer`. Errors: as Tokenizer::from_json().
-  ReferenceTokenizer(const json::object& tokenizer, std::string_view tokenizer_json, std::optional<TokenId> bos,
+  // `facts` are those of `tokenizer_json`. Errors: as Tokenizer::from_json().
+  ReferenceTokenizer(std::string_view tokenizer_json, TokenizerFacts facts, std::optional<TokenId> bos,
                      std::optional<TokenId> eos);
 
   std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options) const override;
   std::vector<TokenId> encode_with(std::string_view text, std::span<const AddedTokenMatch> matches) const override;
   std::vector<AddedTokenMatch> find_added_tokens(std::string_view text) const override;
-  std::string_view token_bytes(TokenId token) const override;
+  std::string_view token_bytes(TokenId token) const override { return facts_.bytes_of(token); }
   int32_t vocabulary_size() const override { return static_cast<int32_t>(facts_.token_bytes.size()); }
-  bool is_special(TokenId token) const override;
+  bool is_special(TokenId token) const override { return facts_.is_special_token(token); }
   bool strips_first_space() const override { return facts_.strips_first_space; }
   std::optional<TokenId> find(std::string_view token) const override;
   std::span<const AddedToken> added_tokens() const override { return facts_.added_tokens; }
   std::optional<TokenId> bos() const override { return bos_; }
   std::optional<TokenId> eos() const override { return eos_; }
   std::string_view kind() const override { return facts_.kind; }
+  std::string_view encoder() const override { return "Hugging Face's tokenizers"; }
 
  private:
   std::string tag(size_t index) const;

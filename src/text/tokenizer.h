@@ -1,5 +1,6 @@
-// Text to token ids and back, exactly as the reference libraries do it. The work is done by Hugging Face's `tokenizers`
-// behind bridge/; this is its C++ face. Immutable after construction: any number of threads may use one Tokenizer.
+// Text to token ids and back, exactly as the reference libraries do it: byte-level BPE by our own encoder
+// (byte_level_tokenizer.h) where it knows every part of the tokenizer, all else by Hugging Face's `tokenizers` behind
+// bridge/. Immutable after construction: any number of threads may use one Tokenizer.
 #pragma once
 
 #include <cstdint>
@@ -87,6 +88,8 @@ class Tokenizer {
   virtual std::optional<TokenId> eos() const = 0;
   // "byte-level BPE", "SentencePiece BPE", … for `pelton inspect`.
   virtual std::string_view kind() const = 0;
+  // Whose code turns text into ids, for `pelton inspect`; empty for the fakes of tests.
+  virtual std::string_view encoder() const { return {}; }
 };
 
 }  // namespace pelton

@@ -177,6 +177,16 @@ void read_added_tokens(const json::value& list, TokenizerFacts& facts) {
 
 }  // namespace
 
+std::string_view TokenizerFacts::bytes_of(TokenId token) const {
+  const auto index = static_cast<size_t>(index_of(token));
+  return index < token_bytes.size() ? std::string_view(token_bytes[index]) : std::string_view();
+}
+
+bool TokenizerFacts::is_special_token(TokenId token) const {
+  const auto index = static_cast<size_t>(index_of(token));
+  return index < is_special.size() && is_special[index];
+}
+
 TokenizerFacts read_tokenizer_facts(const json::object& tokenizer) {
   const json::object* model = object_at(tokenizer, "model");
   if (model == nullptr) corrupt("there is no model");

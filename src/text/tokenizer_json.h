@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -18,6 +19,9 @@ struct TokenizerFacts {
   std::optional<TokenId> unknown;        // what the model itself may answer with
   bool strips_first_space = false;
   std::string kind;
+
+  std::string_view bytes_of(TokenId token) const;  // "" for ids that no token has
+  bool is_special_token(TokenId token) const;
 };
 
 // Errors: kUnsupported (names the model or decoder that Pelton does not know), kCorruptFile.

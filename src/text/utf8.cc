@@ -1,5 +1,8 @@
 #include "text/utf8.h"
 
+#include <cstdint>
+#include <cstring>
+
 namespace pelton {
 namespace {
 
@@ -54,6 +57,14 @@ Utf8Part next_utf8_part(std::string_view bytes) {
 std::optional<size_t> find_invalid_utf8(std::string_view text) {
   size_t position = 0;
   while (position < text.size()) {
+    uint64_t eight = 0;
+    if (text.size() - position >= sizeof eight) {
+      std::memcpy(&eight, text.data() + position, sizeof eight);
+      if ((eight & 0x8080808080808080) == 0) {  // ASCII
+        position += sizeof eight;
+        continue;
+      }
+    }
     const Utf8Part part = next_utf8_part(text.substr(position));
     if (part.state != Utf8State::kCharacter) return position;
     position += part.size;
