@@ -89,7 +89,7 @@ class ThreadCountBench {
   // Before the decoder is made: the pages that all sequences need, if there is memory for them.
   int64_t checked_page_count() const {
     const int64_t page_count = prompt_.page_count() + streams_.page_count();
-    const int64_t bytes = page_count * Decoder::kv_page_bytes(*bundle_.model, options_.kv_type);
+    const int64_t bytes = page_count * Decoder::kv_page_bytes(*bundle_.model, options_.kv_type).total();
     const int64_t available = available_memory_bytes();
     if (available > 0 && bytes > available) {
       throw Error(ErrorCode::kResourceExhausted,

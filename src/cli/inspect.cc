@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "cli/byte_size.h"
@@ -59,13 +60,18 @@ json::object spec_to_json(const ModelSpec& spec) {
           {"rope_scaling", spec.rope_scaling}};
 }
 
+bool has_window(const KvCacheShape& cache) { return cache.window.has_value(); }
+
 json::object memory_to_json(const Inspection& inspection) {
   json::object memory = {{"weights_bytes", inspection.weight_bytes()}};
   if (!inspection.spec) return memory;
+  const std::vector<KvCacheShape> caches = kv_caches(*inspection.spec);
+  memory["kv_layers"] = caches.size();
+  memory["kv_window_layers"] = std::count_if(caches.begin(), caches.end(), has_window);
   for (ElementType type : kKvTypes) {
-    const int64_t bytes = kv_bytes_per_token(*inspection.spec, type);
-    memory[fmt::format("kv_{}_bytes_per_token", kv_type_name(type))] = bytes;
-    memory[fmt::format("kv_{}_bytes_full_context", kv_type_name(type))] = bytes * inspection.spec->context_length;
+    const ModelSpec& spec = *inspection.spec;
+    memory[fmt::format("kv_{}_bytes_per_token", kv_type_name(type))] = kv_bytes(spec, type, 1);
+    memory[fmt::format("kv_{}_bytes_full_context", kv_type_name(type))] = kv_bytes(spec, type, spec.context_length);
   }
   return memory;
 }
@@ -179,16 +185,28 @@ std::string vocabulary_to_text(const std::optional<VocabularyFacts>& facts) {
          line("", "special: " + tokens_to_text(facts->special, kSpecialTokensShown));
 }
 
+// "keep keys and values: 4 of 8 layers, 3 of them of the last 12 tokens alone"; empty where all keep all.
+std::string kv_layers_to_text(const ModelSpec& spec) {
+  const std::vector<KvCacheShape> caches = kv_caches(spec);
+  const auto window_count = std::count_if(caches.begin(), caches.end(), has_window);
+  if (static_cast<int64_t>(caches.size()) == spec.layer_count && window_count == 0) return "";
+  std::string text = fmt::format("keys and values are kept by {} of {} layers", caches.size(), spec.layer_count);
+  if (window_count > 0) text += fmt::format(", by {} of them of the last {} tokens alone", window_count, *spec.window);
+  return line("", text);
+}
+
 std::string memory_to_text(const Inspection& inspection) {
   std::string text =
       line("Memory", fmt::format("{} of weights, mapped from the file; int8 activations add a rearranged copy",
                                  format_byte_size(inspection.weight_bytes())));
   if (!inspection.spec) return text;
   for (ElementType type : kKvTypes) {
-    const int64_t bytes = kv_bytes_per_token(*inspection.spec, type);
+    const ModelSpec& spec = *inspection.spec;
     text += line("", fmt::format("keys and values in {}: {} a token, {} for the full context", kv_type_name(type),
-                                 format_byte_size(bytes), format_byte_size(bytes * inspection.spec->context_length)));
+                                 format_byte_size(kv_bytes(spec, type, 1)),
+                                 format_byte_size(kv_bytes(spec, type, spec.context_length))));
   }
+  text += kv_layers_to_text(*inspection.spec);
   return text;
 }
 

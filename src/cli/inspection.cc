@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/json_text.h"
 #include "io/gguf.h"
@@ -162,9 +163,22 @@ int64_t Inspection::weight_bytes() const {
   return bytes;
 }
 
-int64_t kv_bytes_per_token(const ModelSpec& spec, ElementType kv_type) {
-  return spec.layer_count * spec.key_value_head_count * kv_block_bytes(kv_type, spec.head_width) /
-         KvLayerCache::kPageTokens;
+std::vector<KvCacheShape> kv_caches(const ModelSpec& spec) {
+  const auto all = architectures();
+  const auto architecture =
+      std::find_if(all.begin(), all.end(), [&](const Architecture* one) { return one->name == spec.architecture; });
+  CHECK(architecture != all.end());
+  return (*architecture)->lower(spec).caches;
+}
+
+int64_t kv_bytes(const ModelSpec& spec, ElementType kv_type, int64_t token_count) {
+  int64_t bytes = 0;
+  for (const KvCacheShape& cache : kv_caches(spec)) {
+    const int64_t kept_count = std::min(token_count, cache.window.value_or(token_count));
+    bytes +=
+        kept_count * cache.key_value_head_count * kv_block_bytes(kv_type, cache.head_width) / KvLayerCache::kPageTokens;
+  }
+  return bytes;
 }
 
 Inspection inspect_model(const std::string& model) {

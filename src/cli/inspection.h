@@ -9,6 +9,7 @@
 
 #include "cli/plan_listing.h"
 #include "io/tensor_source.h"
+#include "model/graph.h"
 #include "model/spec.h"
 #include "tensor/element_type.h"
 #include "text/token_id.h"
@@ -55,8 +56,10 @@ struct Inspection {
   int64_t weight_bytes() const;
 };
 
-// Keys and values of one token over all layers.
-int64_t kv_bytes_per_token(const ModelSpec& spec, ElementType kv_type);
+// What the layers that keep keys and values keep.
+std::vector<KvCacheShape> kv_caches(const ModelSpec& spec);
+// All of it for one sequence of `token_count` tokens; layers with a window keep no more tokens than it has.
+int64_t kv_bytes(const ModelSpec& spec, ElementType kv_type, int64_t token_count);
 
 // `model` as resolve_model_path() takes it, or a .safetensors file. What can be read but not run becomes `problem`.
 // Errors: kNotFound, kIo, kCorruptFile: the file cannot be read at all.

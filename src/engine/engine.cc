@@ -169,6 +169,7 @@ class Engine::Impl {
           .runner = *runner,
           .tokenizer = bundle_->tokenizer,
           .scheduling = {.page_count = limits.page_count,
+                         .local = limits.local_pages,
                          .page_token_count = limits.page_token_count,
                          .step_token_count_max = options_.step_token_count_max,
                          .sequence_count_max = std::min(options_.sequence_count_max, options_.step_token_count_max)},

@@ -37,12 +37,8 @@ ElementType choose_kv_type(const EngineOptions& options) {
 class ModelRunner final : public StepRunner {
  public:
   ModelRunner(std::shared_ptr<const Model> model, int thread_count, const DecoderOptions& options,
-              int64_t context_length)
-      : executor_(thread_count),
-        decoder_(executor_, std::move(model), options),
-        limits_{.vocabulary_size = decoder_.model().spec.vocabulary_size,
-                .context_length = context_length,
-                .page_count = options.page_count} {}
+              const RunnerLimits& limits)
+      : executor_(thread_count), decoder_(executor_, std::move(model), options), limits_(limits) {}
 
   RunnerLimits limits() const override { return limits_; }
   std::span<const float> step(const StepBatch& batch) override { return decoder_.step(batch); }
@@ -62,21 +58,35 @@ class ModelRunner final : public StepRunner {
 std::unique_ptr<StepRunner> make_model_runner(std::shared_ptr<const Model> model, const EngineOptions& options) {
   const int64_t context_length = choose_context_length(*model, options);
   const ElementType kv_type = choose_kv_type(options);
-  const int64_t page_bytes = Decoder::kv_page_bytes(*model, kv_type);
-  const int64_t page_count = kv_page_count({.page_bytes = page_bytes,
-                                            .page_token_count = KvLayerCache::kPageTokens,
-                                            .context_length = context_length,
-                                            .bytes_max = options.kv_bytes_max,
-                                            .available_bytes = available_memory_bytes()});
-  log::info(fmt::format("keys and values: {} pages of {} tokens, at most {} MiB", page_count, KvLayerCache::kPageTokens,
-                        (page_count * page_bytes) >> 20));
-  return std::make_unique<ModelRunner>(std::move(model), options.thread_count,
-                                       DecoderOptions{.activations = options.activations,
-                                                      .kv_type = kv_type,
-                                                      .page_count = page_count,
-                                                      .row_count_max = options.step_token_count_max,
-                                                      .context_length = context_length},
-                                       context_length);
+  const KvPageBytes page_bytes = Decoder::kv_page_bytes(*model, kv_type);
+  const std::optional<int64_t> window = model->graph.window();
+  const int64_t window_pages =
+      window ? window_page_count_max(*window, options.step_token_count_max, KvLayerCache::kPageTokens) : 0;
+  const KvPageCounts page_counts = kv_page_counts({.page_bytes = page_bytes.global,
+                                                   .local_page_bytes = page_bytes.local,
+                                                   .local_page_count_max = window_pages,
+                                                   .sequence_count_max = options.sequence_count_max,
+                                                   .page_token_count = KvLayerCache::kPageTokens,
+                                                   .context_length = context_length,
+                                                   .bytes_max = options.kv_bytes_max,
+                                                   .available_bytes = available_memory_bytes()});
+  log::info(fmt::format("keys and values: {} pages of {} tokens{}, at most {} MiB", page_counts.global,
+                        KvLayerCache::kPageTokens,
+                        window ? fmt::format(", {} for layers with a window of {}", page_counts.local, *window) : "",
+                        (page_counts.global * page_bytes.global + page_counts.local * page_bytes.local) >> 20));
+  const int64_t vocabulary_size = model->spec.vocabulary_size;
+  return std::make_unique<ModelRunner>(
+      std::move(model), options.thread_count,
+      DecoderOptions{.activations = options.activations,
+                     .kv_type = kv_type,
+                     .page_count = page_counts.global,
+                     .local_page_count = page_counts.local,
+                     .row_count_max = options.step_token_count_max,
+                     .context_length = context_length},
+      RunnerLimits{.vocabulary_size = vocabulary_size,
+                   .context_length = context_length,
+                   .page_count = page_counts.global,
+                   .local_pages = window ? std::optional(WindowPages{page_counts.local, *window}) : std::nullopt});
 }
 
 }  // namespace pelton

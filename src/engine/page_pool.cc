@@ -61,9 +61,14 @@ void PageTable::grow(PagePool& pool, int64_t page_count) {
   while (size() < page_count) indices_.push_back(index_of(pool.allocate()));
 }
 
+void PageTable::release_before(PagePool& pool, int64_t first) {
+  for (; first_ < std::min(first, size()); ++first_) pool.release((*this)[first_]);
+}
+
 void PageTable::release(PagePool& pool) {
-  for (const int32_t index : indices_) pool.release(PageId{index});
+  release_before(pool, size());
   indices_.clear();
+  first_ = 0;
 }
 
 }  // namespace pelton

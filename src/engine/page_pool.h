@@ -42,21 +42,42 @@ class PagePool {
   int64_t used_count_max_ = 0;
 };
 
-// The pages of one sequence in order: page i holds positions [i P, (i + 1) P).
+// The pages of one sequence in order: page i holds positions [i P, (i + 1) P). The first ones may be gone, where nobody
+// reads so far back.
 class PageTable {
  public:
-  // Takes pages from the pool until there are `page_count`, which must be free.
+  // Takes pages from the pool until page `page_count` - 1 is there. There must be as many free ones.
   void grow(PagePool& pool, int64_t page_count);
+  // Gives pages [0, first) back, those that are there.
+  void release_before(PagePool& pool, int64_t first);
   // Gives all back.
   void release(PagePool& pool);
 
-  int64_t size() const { return static_cast<int64_t>(indices_.size()); }
+  int64_t size() const { return static_cast<int64_t>(indices_.size()); }  // with those that are gone
+  int64_t held_count() const { return size() - first_; }
   PageId operator[](int64_t index) const { return PageId{indices_[static_cast<size_t>(index)]}; }
-  // As the decoder wants them. Valid until the table changes.
+  // As the decoder wants them; entries of pages that are gone say which they were. Valid until the table changes.
   std::span<const int32_t> indices() const { return indices_; }
 
  private:
   std::vector<int32_t> indices_;
+  int64_t first_ = 0;  // the pages before it are gone
 };
+
+// Which pages layers keep that see only the last `window` positions; what all layers of that kind share.
+struct WindowPages {
+  int64_t page_count = 0;  // of all sequences
+  int64_t window = 0;
+};
+
+// Pages of `page_token_count` positions that `position_count` consecutive positions touch at most.
+constexpr int64_t touched_page_count_max(int64_t position_count, int64_t page_token_count) {
+  return (position_count + page_token_count - 2) / page_token_count + 1;
+}
+// Pages that a sequence holds at most in such layers, while up to `row_count` rows of it are computed in a step: what
+// the first of them sees, and they themselves.
+constexpr int64_t window_page_count_max(int64_t window, int64_t row_count, int64_t page_token_count) {
+  return touched_page_count_max(window - 1 + row_count, page_token_count);
+}
 
 }  // namespace pelton

@@ -94,5 +94,34 @@ TEST(PageTable, GrowsAndGivesBack) {
   EXPECT_EQ(pool.free_count(), 4);
 }
 
+TEST(PageTable, GivesBackWhatNobodyReadsAnyMore) {
+  PagePool pool(4);
+  PageTable table;
+  table.grow(pool, 3);
+  table.release_before(pool, 2);
+  table.release_before(pool, 1);  // nothing to do
+  EXPECT_EQ(table.size(), 3);
+  EXPECT_EQ(table.held_count(), 1);
+  EXPECT_EQ(pool.free_count(), 3);
+  table.grow(pool, 5);  // into the pages that are free again
+  EXPECT_EQ(table[3], PageId{0});
+  EXPECT_EQ(table[4], PageId{1});
+  EXPECT_EQ(table[2], PageId{2});
+  table.release_before(pool, 99);
+  EXPECT_EQ(table.held_count(), 0);
+  table.release(pool);
+  EXPECT_EQ(table.size(), 0);
+  EXPECT_EQ(pool.free_count(), 4);
+}
+
+TEST(WindowPageCount, CountsWhatAWindowAndAStepTouchAtMost) {
+  EXPECT_EQ(window_page_count_max(1, 1, 16), 1);
+  EXPECT_EQ(window_page_count_max(2, 1, 16), 2);   // across a border
+  EXPECT_EQ(window_page_count_max(17, 1, 16), 2);  // 17 positions
+  EXPECT_EQ(window_page_count_max(18, 1, 16), 3);  // the last, a whole page, the first
+  EXPECT_EQ(window_page_count_max(12, 7, 4), 6);
+  EXPECT_EQ(window_page_count_max(3, 2, 1), 4);
+}
+
 }  // namespace
 }  // namespace pelton

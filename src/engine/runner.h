@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
+#include "engine/page_pool.h"
 #include "model/decoder.h"
 #include "ops/executor.h"
 #include "ops/largest_rows.h"
@@ -16,7 +18,10 @@ namespace pelton {
 struct RunnerLimits {
   int64_t vocabulary_size = 0;  // V
   int64_t context_length = 0;   // positions of a sequence
-  int64_t page_count = 0;       // of all sequences; at least one whole context
+  // Of all sequences, in layers that see all positions: at least one whole context. 0: there are none such.
+  int64_t page_count = 0;
+  // In layers with a window: at least what one sequence holds of a whole context. None: there are none such.
+  std::optional<WindowPages> local_pages = {};
   int64_t page_token_count = KvLayerCache::kPageTokens;
 };
 

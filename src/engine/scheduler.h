@@ -7,6 +7,9 @@
 //   3. What is left then admits waiting sequences, first come, first served; one is admitted only when pages for all
 //   its
 //      tokens are free, and one more for each running sequence, so that admission does not cause preemption at once.
+//   Layers with a window have pages of their own: rows that are computed give back what lies behind them, so a sequence
+//   holds there no more than its window and one step touch. That is what rule 3 counts; a prompt takes it at once, so
+//   that its chunks never wait for pages.
 //   4. A decoding sequence grows page by page. When none is free, the youngest running sequence gives up its pages and
 //      waits, before all that came later, to be computed again with the tokens that it already has.
 // The oldest sequence is never preempted and gets rows in every step: each sequence ends.
@@ -14,6 +17,7 @@
 
 #include <cstdint>
 #include <list>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -24,7 +28,8 @@
 namespace pelton {
 
 struct SchedulerOptions {
-  int64_t page_count = 0;
+  int64_t page_count = 0;              // of layers that see all positions; 0: there are none such
+  std::optional<WindowPages> local;    // of layers with a window; none: there are none such
   int64_t page_token_count = 16;       // P
   int64_t step_token_count_max = 512;  // the budget: rows of a step
   int64_t sequence_count_max = 64;     // running at once; at most step_token_count_max
@@ -35,9 +40,11 @@ struct ScheduledRows {
   RequestId id;
   int64_t first_position = 0;
   int64_t row_count = 0;
-  bool completes_tokens = false;   // the last row is the sequence's last token: its logits give the next one
-  bool is_first = false;           // the sequence's first rows ever
-  std::span<const int32_t> pages;  // valid until the scheduler is changed
+  bool completes_tokens = false;  // the last row is the sequence's last token: its logits give the next one
+  bool is_first = false;          // the sequence's first rows ever
+  // Valid until the scheduler is changed.
+  std::span<const int32_t> pages;        // of layers that see all positions
+  std::span<const int32_t> local_pages;  // of layers with a window; those behind it are gone
 };
 
 struct StepPlan {
@@ -51,7 +58,7 @@ class Scheduler {
   explicit Scheduler(const SchedulerOptions& options);
 
   // A sequence with `token_count` >= 1 known tokens goes to the end of the queue. All tokens that it will ever have
-  // must fit into page_count pages.
+  // must fit into the pages.
   void add(RequestId id, int64_t token_count);
   // Finished, failed or cancelled: frees its pages. It must be known.
   void remove(RequestId id);
@@ -67,16 +74,29 @@ class Scheduler {
   int64_t waiting_count() const { return static_cast<int64_t>(waiting_.size()); }
   bool is_empty() const { return running_.empty() && waiting_.empty(); }
   int64_t preemption_count() const { return preemption_count_; }
-  const PagePool& pages() const { return pool_; }
+  int64_t pages_used() const;
+  int64_t pages_total() const;
 
  private:
+  // Layers that keep the same positions: each sequence has one table of pages for all of them.
+  struct Group {
+    PagePool pool;
+    std::optional<int64_t> window;
+    int64_t held_count_max;  // pages of one sequence
+  };
+  // Of a sequence in a group, for the rows from a position on.
+  struct PagesWanted {
+    int64_t first;  // nobody reads those before it
+    int64_t end;    // as many are taken
+  };
+
   struct Sequence {
     RequestId id;
     int64_t token_count;         // prompt and answer so far
     int64_t computed_count = 0;  // tokens whose keys and values are in the pages
     bool is_running = false;
     bool has_started = false;
-    PageTable pages;
+    std::vector<PageTable> pages;  // by group
 
     int64_t pending_count() const { return token_count - computed_count; }
   };
@@ -90,11 +110,18 @@ class Scheduler {
   void preempt_youngest(StepPlan& plan);
   void schedule(Sequence& sequence, int64_t row_count, StepPlan& plan);
   int64_t budget_left(const StepPlan& plan) const { return options_.step_token_count_max - plan.row_count; }
-  int64_t pages_for(int64_t token_count) const;
+  PagesWanted pages_wanted(const Group& group, const Sequence& sequence) const;
+  // Gives back what lies behind the window and takes what the next rows need, which must be free.
+  void take_pages(Sequence& sequence);
+  // Whether there are pages for the next rows in all groups, `spare_count` of each left over.
+  bool has_pages(const Sequence& sequence, int64_t spare_count) const;
+  void release_pages(Sequence& sequence);
+  // CHECKs that the pools are large enough for it alone.
+  void check_fits(const Sequence& sequence) const;
   Queue::iterator find(RequestId id);
 
   SchedulerOptions options_;
-  PagePool pool_;
+  std::vector<Group> groups_;
   Queue running_;  // both oldest first, and everything in `waiting_` is younger than everything in `running_`
   Queue waiting_;
   std::unordered_map<RequestId, Queue::iterator> sequences_;

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,12 +18,16 @@ namespace pelton {
 namespace {
 
 // A random life of a scheduler: arrivals, cancels, failing steps, too little memory. A "token" is a function of what
-// came before it, as the pages hold it, so a lost, doubled or foreign token changes everything after it.
+// came before it, as the pages hold it, so a lost, doubled or foreign token changes everything after it. Half of the
+// lives have layers with a window, some of them no others: those see the last tokens, in pages of their own.
 class Simulation {
  public:
-  explicit Simulation(uint64_t seed)
-      : rng_(seed), options_(random_options(rng_)), scheduler_(options_), pages_(page_slots(options_)) {
-    context_length_ = options_.page_count * options_.page_token_count;
+  explicit Simulation(uint64_t seed) : rng_(seed), options_(random_options(rng_)), scheduler_(options_) {
+    context_length_ =
+        (options_.page_count > 0 ? options_.page_count : kContextPagesOfWindows) * options_.page_token_count;
+    pages_.resize(static_cast<size_t>(options_.page_count * options_.page_token_count));
+    if (options_.local)
+      local_pages_.resize(static_cast<size_t>(options_.local->page_count * options_.page_token_count));
     arrivals_left_ = 1 + rng_.next_below(24);
   }
 
@@ -35,7 +40,7 @@ class Simulation {
       if (testing::Test::HasFatalFailure()) return;
       ASSERT_LT(++step_count, 100'000) << "no end";
     }
-    ASSERT_EQ(scheduler_.pages().used_count(), 0) << "leaked pages";
+    ASSERT_EQ(scheduler_.pages_used(), 0) << "leaked pages";
     ASSERT_TRUE(sequences_.empty());
   }
 
@@ -58,10 +63,14 @@ class Simulation {
     options.step_token_count_max = 1 + static_cast<int64_t>(rng.next_below(40));
     const auto sequence_count_max = static_cast<uint64_t>(std::min<int64_t>(options.step_token_count_max, 12));
     options.sequence_count_max = 1 + static_cast<int64_t>(rng.next_below(sequence_count_max));
+    if (rng.next_below(2) == 0) return options;
+    const int64_t window = 1 + static_cast<int64_t>(rng.next_below(30));
+    if (rng.next_below(4) == 0) options.page_count = 0;
+    const int64_t context_pages = options.page_count > 0 ? options.page_count : kContextPagesOfWindows;
+    const int64_t least =
+        std::min(context_pages, window_page_count_max(window, options.step_token_count_max, options.page_token_count));
+    options.local = WindowPages{.page_count = least + static_cast<int64_t>(rng.next_below(12)), .window = window};
     return options;
-  }
-  static size_t page_slots(const SchedulerOptions& options) {
-    return static_cast<size_t>(options.page_count * options.page_token_count);
   }
   static uint64_t next_token(uint64_t state, uint64_t token) { return Rng(state ^ token).next(); }
 
@@ -115,6 +124,7 @@ class Simulation {
     int64_t row_count = 0;
     std::set<RequestId> ids;
     std::set<int32_t> pages;
+    std::set<int32_t> local_pages;
     bool was_chunk = false;
     for (const ScheduledRows& rows : plan_.sequences) {
       const Sequence& sequence = sequences_.at(rows.id);
@@ -125,9 +135,10 @@ class Simulation {
       ASSERT_LE(rows.first_position + rows.row_count, token_count);
       ASSERT_EQ(rows.completes_tokens, rows.first_position + rows.row_count == token_count);
       ASSERT_EQ(rows.is_first, !sequence.has_started);
-      ASSERT_LE(rows.first_position + rows.row_count,
-                static_cast<int64_t>(rows.pages.size()) * options_.page_token_count);
-      for (const int32_t page : rows.pages) ASSERT_TRUE(pages.insert(page).second) << "a page in two sequences";
+      const int64_t end = rows.first_position + rows.row_count;
+      if (options_.page_count > 0) check_pages(rows.pages, 0, end, pages);
+      if (options_.local) check_pages(rows.local_pages, first_seen(rows.first_position), end, local_pages);
+      if (testing::Test::HasFatalFailure()) return;
       ASSERT_FALSE(sequence.is_decoding && was_chunk) << "a decode row behind a chunk of a prompt";
       was_chunk |= rows.row_count > 1;
       row_count += rows.row_count;
@@ -138,26 +149,51 @@ class Simulation {
     ASSERT_TRUE(ids.contains(sequences_.begin()->first)) << "the oldest sequence got no row";
   }
 
+  // Those that hold positions [begin, end).
+  void check_pages(std::span<const int32_t> table, int64_t begin, int64_t end, std::set<int32_t>& taken) const {
+    ASSERT_LE(end, static_cast<int64_t>(table.size()) * options_.page_token_count);
+    const int64_t last = (end - 1) / options_.page_token_count;
+    for (int64_t page = begin / options_.page_token_count; page <= last; ++page) {
+      ASSERT_TRUE(taken.insert(table[static_cast<size_t>(page)]).second) << "a page in two places";
+    }
+  }
+
+  int64_t first_seen(int64_t position) const { return std::max<int64_t>(0, position + 1 - options_.local->window); }
+
   void write(const ScheduledRows& rows) {
     Sequence& sequence = sequences_.at(rows.id);
     for (int64_t position = rows.first_position; position < rows.first_position + rows.row_count; ++position) {
-      slot(rows, position) = sequence.tokens[static_cast<size_t>(position)];
+      const uint64_t token = sequence.tokens[static_cast<size_t>(position)];
+      if (options_.page_count > 0) slot(rows.pages, position, pages_) = token;
+      if (options_.local) slot(rows.local_pages, position, local_pages_) = token;
     }
     sequence.computed_count += rows.row_count;
     sequence.has_started = true;
   }
 
-  uint64_t& slot(const ScheduledRows& rows, int64_t position) {
-    const int64_t page = rows.pages[static_cast<size_t>(position / options_.page_token_count)];
-    return pages_[static_cast<size_t>(page * options_.page_token_count + position % options_.page_token_count)];
+  uint64_t& slot(std::span<const int32_t> table, int64_t position, std::vector<uint64_t>& cache) const {
+    const int64_t page = table[static_cast<size_t>(position / options_.page_token_count)];
+    return cache[static_cast<size_t>(page * options_.page_token_count + position % options_.page_token_count)];
+  }
+
+  // What follows position `end` - 1, where `token_at(position, is_local)` gives the tokens before.
+  template <typename TokenAt>
+  uint64_t following(int64_t end, const TokenAt& token_at) const {
+    uint64_t state = 0;
+    for (int64_t position = 0; options_.page_count > 0 && position < end; ++position) {
+      state = next_token(state, token_at(position, false));
+    }
+    for (int64_t position = options_.local ? first_seen(end - 1) : end; position < end; ++position) {
+      state = next_token(state, token_at(position, true));
+    }
+    return state;
   }
 
   void sample(const ScheduledRows& rows) {
     Sequence& sequence = sequences_.at(rows.id);
-    uint64_t state = 0;
-    for (int64_t position = 0; position < rows.first_position + rows.row_count; ++position) {
-      state = next_token(state, slot(rows, position));
-    }
+    const uint64_t state = following(rows.first_position + rows.row_count, [&](int64_t position, bool is_local) {
+      return is_local ? slot(rows.local_pages, position, local_pages_) : slot(rows.pages, position, pages_);
+    });
     sequence.tokens.push_back(state);
     if (sequence.tokens.size() >= sequence.size_max) {
       check_answer(sequence);
@@ -167,20 +203,22 @@ class Simulation {
     scheduler_.append_token(rows.id);
   }
 
-  void check_answer(const Sequence& sequence) {
-    uint64_t state = 0;
-    for (size_t i = 0; i < sequence.tokens.size(); ++i) {
-      if (i >= sequence.prompt_size) {
-        ASSERT_EQ(sequence.tokens[i], state) << "a token lost, doubled or foreign";
-      }
-      state = next_token(state, sequence.tokens[i]);
+  void check_answer(const Sequence& sequence) const {
+    for (size_t i = sequence.prompt_size; i < sequence.tokens.size(); ++i) {
+      const uint64_t expected = following(static_cast<int64_t>(i), [&](int64_t position, bool) {
+        return sequence.tokens[static_cast<size_t>(position)];
+      });
+      ASSERT_EQ(sequence.tokens[i], expected) << "a token lost, doubled or foreign";
     }
   }
+
+  static constexpr int64_t kContextPagesOfWindows = 20;
 
   Rng rng_;
   SchedulerOptions options_;
   Scheduler scheduler_;
-  std::vector<uint64_t> pages_;  // what the KV cache would hold
+  std::vector<uint64_t> pages_;        // what the KV cache would hold
+  std::vector<uint64_t> local_pages_;  // of layers with a window
   int64_t context_length_;
   uint64_t arrivals_left_;
   uint64_t id_count_ = 0;

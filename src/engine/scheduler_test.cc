@@ -102,7 +102,52 @@ TEST(Scheduler, SequencesLeaveFromBothQueues) {
   scheduler.remove(id(2));
   scheduler.remove(id(1));
   EXPECT_TRUE(scheduler.is_empty());
-  EXPECT_EQ(scheduler.pages().used_count(), 0);
+  EXPECT_EQ(scheduler.pages_used(), 0);
+}
+
+// A window of 5 positions in pages of 4, steps of up to 8 rows: at most 12 positions, on 4 pages.
+TEST(Scheduler, LayersWithAWindowGiveBackWhatLiesBehindIt) {
+  Scheduler scheduler({.page_count = 16,
+                       .local = WindowPages{.page_count = 4, .window = 5},
+                       .page_token_count = 4,
+                       .step_token_count_max = 8,
+                       .sequence_count_max = 2});
+  scheduler.add(id(1), 30);
+  EXPECT_EQ(step(scheduler), "1:0+8");
+  EXPECT_EQ(scheduler.pages_used(), 8 + 4);
+  EXPECT_EQ(step(scheduler), "1:8+8");
+  EXPECT_EQ(step(scheduler), "1:16+8");
+  EXPECT_EQ(step(scheduler), "1:24+6*");
+  EXPECT_EQ(scheduler.pages_used(), 8 + 3);  // positions from 20 on
+  for (int i = 0; i < 3; ++i) step(scheduler);
+  EXPECT_EQ(scheduler.pages_used(), 9 + 2);  // position 32 sees those from 28 on
+}
+
+TEST(Scheduler, AdmitsNobodyForWhomThereAreNoPagesOfAWindow) {
+  Scheduler scheduler({.page_count = 99,
+                       .local = WindowPages{.page_count = 5, .window = 5},
+                       .page_token_count = 4,
+                       .step_token_count_max = 8,
+                       .sequence_count_max = 2});
+  scheduler.add(id(1), 30);
+  scheduler.add(id(2), 5);
+  EXPECT_EQ(step(scheduler), "1:0+8");
+  EXPECT_EQ(step(scheduler), "1:8+8");
+  EXPECT_EQ(step(scheduler), "1:16+8");
+  EXPECT_EQ(step(scheduler), "1:24+6*");  // 2 pages of the second and one spare do not fit beside 3
+  EXPECT_EQ(step(scheduler), "1:30+1* 2:0+5*");
+}
+
+TEST(Scheduler, AModelOfWindowsAloneIsNotBoundByItsPages) {
+  Scheduler scheduler({.page_count = 0,
+                       .local = WindowPages{.page_count = 4, .window = 5},
+                       .page_token_count = 4,
+                       .step_token_count_max = 8,
+                       .sequence_count_max = 2});
+  scheduler.add(id(1), 1000);
+  for (int i = 0; i < 125; ++i) step(scheduler);
+  EXPECT_EQ(step(scheduler), "1:1000+1*");
+  EXPECT_LE(scheduler.pages_used(), 4);
 }
 
 TEST(SchedulerDeathTest, UnknownSequencesAreBugs) {

@@ -121,6 +121,7 @@ StepLoop::StepLogits StepLoop::run_model() {
   batch_.tokens.clear();
   batch_.sequences.clear();
   batch_.logit_rows.clear();
+  batch_.local_pages.clear();
   drawn_.clear();
   const TimePoint now = environment_.clock.now();
   for (const ScheduledRows& rows : plan_.sequences) {
@@ -131,6 +132,7 @@ StepLoop::StepLogits StepLoop::run_model() {
       batch_.tokens.push_back(index_of(active.tokens[static_cast<size_t>(position)]));
     }
     batch_.sequences.push_back({row_begin, rows.row_count, rows.first_position, rows.pages});
+    if (limits_.local_pages) batch_.local_pages.push_back(rows.local_pages);
     if (!rows.completes_tokens) continue;
     batch_.logit_rows.push_back(static_cast<int32_t>(batch_.tokens.size() - 1));
     drawn_.push_back({&active, {}, nullptr});
@@ -234,8 +236,8 @@ std::shared_ptr<GenerationSink> StepLoop::release(RequestId id) {
 EngineStatistics StepLoop::statistics() const {
   return {.running_count = scheduler_.running_count(),
           .waiting_count = scheduler_.waiting_count(),
-          .pages_used = scheduler_.pages().used_count(),
-          .pages_total = scheduler_.pages().page_count(),
+          .pages_used = scheduler_.pages_used(),
+          .pages_total = scheduler_.pages_total(),
           .step_count = step_count_,
           .step_row_count = step_row_count_,
           .preemption_count = scheduler_.preemption_count()};

@@ -40,6 +40,7 @@ class StepLoopTest : public testing::Test {
     runner_ = std::make_unique<FakeRunner>(std::move(options));
     const RunnerLimits limits = runner_->limits();
     scheduling.page_count = limits.page_count;
+    scheduling.local = limits.local_pages;
     scheduling.page_token_count = limits.page_token_count;
     loop_ =
         std::make_unique<StepLoop>(StepLoop::Environment{.runner = *runner_,

@@ -80,8 +80,16 @@ class TextEvaluator {
 
   void fit_to(const RunnerLimits& limits) {
     CHECK(limits.vocabulary_size == vocabulary_size_ && limits.context_length >= chunks_.token_count());
-    group_size_ = std::min(group_size_, limits.page_count / page_count_);
-    CHECK(group_size_ >= 1);
+    // The same pages serve layers of both kinds.
+    if (limits.page_count > 0) group_size_ = std::min(group_size_, limits.page_count / page_count_);
+    if (limits.local_pages) group_size_ = std::min(group_size_, limits.local_pages->page_count / page_count_);
+    if (group_size_ < 1) {
+      throw Error(
+          ErrorCode::kResourceExhausted,
+          fmt::format("keys and values of a chunk of {} tokens do not fit into their memory; choose shorter chunks "
+                      "or give them more memory",
+                      chunks_.token_count()));
+    }
   }
 
   // Rows `rows` of each of the chunks `group`.

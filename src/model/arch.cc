@@ -13,6 +13,7 @@ namespace pelton {
 extern const Architecture kGemma;
 extern const Architecture kGemma2;
 extern const Architecture kGemma3;
+extern const Architecture kGemma4;
 extern const Architecture kGpt2;
 extern const Architecture kGranite;
 extern const Architecture kLlama;
@@ -26,7 +27,8 @@ extern const Architecture kSmolLm3;
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
-    &kLlama, &kMistral, &kQwen2, &kQwen3, &kGemma, &kGemma2, &kGemma3, &kOlmo2, &kPhi3, &kGpt2, &kGranite, &kSmolLm3,
+    &kLlama,  &kMistral, &kQwen2, &kQwen3, &kGemma,   &kGemma2,  &kGemma3,
+    &kGemma4, &kOlmo2,   &kPhi3,  &kGpt2,  &kGranite, &kSmolLm3,
 };
 
 const Architecture& find(std::string_view wanted, std::string_view kind,

@@ -19,6 +19,7 @@ enum class WeightForm : uint8_t {
   kHeadRows,                 // rows of heads to be rotated: in GGUF in another order where the pairs are interleaved
   kMinusOneInHuggingFace,    // the file holds the weight less 1 (Gemma's norms)
   kTransposedInHuggingFace,  // [in, out] (GPT-2's Conv1D)
+  kHeadByHeadInHuggingFace,  // of the weights that share the tensor: a head of each, then the next (GPT-NeoX)
 };
 
 // One weight in our naming and in the two that files use; "{}" stands for the layer's number. Weights of one layer that

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "base/error.h"
 #include "model/rope_scaling.h"
@@ -67,6 +68,24 @@ int64_t HuggingFaceConfig::size(std::string_view key, std::optional<int64_t> fal
   throw Error(ErrorCode::kCorruptFile, fmt::format("config.json: {} is missing", key));
 }
 
+int64_t HuggingFaceConfig::count(std::string_view key, int64_t fallback) const {
+  if (config_.contains(key) && config_.at(key).is_null()) return 0;
+  return reader_.integer(key, 0, kSizeMax).value_or(fallback);
+}
+
+std::map<int64_t, int64_t> HuggingFaceConfig::layer_overrides(std::string_view key) const {
+  std::map<int64_t, int64_t> overrides;
+  const json::object* layers = reader_.object("per_layer_config");
+  if (layers == nullptr) return overrides;
+  for (const auto& [name, value] : *layers) {
+    const auto found = JsonReader::of(value, "config.json: per_layer_config").integer(key, 1, kSizeMax);
+    const bool is_number = !name.empty() && name.size() <= 4 && name.find_first_not_of("0123456789") == name.npos;
+    if (!is_number) reader_.fail("per_layer_config", "numbers of layers as names");
+    if (found) overrides[std::stoll(std::string(name))] = *found;
+  }
+  return overrides;
+}
+
 std::optional<float> HuggingFaceConfig::positive(std::string_view key) const {
   const auto found = reader_.number(key, 1e-9, 1e9);
   return found ? std::optional(static_cast<float>(*found)) : std::nullopt;
@@ -93,7 +112,9 @@ ModelSpec HuggingFaceConfig::common_spec(std::string_view architecture, const Fa
 
 RopeParameters HuggingFaceConfig::read_rope(ModelSpec& spec, const Family& family) const {
   RopeScaling scaling;
-  scaling.theta = reader_.number("rope_theta", 1, 1e12).value_or(scaling.theta);
+  // GPT-NeoX calls it otherwise, as it does the share of a head that is rotated.
+  scaling.theta = reader_.number("rope_theta", 1, 1e12)
+                      .value_or(reader_.number("rotary_emb_base", 1, 1e12).value_or(scaling.theta));
   scaling.original_context_length =
       reader_.integer("original_max_position_embeddings", 1, kSizeMax).value_or(spec.context_length);
 
@@ -106,19 +127,31 @@ RopeParameters HuggingFaceConfig::read_rope(ModelSpec& spec, const Family& famil
   const json::object* local = parameters.object("sliding_attention");
   const JsonReader rope = full == nullptr ? parameters : JsonReader(*full, "config.json: rope parameters");
 
-  const double share =
-      rope.number("partial_rotary_factor", 0, 1).value_or(reader_.number("partial_rotary_factor", 0, 1).value_or(1));
-  if (share != 1 && !family.rotates_partially) {
+  const double share = rope.number("partial_rotary_factor", 0, 1)
+                           .value_or(reader_.number("partial_rotary_factor", 0, 1)
+                                         .value_or(reader_.number("rotary_pct", 0, 1).value_or(family.rotated_share)));
+  const int64_t head_width = family.full_head_width.value_or(spec.head_width);
+  RopeScaling local_scaling = scaling;
+  local_scaling.rotated_width = spec.head_width;
+  scaling = scaling_from_hugging_face(rope, scaling);
+  if (share != 1 && !family.rotates_partially && scaling.type != "proportional") {
     throw Error(ErrorCode::kUnsupported,
                 "config.json: partial_rotary_factor other than 1 is not supported for this architecture");
   }
-  scaling.rotated_width = static_cast<int64_t>(static_cast<double>(spec.head_width) * share);
-  check_rotated_width(scaling.rotated_width, spec.head_width);
-  RopeScaling local_scaling = scaling;
-
-  scaling = scaling_from_hugging_face(rope, scaling);
+  if (scaling.type == "proportional") {
+    scaling.rotated_width = head_width;
+    scaling.rotated_share = share;
+  } else {
+    scaling.rotated_width = static_cast<int64_t>(static_cast<double>(head_width) * share);
+  }
+  check_rotated_width(scaling.rotated_width, head_width);
   if (scaling.type == "longrope" && !scaling.factor) {
     scaling.factor = static_cast<double>(spec.context_length) / static_cast<double>(scaling.original_context_length);
+  }
+  // Beyond the length that it was trained for, which max_position_embeddings is, the base grows.
+  if (scaling.type == "dynamic") {
+    spec.context_length =
+        std::min(kSizeMax, static_cast<int64_t>(scaling.factor.value_or(1) * static_cast<double>(spec.context_length)));
   }
   spec.rope_scaling = scaling_name(scaling);
   spec.rope_source = scaling;
@@ -208,6 +241,29 @@ int64_t GgufConfig::size(std::string_view key, std::optional<int64_t> fallback) 
   return *found;
 }
 
+int64_t GgufConfig::count(std::string_view key, int64_t fallback) const {
+  const int64_t found = file_.integer(full_key(key)).value_or(fallback);
+  if (found < 0 || found > kSizeMax) {
+    throw Error(ErrorCode::kCorruptFile,
+                fmt::format("GGUF metadata: {} is {}; expected 0 to {}", full_key(key), found, kSizeMax));
+  }
+  return found;
+}
+
+int64_t GgufConfig::size_by_layer(std::string_view key, std::optional<int64_t> fallback, const ModelSpec& spec,
+                                  std::vector<int64_t>& by_layer) const {
+  const auto found = file_.metadata().find(full_key(key));
+  const auto* list = found == file_.metadata().end() ? nullptr : std::get_if<std::vector<int64_t>>(&found->second);
+  if (list == nullptr) return size(key, fallback);
+  const auto is_size = [](int64_t value) { return value >= 1 && value <= kSizeMax; };
+  if (static_cast<int64_t>(list->size()) != spec.layer_count || !std::all_of(list->begin(), list->end(), is_size)) {
+    throw Error(ErrorCode::kCorruptFile, fmt::format("GGUF metadata: {} has {} entries for {} layers; expected 1 to {}",
+                                                     full_key(key), list->size(), spec.layer_count, kSizeMax));
+  }
+  if (std::adjacent_find(list->begin(), list->end(), std::not_equal_to<>()) != list->end()) by_layer = *list;
+  return list->front();
+}
+
 std::optional<double> GgufConfig::number(std::string_view key) const {
   const auto found = file_.number(full_key(key));
   if (found && !std::isfinite(*found)) {
@@ -232,9 +288,10 @@ ModelSpec GgufConfig::common_spec() const {
   spec.layer_count = size("block_count", std::nullopt);
   spec.width = size("embedding_length", std::nullopt);
   spec.query_head_count = size("attention.head_count", std::nullopt);
-  spec.key_value_head_count = size("attention.head_count_kv", spec.query_head_count);
+  spec.key_value_head_count =
+      size_by_layer("attention.head_count_kv", spec.query_head_count, spec, spec.key_value_head_counts);
   spec.head_width = size("attention.key_length", spec.width / spec.query_head_count);
-  spec.feed_forward_width = size("feed_forward_length", std::nullopt);
+  spec.feed_forward_width = size_by_layer("feed_forward_length", std::nullopt, spec, spec.feed_forward_widths);
   spec.context_length = size("context_length", std::nullopt);
   spec.norm_epsilon = static_cast<float>(number("attention.layer_norm_rms_epsilon").value_or(1e-6));
   if (!(spec.norm_epsilon >= 0 && spec.norm_epsilon < 1)) {
@@ -398,6 +455,23 @@ void check_spec(const ModelSpec& spec, std::string_view source) {
   if (spec.head_width < 1 || spec.head_width > kHeadWidthMax) {
     fail(fmt::format("a head width of {}; expected 1 to {}", spec.head_width, kHeadWidthMax));
   }
+  for (const int64_t width : spec.head_widths) {
+    if (width < 1 || width > kHeadWidthMax) {
+      fail(fmt::format("a head width of {}; expected 1 to {}", width, kHeadWidthMax));
+    }
+  }
+  for (const int64_t count : spec.key_value_head_counts) {
+    if (count < 1 || spec.query_head_count % count != 0) {
+      fail(fmt::format("{} query heads cannot share {} key/value heads", spec.query_head_count, count));
+    }
+  }
+  for (int64_t layer = 0; layer < static_cast<int64_t>(spec.key_value_sources.size()); ++layer) {
+    const int64_t source = spec.key_value_sources[static_cast<size_t>(layer)];
+    const bool fits = source == layer || (source >= 0 && source < layer && spec.key_value_source_of(source) == source &&
+                                          spec.head_width_of(source) == spec.head_width_of(layer) &&
+                                          spec.key_value_head_count_of(source) == spec.key_value_head_count_of(layer));
+    if (!fits) fail(fmt::format("layer {} cannot read the keys and values of layer {}", layer, source));
+  }
   if (spec.layer_count > 4096) fail(fmt::format("{} layers", spec.layer_count));
   if (spec.query_head_count * spec.head_width > kSizeMax) {
     fail(fmt::format("{} heads of width {}", spec.query_head_count, spec.head_width));
@@ -411,10 +485,10 @@ std::vector<bool> list_layers(const ModelSpec& spec, const LayerRule& rule) {
 }
 
 AttentionShape attention_shape(const ModelSpec& spec, int64_t layer) {
-  const double scale = 1.0 / std::sqrt(static_cast<double>(spec.head_width));
+  const double scale = 1.0 / std::sqrt(static_cast<double>(spec.head_width_of(layer)));
   return {.query_head_count = spec.query_head_count,
-          .key_value_head_count = spec.key_value_head_count,
-          .head_width = spec.head_width,
+          .key_value_head_count = spec.key_value_head_count_of(layer),
+          .head_width = spec.head_width_of(layer),
           .scale = spec.attention_scale.value_or(static_cast<float>(scale)),
           .window = spec.is_local(layer) ? spec.window : std::nullopt,
           .score_cap = spec.attention_cap};

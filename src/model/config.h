@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,12 +24,14 @@ using LayerRule = std::function<bool(int64_t layer)>;
 // bounds: kInvalidArgument, as JsonReader says; whoever knows that it is a file's makes kCorruptFile of it.
 class HuggingFaceConfig {
  public:
-  explicit HuggingFaceConfig(const json::object& config) : reader_(config, "config.json") {}
+  explicit HuggingFaceConfig(const json::object& config) : config_(config), reader_(config, "config.json") {}
 
   // What config.json leaves out where it is the family's default, and what the family understands.
   struct Family {
     bool has_tied_output = false;
-    bool rotates_partially = false;  // partial_rotary_factor
+    bool rotates_partially = false;               // partial_rotary_factor
+    double rotated_share = 1;                     // where config.json does not say
+    std::optional<int64_t> full_head_width = {};  // of layers that are not local, where it is another
   };
   // The numbers that decoder-only families share, with RoPE from `rope_parameters` (new spelling; also with one entry
   // for each type of layers) or `rope_theta`, `rope_scaling` and `rope_local_base_freq` (old). Errors: kCorruptFile,
@@ -41,6 +44,9 @@ class HuggingFaceConfig {
 
   // Error kCorruptFile: it is missing and there is no fallback.
   int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
+  int64_t count(std::string_view key, int64_t fallback) const;  // may be 0; null reads as 0
+  // By layer, what `per_layer_config` says of the key; empty: nothing.
+  std::map<int64_t, int64_t> layer_overrides(std::string_view key) const;
   std::optional<float> positive(std::string_view key) const;  // null reads as absent, and so does absent
   bool flag(std::string_view key, bool fallback) const { return reader_.boolean(key).value_or(fallback); }
   // A list of 0 and 1, or of false and true, one for each layer at least; none: it is not there.
@@ -57,6 +63,7 @@ class HuggingFaceConfig {
   void require_flag(std::string_view key, bool expected) const;
   RopeParameters read_rope(ModelSpec& spec, const Family& family) const;
 
+  const json::object& config_;
   JsonReader reader_;
 };
 
@@ -74,7 +81,8 @@ class GgufConfig {
   void read_window(ModelSpec& spec, const LayerRule& is_local) const;
 
   int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
-  std::optional<float> positive(std::string_view key) const;  // 0 reads as absent
+  int64_t count(std::string_view key, int64_t fallback) const;  // may be 0
+  std::optional<float> positive(std::string_view key) const;    // 0 reads as absent
 
   // Error kUnsupported: one of the keys by which families differ is there with a value under which the model would be
   // another one. `understood`: those that the architecture reads.
@@ -85,6 +93,9 @@ class GgufConfig {
   void require_neutral(std::string_view key, const std::vector<double>& neutral_values) const;
   RopeParameters rope(ModelSpec& spec) const;
   std::vector<float> divisors(std::string_view tensor, size_t count) const;
+  // A number for all layers, or a list by layer: then its first, and the list where they differ.
+  int64_t size_by_layer(std::string_view key, std::optional<int64_t> fallback, const ModelSpec& spec,
+                        std::vector<int64_t>& by_layer) const;
   std::string full_key(std::string_view key) const { return prefix_ + "." + std::string(key); }
 
   const GgufFile& file_;

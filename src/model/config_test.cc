@@ -147,6 +147,48 @@ TEST(HuggingFaceConfig, EveryArchitectureRefusesNonsenseWithAnError) {
   }
 }
 
+ModelSpec spec_of_family(std::string_view model_type, std::string_view extra) {
+  std::string text(kConfig);
+  text.replace(text.find("%s"), 2, extra);
+  const json::value config = parse_json(text, "config.json");
+  return architecture_from_hugging_face(model_type).spec_from_hugging_face(config.get_object());
+}
+
+TEST(HuggingFaceConfig, GemmaFoursUpperLayersReadTheLastOfTheirKindThatKeeps) {
+  const std::string_view layers =
+      R"(, "sliding_window": 5, "head_dim": 8, "global_head_dim": 16, "hidden_size_per_layer_input": null,
+           "layer_types": ["sliding_attention", "full_attention", "sliding_attention"], "num_kv_shared_layers": )";
+  const ModelSpec shared = spec_of_family("gemma4_text", std::string(layers) + "1");
+  EXPECT_EQ(shared.key_value_sources, (std::vector<int64_t>{0, 1, 0}));
+  EXPECT_EQ(shared.head_widths, (std::vector<int64_t>{8, 16, 8}));
+  EXPECT_EQ(shared.layer_input_width, 0);
+  EXPECT_EQ(shared.rope.inverse_frequencies.size(), 8u);
+  EXPECT_EQ(shared.local_rope->inverse_frequencies.size(), 4u);
+  EXPECT_TRUE(spec_of_family("gemma4_text", std::string(layers) + "0").key_value_sources.empty());
+  for (const char* count : {"2", "3", "9"}) {  // nobody of the kind is left to read
+    EXPECT_THROW(spec_of_family("gemma4_text", std::string(layers) + count), Error) << count;
+  }
+  const ModelSpec wide = spec_of_family("gemma4_text", std::string(layers) + R"(1, "use_double_wide_mlp": true)");
+  EXPECT_EQ(wide.feed_forward_widths, (std::vector<int64_t>{96, 96, 192}));
+}
+
+TEST(HuggingFaceConfig, GemmaFourRefusesWhatItLacks) {
+  for (const char* extra :
+       {R"(, "enable_moe_block": true)", R"(, "attention_k_eq_v": true)",
+        R"(, "per_layer_config": {"0": {"head_dim": 20}})",
+        R"(, "per_layer_config": {"2": {"num_key_value_heads": 1}})",
+        R"(, "per_layer_config": {"first": {"head_dim": 20}})", R"(, "vocab_size_per_layer_input": 8)"}) {
+    EXPECT_THROW(spec_of_family("gemma4_text", std::string(R"(, "sliding_window": 5)") + extra), Error) << extra;
+  }
+}
+
+TEST(HuggingFaceConfig, ADynamicBaseStretchesTheContext) {
+  const ModelSpec spec = spec_of(R"(, "rope_scaling": {"type": "dynamic", "factor": 4.0})");
+  EXPECT_EQ(spec.context_length, 4 * 128);
+  EXPECT_EQ(spec.rope.for_length(128).inverse_frequencies, spec_of("").rope.inverse_frequencies);
+  EXPECT_NE(spec.rope.for_length(129).inverse_frequencies, spec_of("").rope.inverse_frequencies);
+}
+
 TEST(HuggingFaceConfig, SmolLmThreeSaysWhichLayersAreRotated) {
   const auto unrotated = [](const std::string& extra) {
     std::string text(kConfig);

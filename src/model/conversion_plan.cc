@@ -141,6 +141,10 @@ void add_weights(const Model& model, WeightNaming naming, ConversionPlan& plan) 
       plan.tensors.push_back(std::move(tensor));
       continue;
     }
+    if (first.run_rows > 0 && weights.size() > 1) {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("writing {}, which holds several matrices head by head, is not supported", name));
+    }
     for (const WeightSpec* weight : weights) {
       const WeightPlace& place = places.find(weight->name)->second;
       const Tensor& source = model.weights.at(weight->name);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "base/check.h"
 #include "model/model.h"
@@ -78,9 +79,10 @@ class Decoder::Impl {
         rope_tables_(model.graph.ropes.size()) {
     const int64_t longest = options.context_length.value_or(model.spec.context_length);
     for (RopeParameters& rope : graph_.ropes) rope = rope.for_length(longest);
-    const AttentionShape& shape = graph_.cache_shape;
-    for (int64_t i = 0; i < graph_.cache_count; ++i) {
-      caches_.emplace_back(options.kv_type, options.page_count, shape.key_value_head_count, shape.head_width);
+    for (const KvCacheShape& cache : graph_.caches) {
+      const int64_t page_count =
+          cache.window ? options.local_page_count.value_or(options.page_count) : options.page_count;
+      caches_.emplace_back(options.kv_type, page_count, cache.key_value_head_count, cache.head_width);
     }
   }
 
@@ -129,8 +131,8 @@ class Decoder::Impl {
     context.rope_tables = rope_tables_;
     context.selected_rows = batch.logit_rows;
     context.shared_input = &shared_input_;
-    context.paged_sequences = batch.sequences;
     context.caches = caches_;
+    context.cache_sequences = sequences_by_cache(batch);
     shared_input_.start_step();
 
     if (observer_) {
@@ -150,6 +152,18 @@ class Decoder::Impl {
       row += sequence.row_count;
     }
     CHECK(row == static_cast<int64_t>(batch.tokens.size()));
+  }
+
+  std::span<const std::span<const AttentionSequence>> sequences_by_cache(const StepBatch& batch) {
+    CHECK(batch.local_pages.empty() || batch.local_pages.size() == batch.sequences.size());
+    local_sequences_ = batch.sequences;
+    for (size_t i = 0; i < batch.local_pages.size(); ++i) local_sequences_[i].pages = batch.local_pages[i];
+    cache_sequences_.clear();
+    for (const KvCacheShape& cache : graph_.caches) {
+      cache_sequences_.push_back(cache.window ? std::span(std::as_const(local_sequences_))
+                                              : std::span(batch.sequences));
+    }
+    return cache_sequences_;
   }
 
   void run_observed(const StepContext& context) {
@@ -192,6 +206,8 @@ class Decoder::Impl {
   std::vector<int32_t> positions_;
   std::vector<RopeTable> rope_tables_;
   std::vector<KvLayerCache> caches_;
+  std::vector<AttentionSequence> local_sequences_;  // those of the step, with their pages in layers with a window
+  std::vector<std::span<const AttentionSequence>> cache_sequences_;
   SharedInput shared_input_;
   LargestRows largest_;
   CallObserver observer_;
@@ -227,11 +243,18 @@ int64_t Decoder::weight_traffic_bytes() const {
   return bytes;
 }
 
-int64_t Decoder::kv_bytes() const { return options_.page_count * kv_page_bytes(*model_, options_.kv_type); }
+int64_t Decoder::kv_bytes() const {
+  const KvPageBytes bytes = kv_page_bytes(*model_, options_.kv_type);
+  return options_.page_count * bytes.global + options_.local_page_count.value_or(options_.page_count) * bytes.local;
+}
 
-int64_t Decoder::kv_page_bytes(const Model& model, ElementType kv_type) {
-  const AttentionShape& shape = model.graph.cache_shape;
-  return model.graph.cache_count * shape.key_value_head_count * kv_block_bytes(kv_type, shape.head_width);
+KvPageBytes Decoder::kv_page_bytes(const Model& model, ElementType kv_type) {
+  KvPageBytes bytes;
+  for (const KvCacheShape& cache : model.graph.caches) {
+    (cache.window ? bytes.local : bytes.global) +=
+        cache.key_value_head_count * kv_block_bytes(kv_type, cache.head_width);
+  }
+  return bytes;
 }
 
 }  // namespace pelton

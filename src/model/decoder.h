@@ -28,7 +28,8 @@ struct DecoderOptions {
   ActivationType activations = ActivationType::kInt8;
   ElementType kv_type = ElementType::kBF16;  // one of kKvTypes
   int64_t page_count = 0;                    // KV pages of KvLayerCache::kPageTokens tokens, shared by all sequences
-  int64_t row_count_max = 512;               // rows of the largest step
+  std::optional<int64_t> local_page_count = {};  // of layers with a window; none: as many
+  int64_t row_count_max = 512;                   // rows of the largest step
   // Tokens of the longest sequence: LongRoPE rotates all by it. None: of the model's context.
   std::optional<int64_t> context_length = {};
   bool fuses = true;  // false: the plain list of layer calls; the same bits, slower
@@ -39,6 +40,17 @@ struct StepBatch {
   std::vector<int32_t> tokens;               // [T], each in [0, V)
   std::vector<AttentionSequence> sequences;  // their pages must cover first_position + row_count
   std::vector<int32_t> logit_rows;           // rows whose logits are wanted, ascending; may be empty
+  // Of each sequence, its pages in layers with a window; those behind all windows may be anything. Empty: the same as
+  // in the others.
+  std::vector<std::span<const int32_t>> local_pages = {};
+};
+
+// One page over all layers of a kind; 0: there are none.
+struct KvPageBytes {
+  int64_t global = 0;
+  int64_t local = 0;  // with a window
+
+  int64_t total() const { return global + local; }
 };
 
 // Told after each layer call of a step: its index in Decoder::graph(), and how long it took.
@@ -69,7 +81,7 @@ class Decoder {
   const DecoderOptions& options() const { return options_; }
   int64_t weight_traffic_bytes() const;  // weights that a step of one row reads
   int64_t kv_bytes() const;
-  static int64_t kv_page_bytes(const Model& model, ElementType kv_type);  // one page over all layers
+  static KvPageBytes kv_page_bytes(const Model& model, ElementType kv_type);
 
  private:
   class Impl;

@@ -118,6 +118,15 @@ LayerCall fused_call(const LayerKind& kind, std::string name, std::vector<ValueI
   return {kind, std::move(name), std::move(inputs), output, {}, {}, std::move(further_outputs), {}};
 }
 
+// An attention whose keys and values are in the pages.
+void read_pages(LayerCall& attention) {
+  LayerCall plain = attention;
+  attention.kind = PagedAttentionCall{};
+  attention.inputs = {plain.inputs[0]};
+  attention.weight.clear();
+  attention.parts = {std::move(plain)};
+}
+
 // --- add → rms_norm
 
 Graph fuse_residual_norm(const Graph& graph, const FusionContext&) {
@@ -198,6 +207,17 @@ Graph fuse_query_key_value(const Graph& graph, const FusionContext&) {
   return rewrite_with(graph, [](const Links& links, size_t index) { return query_key_value(links, index); });
 }
 
+// --- attention over another's keys and values
+
+// Its queries alone are left to read: who wrote the cache stands before it.
+Graph fuse_shared_kv(const Graph& graph, const FusionContext&) {
+  Graph rewritten = graph;
+  for (LayerCall& call : rewritten.calls) {
+    if (is<AttentionCall>(call) && !std::get<AttentionCall>(call.kind).writes) read_pages(call);
+  }
+  return rewritten;
+}
+
 // --- query_key_value → attention
 
 // Two calls give way to two: what is between them stays where it is.
@@ -218,11 +238,7 @@ Graph fuse_kv_write(const Graph& graph, const FusionContext&) {
     const auto& kind = std::get<QueryKeyValueCall>(graph.calls[*maker].kind);
     writing.kind = QueryKeyValueWriteCall{kind, std::get<AttentionCall>(attention.kind).cache_index};
     writing.further_outputs.clear();
-    LayerCall& reading = rewritten.calls[i];
-    reading.kind = PagedAttentionCall{};
-    reading.inputs = {attention.inputs[0]};
-    reading.weight.clear();
-    reading.parts = {attention};
+    read_pages(rewritten.calls[i]);
   }
   return rewritten;
 }
@@ -275,6 +291,8 @@ constexpr Fusion kFusions[] = {
      "gated_linear: one region; each thread gates its own columns", fuse_gated_linear},
     {"query_key_value", "linear, linear, linear (→ rms_norm of heads) (→ rope) → attention",
      "query_key_value: one region; who completes a head norms and rotates it", fuse_query_key_value},
+    {"shared_kv", "attention over keys and values that an earlier one has written",
+     "paged_attention: reads the queries alone", fuse_shared_kv},
     {"kv_write", "query_key_value → attention",
      "query_key_value_write → paged_attention: who completes a head's keys or values puts them into the pages",
      fuse_kv_write},

@@ -425,9 +425,17 @@ TEST(FusedDecoder, GivesThePlainListsBitsOfEveryArchitecture) {
   spec.logit_cap = 5;
   for (const Architecture* architecture : architectures()) {
     const std::span<const WeightName> names = architecture->weight_names;
-    spec.has_query_key_value_bias = std::any_of(names.begin(), names.end(), [](const WeightName& name) {
-      return name.canonical == "layers.{}.attention.query.bias";
-    });
+    const auto has_weight = [&](std::string_view canonical) {
+      return std::any_of(names.begin(), names.end(),
+                         [&](const WeightName& name) { return name.canonical == canonical; });
+    };
+    spec.has_query_key_value_bias = has_weight("layers.{}.attention.query.bias");
+    spec.key_value_head_count = 2;
+    spec.latent.reset();
+    if (has_weight("layers.{}.attention.key_value_down")) spec.latent = ModelSpec::Latent{32, 64, 12, 12, 16};
+    if (spec.latent || names[3].form == WeightForm::kHeadByHeadInHuggingFace) {
+      spec.key_value_head_count = spec.query_head_count;
+    }
     for (const ElementType type : {ElementType::kF32, ElementType::kQ8_0, ElementType::kBF16}) {
       SCOPED_TRACE(std::string(architecture->name) + " " + std::string(element_type_name(type)));
       const std::shared_ptr<const Model> model = drawn_model(*architecture, spec, {type});
@@ -437,6 +445,30 @@ TEST(FusedDecoder, GivesThePlainListsBitsOfEveryArchitecture) {
       for (const int thread_count : {1, 3}) expect_same_bits(all_logits(model, options, thread_count, true), plain);
     }
   }
+}
+
+// Two layers with keys and values of their own, and two that read them.
+TEST(FusedDecoder, GivesThePlainListsBitsWhereLayersShareKeysAndValues) {
+  ModelSpec spec = drawn_spec();
+  spec.layer_count = 4;
+  spec.window = 20;
+  spec.local_layers = {true, false, true, false};
+  spec.head_widths = {24, 32, 24, 32};
+  spec.key_value_sources = {0, 1, 0, 1};
+  spec.layer_input_width = 32;
+  const auto model = drawn_model(architecture_from_hugging_face("gemma4_text"), spec, {ElementType::kQ8_0});
+  EXPECT_EQ(model->graph.caches.size(), 2u);
+  for (const ElementType kv_type : kKvTypes) {
+    const std::vector<float> plain = all_logits(model, {.kv_type = kv_type}, 1, false);
+    EXPECT_TRUE(std::all_of(plain.begin(), plain.end(), [](float x) { return std::isfinite(x); }));
+    for (const int thread_count : {1, 3}) {
+      expect_same_bits(all_logits(model, {.kv_type = kv_type}, thread_count, true), plain);
+    }
+  }
+  const Graph fused = fused_graph(*model, ActivationType::kInt8);
+  EXPECT_EQ(std::count_if(fused.calls.begin(), fused.calls.end(),
+                          [](const LayerCall& call) { return std::holds_alternative<PagedAttentionCall>(call.kind); }),
+            4);
 }
 
 // Nobody rotates GPT-2's heads, so their width need not be even. Keys, values and queries in 8 bits are off by at most

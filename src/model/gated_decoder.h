@@ -1,5 +1,5 @@
-// The shape of most decoder-only models: RMS norms, rotary attention with grouped query heads, gated feed-forward. What
-// a model's files decide stands in its spec; what its family adds, here.
+// The shape of most decoder-only models: norms, rotary attention with grouped query heads, gated feed-forward. What a
+// model's files decide stands in its spec; what its family adds, here.
 #pragma once
 
 #include "model/graph.h"
@@ -11,15 +11,30 @@ namespace pelton {
 // Of queries and keys, before they are rotated.
 enum class QueryKeyNorm : uint8_t { kNone, kEachHead, kWholeRow };
 
+enum class NormKind : uint8_t { kRms, kLayer, kLayerWithoutBias };
+
+// What the feed-forward block reads.
+enum class Residual : uint8_t {
+  kSequential,       // the sum with what attention gave
+  kParallel,         // what attention reads, with a norm of its own
+  kParallelOneNorm,  // what attention reads, norm included
+};
+
 struct GatedDecoderOptions {
+  NormKind norm = NormKind::kRms;  // of rows
+  Residual residual = Residual::kSequential;
+  bool has_gate = true;  // false: mlp.down(gelu(mlp.up(x)))
   Nonlinearity gate = Nonlinearity::kSilu;
   QueryKeyNorm query_key_norm = QueryKeyNorm::kNone;
   bool norms_inputs = true;    // of attention and feed-forward: "attention.norm", "mlp.norm"
   bool norms_outputs = false;  // of the same, before they join the residual: "attention.output_norm", …
+  bool norms_values = false;   // of each head, without a weight
+  bool scales_layers = false;  // what a layer gives, by a number that the file holds: "scale"
 };
 
 // Canonical names: "embedding", "layers.N.attention.query", .key, .value, .output, "layers.N.mlp.gate", .up, .down,
-// "norm", "output"; the norms above, "layers.N.attention.query_norm" and .key_norm.
+// "norm", "output"; where layers have inputs of their own "layer_input.embedding", .projection, .norm,
+// "layers.N.input.gate", .projection, .norm; the norms above, "layers.N.attention.query_norm" and .key_norm.
 Graph lower_gated_decoder(const ModelSpec& spec, const GatedDecoderOptions& options);
 
 }  // namespace pelton

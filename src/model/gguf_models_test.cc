@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 
 #include "base/error.h"
 #include "io/gguf_test_writer.h"
@@ -25,6 +26,7 @@ struct Case {
   // Writes what this family has beside the common keys.
   std::function<void(GgufTestWriter& writer)> write_more = [](GgufTestWriter&) {};
   float rope_theta = 10000;
+  std::optional<int64_t> key_length = {};  // where it is not the spec's head width
 };
 
 std::filesystem::path golden(const std::string& name) {
@@ -56,8 +58,8 @@ std::string write_gguf(const Model& model, const Case& test) {
       .u32(key("feed_forward_length"), u32(spec.feed_forward_width))
       .u32(key("attention.head_count"), u32(spec.query_head_count))
       .u32(key("attention.head_count_kv"), u32(spec.key_value_head_count))
-      .u32(key("attention.key_length"), u32(spec.head_width))
-      .u32(key("attention.value_length"), u32(spec.head_width))
+      .u32(key("attention.key_length"), u32(test.key_length.value_or(spec.head_width)))
+      .u32(key("attention.value_length"), u32(test.key_length.value_or(spec.head_width)))
       .f32(key("attention.layer_norm_rms_epsilon"), spec.norm_epsilon)
       .f32(key("rope.freq_base"), test.rope_theta);
   test.write_more(writer);
@@ -117,6 +119,21 @@ std::vector<Case> cases() {
        }},
       {"gemma3", "gemma3", RopePairing::kHalves,
        [](GgufTestWriter& writer) { writer.u32("gemma3.attention.sliding_window", 12); }, 1e6f},
+      {"gemma4-kv-shared", "gemma4", RopePairing::kHalves,
+       [](GgufTestWriter& writer) {
+         writer.u32("gemma4.attention.sliding_window", 12)
+             .u32("gemma4.attention.sliding_window_pattern", 4)
+             .u32("gemma4.attention.shared_kv_layers", 4)
+             .u32("gemma4.embedding_length_per_layer_input", 8)
+             .u32("gemma4.attention.key_length_swa", 16)
+             .u32("gemma4.attention.value_length_swa", 16)
+             .u32("gemma4.rope.dimension_count_swa", 16);
+         // A quarter of the 256 pairs of 512 dimensions turns.
+         Tensor divisors = Tensor::f32({256});
+         for (int64_t i = 0; i < 256; ++i) divisors.mutable_floats()[i] = i < 64 ? 1.0f : 1e30f;
+         writer.tensor("rope_freqs.weight", divisors);
+       },
+       1e6f, 512},
       {"olmo2", "olmo2"},
       {"phi3", "phi3"},
       {"gpt2", "gpt2", RopePairing::kHalves,

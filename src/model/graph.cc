@@ -23,6 +23,9 @@ constexpr std::string_view kKindNames[] = {"embedding",
                                            "scale",
                                            "soft_cap",
                                            "select_rows",
+                                           "columns",
+                                           "join",
+                                           "stored_scale",
                                            "rms_norm_quantise",
                                            "add_rms_norm",
                                            "add_rms_norm_quantise",
@@ -59,6 +62,14 @@ std::vector<std::string> LayerCall::weights() const {
   if (!is_fused()) add_weights_of(*this);
   for (const LayerCall& part : parts) add_weights_of(part);
   return all;
+}
+
+std::optional<int64_t> Graph::window() const {
+  std::optional<int64_t> largest;
+  for (const KvCacheShape& cache : caches) {
+    if (cache.window) largest = std::max(*cache.window, largest.value_or(0));
+  }
+  return largest;
 }
 
 std::string_view layer_kind_name(const LayerKind& kind) { return kKindNames[kind.index()]; }
@@ -107,9 +118,14 @@ ValueId GraphBuilder::rms_norm_parts(ValueId x, std::string_view name, float eps
   return call(RmsNormCall{epsilon, part_width}, name, {x}, width_of(x), weight(name, {part_width}));
 }
 
-ValueId GraphBuilder::layer_norm(ValueId x, std::string_view name, float epsilon) {
+ValueId GraphBuilder::rms_norm_parts_unweighted(ValueId x, std::string_view name, float epsilon, int64_t part_width) {
+  CHECK(width_of(x) % part_width == 0);
+  return call(RmsNormCall{epsilon, part_width}, name, {x}, width_of(x));
+}
+
+ValueId GraphBuilder::layer_norm(ValueId x, std::string_view name, float epsilon, Bias bias) {
   const ValueId y = call(LayerNormCall{epsilon}, name, {x}, width_of(x), weight(name, {width_of(x)}));
-  graph_.calls.back().bias = weight(std::string(name) + ".bias", {width_of(x)});
+  if (bias == Bias::kYes) graph_.calls.back().bias = weight(std::string(name) + ".bias", {width_of(x)});
   return y;
 }
 
@@ -125,9 +141,25 @@ ValueId GraphBuilder::rope(ValueId x, std::string_view name, int64_t table_index
 
 ValueId GraphBuilder::attention(ValueId q, ValueId k, ValueId v, std::string_view name, const AttentionShape& shape,
                                 std::string_view sinks) {
-  graph_.cache_shape = shape;
-  return call(AttentionCall{shape, graph_.cache_count++}, name, {q, k, v}, width_of(q),
+  const std::optional<int64_t> shared = cache_of(k, v);
+  const int64_t cache_index = shared.value_or(static_cast<int64_t>(graph_.caches.size()));
+  if (!shared) {
+    graph_.caches.push_back({shape.key_value_head_count, shape.head_width, shape.window});
+  } else {
+    KvCacheShape& cache = graph_.caches[static_cast<size_t>(*shared)];
+    CHECK(cache.key_value_head_count == shape.key_value_head_count && cache.head_width == shape.head_width);
+    cache.window = cache.window && shape.window ? std::optional(std::max(*cache.window, *shape.window)) : std::nullopt;
+  }
+  return call(AttentionCall{shape, cache_index, !shared}, name, {q, k, v}, width_of(q),
               sinks.empty() ? std::string() : weight(sinks, {shape.query_head_count}));
+}
+
+std::optional<int64_t> GraphBuilder::cache_of(ValueId k, ValueId v) const {
+  for (const LayerCall& call : graph_.calls) {
+    const auto* attention = std::get_if<AttentionCall>(&call.kind);
+    if (attention != nullptr && call.inputs[1] == k && call.inputs[2] == v) return attention->cache_index;
+  }
+  return std::nullopt;
 }
 
 ValueId GraphBuilder::silu_gate(ValueId gate, ValueId up, std::string_view name) {
@@ -154,6 +186,25 @@ ValueId GraphBuilder::add(ValueId a, ValueId b, std::string_view name) {
 
 ValueId GraphBuilder::select_rows(ValueId x, std::string_view name) {
   return call(SelectRowsCall{}, name, {x}, width_of(x));
+}
+
+ValueId GraphBuilder::columns(ValueId x, std::string_view name, int64_t part_count, int64_t first, int64_t width) {
+  CHECK(width_of(x) % part_count == 0 && first >= 0 && width >= 1 && first + width <= width_of(x) / part_count);
+  return call(ColumnsCall{first, part_count}, name, {x}, part_count * width);
+}
+
+ValueId GraphBuilder::join(ValueId a, ValueId b, std::string_view name, int64_t part_count, bool shares_b) {
+  CHECK(width_of(a) % part_count == 0 && (shares_b || width_of(b) % part_count == 0));
+  return call(JoinCall{part_count}, name, {a, b}, width_of(a) + (shares_b ? part_count : 1) * width_of(b));
+}
+
+ValueId GraphBuilder::pad(ValueId x, std::string_view name, int64_t part_count, int64_t width) {
+  CHECK(width_of(x) % part_count == 0 && width >= width_of(x) / part_count);
+  return width == width_of(x) / part_count ? x : call(JoinCall{part_count}, name, {x}, part_count * width);
+}
+
+ValueId GraphBuilder::stored_scale(ValueId x, std::string_view name) {
+  return call(StoredScaleCall{}, name, {x}, width_of(x), weight(name, {1}));
 }
 
 Graph GraphBuilder::finish(ValueId logits) {

@@ -38,6 +38,7 @@ struct RopeCall {
 struct AttentionCall {
   AttentionShape shape;
   int64_t cache_index;
+  bool writes = true;  // false: an earlier call keeps the same keys and values in that cache
 };
 struct SiluGateCall {};
 struct GeluGateCall {};
@@ -50,6 +51,14 @@ struct SoftCapCall {
   float cap;
 };
 struct SelectRowsCall {};
+struct ColumnsCall {
+  int64_t first;
+  int64_t part_count;  // of each part of the row
+};
+struct JoinCall {  // one input: zeros are joined
+  int64_t part_count;
+};
+struct StoredScaleCall {};
 
 // Kinds that only model/fusion.h writes: several calls in one, which are its `parts`.
 struct FusedCall {};
@@ -66,14 +75,14 @@ struct QueryKeyValueCall : FusedCall {
 struct QueryKeyValueWriteCall : QueryKeyValueCall {  // the same; keys and values go to the pages; outputs the queries
   int64_t cache_index;
 };
-struct PagedAttentionCall : FusedCall {};  // attention, of which somebody else has written keys and values
+struct PagedAttentionCall : FusedCall {};  // attention, whose keys and values somebody else has written
 struct LogitsTopKCall : FusedCall {};      // linear; gives the best of each row alone where a step wants no more
 
-using LayerKind =
-    std::variant<EmbeddingCall, PositionEmbeddingCall, LinearCall, RmsNormCall, LayerNormCall, RopeCall, AttentionCall,
-                 SiluGateCall, GeluGateCall, GeluCall, AddCall, ScaleCall, SoftCapCall, SelectRowsCall,
-                 RmsNormQuantiseCall, AddRmsNormCall, AddRmsNormQuantiseCall, GatedLinearCall, GatedLinearQuantiseCall,
-                 QueryKeyValueCall, QueryKeyValueWriteCall, PagedAttentionCall, LogitsTopKCall>;
+using LayerKind = std::variant<EmbeddingCall, PositionEmbeddingCall, LinearCall, RmsNormCall, LayerNormCall, RopeCall,
+                               AttentionCall, SiluGateCall, GeluGateCall, GeluCall, AddCall, ScaleCall, SoftCapCall,
+                               SelectRowsCall, ColumnsCall, JoinCall, StoredScaleCall, RmsNormQuantiseCall,
+                               AddRmsNormCall, AddRmsNormQuantiseCall, GatedLinearCall, GatedLinearQuantiseCall,
+                               QueryKeyValueCall, QueryKeyValueWriteCall, PagedAttentionCall, LogitsTopKCall>;
 std::string_view layer_kind_name(const LayerKind& kind);  // "rms_norm"
 
 struct LayerCall {
@@ -98,14 +107,23 @@ struct WeightSpec {
   Shape shape;
 };
 
+// What is kept of one layer's keys and values, which later layers may read too.
+struct KvCacheShape {
+  int64_t key_value_head_count;
+  int64_t head_width;
+  std::optional<int64_t> window;  // no row that reads it sees more positions than these; none: one sees all
+};
+
 struct Graph {
   std::vector<LayerCall> calls;       // each reads only what earlier ones wrote
   std::vector<int64_t> value_widths;  // by ValueId
   std::vector<WeightSpec> weights;    // each once, in order of first use
   std::vector<RopeParameters> ropes;  // one table of angles for each
   ValueId logits{};
-  int64_t cache_count = 0;  // attention layers that keep keys and values
-  AttentionShape cache_shape{};
+  std::vector<KvCacheShape> caches;  // by AttentionCall::cache_index
+
+  // The largest of the caches that have one; none: no cache has.
+  std::optional<int64_t> window() const;
 };
 
 // Whether a call has a bias. It is called as the weight, with ".bias" behind it.
@@ -129,8 +147,10 @@ class GraphBuilder {
   ValueId rms_norm(ValueId x, std::string_view name, float epsilon);
   // Each of the parts of `part_width` that a row consists of is normed alone, all with the same weight.
   ValueId rms_norm_parts(ValueId x, std::string_view name, float epsilon, int64_t part_width);
-  ValueId layer_norm(ValueId x, std::string_view name, float epsilon);
+  ValueId rms_norm_parts_unweighted(ValueId x, std::string_view name, float epsilon, int64_t part_width);
+  ValueId layer_norm(ValueId x, std::string_view name, float epsilon, Bias bias = Bias::kYes);
   ValueId rope(ValueId x, std::string_view name, int64_t table_index, const RopeShape& shape);
+  // Where an earlier call has read the same k and v, the two share its cache (Brandon et al. 2024, arXiv 2405.12981).
   // sinks: the name of the weight [H] of its sinks; empty: it has none.
   ValueId attention(ValueId q, ValueId k, ValueId v, std::string_view name, const AttentionShape& shape,
                     std::string_view sinks = {});
@@ -142,6 +162,14 @@ class GraphBuilder {
   ValueId scale(ValueId x, std::string_view name, float factor);
   ValueId soft_cap(ValueId x, std::string_view name, std::optional<float> cap);
   ValueId select_rows(ValueId x, std::string_view name);
+  // Columns [first, first + width) of each of the `part_count` parts (heads) of a row.
+  ValueId columns(ValueId x, std::string_view name, int64_t part_count, int64_t first, int64_t width);
+  // Each part of a row of a, and behind it that of b, which has the same number of parts, or one for all.
+  ValueId join(ValueId a, ValueId b, std::string_view name, int64_t part_count, bool shares_b);
+  // Each part of a row with zeros behind it, `width` in all.
+  ValueId pad(ValueId x, std::string_view name, int64_t part_count, int64_t width);
+  // By one number that the file holds, a weight [1].
+  ValueId stored_scale(ValueId x, std::string_view name);
 
   Graph finish(ValueId logits);
 
@@ -149,6 +177,7 @@ class GraphBuilder {
   ValueId call(const LayerKind& kind, std::string_view name, std::vector<ValueId> inputs, int64_t width,
                std::string weight = {});
   std::string weight(std::string_view name, Shape shape);
+  std::optional<int64_t> cache_of(ValueId k, ValueId v) const;
   int64_t width_of(ValueId value) const { return graph_.value_widths[index_of(value)]; }
 
   Graph graph_;

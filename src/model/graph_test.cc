@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "model/arch.h"
 #include "model/weights.h"
@@ -38,10 +40,24 @@ void check_is_well_formed(const Graph& graph) {
   EXPECT_TRUE(written.contains(graph.logits));
 }
 
+// What a family always has beside, by the names of its weights.
+ModelSpec spec_for(const Architecture& architecture, ModelSpec spec) {
+  for (const WeightName& name : architecture.weight_names) {
+    if (name.canonical == "layers.{}.attention.key_value_down") {
+      spec.latent = ModelSpec::Latent{16, 8, 6, 4, 8};
+      spec.head_width = 10;
+    }
+    if (spec.latent || name.form == WeightForm::kHeadByHeadInHuggingFace) {
+      spec.key_value_head_count = spec.query_head_count;
+    }
+  }
+  return spec;
+}
+
 TEST(Graph, EveryArchitectureLowersToAWellFormedListWithNamedWeights) {
   for (const Architecture* architecture : architectures()) {
     for (const bool has_tied_output : {false, true}) {
-      const Graph graph = architecture->lower(tiny_spec(has_tied_output));
+      const Graph graph = architecture->lower(spec_for(*architecture, tiny_spec(has_tied_output)));
       check_is_well_formed(graph);
       std::set<std::string> names;
       for (const WeightNaming naming : {WeightNaming::kHuggingFace, WeightNaming::kGguf}) {
@@ -61,12 +77,41 @@ TEST(Graph, EveryArchitectureLowersToAWellFormedListWithNamedWeights) {
 TEST(Graph, LlamaHasOneCacheALayerAndSharesATiedTable) {
   const Architecture& llama = architecture_from_hugging_face("llama");
   const Graph tied = llama.lower(tiny_spec(true));
-  EXPECT_EQ(tied.cache_count, 2);
+  EXPECT_EQ(tied.caches.size(), 2u);
   EXPECT_EQ(tied.calls.back().weight, "embedding");
   EXPECT_EQ(tied.value_widths[index_of(tied.logits)], 50);
   const Graph untied = llama.lower(tiny_spec(false));
   EXPECT_EQ(untied.weights.size(), tied.weights.size() + 1);
   EXPECT_NE(to_text(untied).find("layers.1.mlp.down"), std::string::npos);
+}
+
+TEST(Graph, LayersThatShareKeysAndValuesHaveNoCacheAndNoWeightsForThem) {
+  ModelSpec spec = tiny_spec(true);
+  spec.key_value_sources = {0, 0};
+  const Graph graph = architecture_from_hugging_face("llama").lower(spec);
+  EXPECT_EQ(graph.caches.size(), 1u);
+  const auto has_weight = [&](std::string_view name) {
+    return std::any_of(graph.weights.begin(), graph.weights.end(), [&](const auto& one) { return one.name == name; });
+  };
+  EXPECT_TRUE(has_weight("layers.0.attention.key"));
+  EXPECT_TRUE(has_weight("layers.1.attention.query"));
+  EXPECT_FALSE(has_weight("layers.1.attention.key"));
+  EXPECT_FALSE(has_weight("layers.1.attention.value"));
+}
+
+TEST(Graph, ACacheHasAWindowWhereAllWhoReadItHaveOne) {
+  const auto window_of = [](std::optional<int64_t> first, std::optional<int64_t> second) {
+    GraphBuilder graph;
+    const ValueId x = graph.embedding("x", 5, 8);
+    for (const auto& [name, window] : {std::pair("a", first), std::pair("b", second)}) {
+      graph.attention(x, x, x, name, {1, 1, 8, 1, window});
+    }
+    return graph.finish(x).window();
+  };
+  EXPECT_EQ(window_of(4, 7), 7);
+  EXPECT_EQ(window_of(7, 4), 7);
+  EXPECT_EQ(window_of(4, std::nullopt), std::nullopt);
+  EXPECT_EQ(window_of(std::nullopt, 4), std::nullopt);
 }
 
 TEST(Graph, NamesOfFiles) {

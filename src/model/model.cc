@@ -42,6 +42,27 @@ class PrefixedSource final : public TensorSource {
   std::vector<TensorEntry> entries_;
 };
 
+// GPT-NeoX's output matrix has two names; the newer one is taken for both.
+constexpr std::string_view kOlderOutputName = "embed_out.weight";
+constexpr std::string_view kOutputName = "lm_head.weight";
+
+class RenamedSource final : public TensorSource {
+ public:
+  explicit RenamedSource(const TensorSource& source) : source_(source), entries_(source.entries()) {
+    for (TensorEntry& entry : entries_) {
+      if (entry.name == kOlderOutputName) entry.name = kOutputName;
+    }
+  }
+  const std::vector<TensorEntry>& entries() const override { return entries_; }
+  std::optional<Tensor> find(std::string_view name) const override {
+    return source_.find(name == kOutputName ? kOlderOutputName : name);
+  }
+
+ private:
+  const TensorSource& source_;
+  std::vector<TensorEntry> entries_;
+};
+
 bool lacks_prefix(const TensorSource& source, std::string_view prefix) {
   return std::none_of(source.entries().begin(), source.entries().end(),
                       [&](const TensorEntry& entry) { return entry.name.starts_with(prefix); });
@@ -93,16 +114,19 @@ class LayerMaker {
     return std::make_unique<LinearLayer>(linear_weight(call.weight), vector(call.bias));
   }
   Made operator()(const LayerCall& call, const RmsNormCall& kind) {
-    return std::make_unique<RmsNormLayer>(model_.weights.decoded(call.weight), kind.epsilon);
+    return std::make_unique<RmsNormLayer>(norm_weight(call), kind.epsilon);
   }
   Made operator()(const LayerCall& call, const LayerNormCall& kind) {
-    return std::make_unique<LayerNormLayer>(vector(call.weight), vector(call.bias), kind.epsilon);
+    const Tensor weight = vector(call.weight);
+    return std::make_unique<LayerNormLayer>(weight, call.bias.empty() ? Tensor::f32(weight.shape()) : vector(call.bias),
+                                            kind.epsilon);
   }
   Made operator()(const LayerCall&, const RopeCall& kind) {
     return std::make_unique<RopeLayer>(kind.table_index, kind.shape);
   }
   Made operator()(const LayerCall& call, const AttentionCall& kind) {
-    return std::make_unique<AttentionLayer>(kind.shape, kind.cache_index, vector(call.weight));
+    return std::make_unique<AttentionLayer>(
+        kind.shape, AttentionLayer::Cache{.index = kind.cache_index, .writes = kind.writes}, vector(call.weight));
   }
   Made operator()(const LayerCall& call, const SiluGateCall&) { return std::make_unique<GateLayer>(gate_of(call)); }
   Made operator()(const LayerCall& call, const GeluGateCall&) { return std::make_unique<GateLayer>(gate_of(call)); }
@@ -111,10 +135,19 @@ class LayerMaker {
   Made operator()(const LayerCall&, const ScaleCall& kind) { return std::make_unique<ScaleLayer>(kind.factor); }
   Made operator()(const LayerCall&, const SoftCapCall& kind) { return std::make_unique<SoftCapLayer>(kind.cap); }
   Made operator()(const LayerCall&, const SelectRowsCall&) { return std::make_unique<SelectRowsLayer>(); }
+  Made operator()(const LayerCall& call, const ColumnsCall& kind) {
+    return std::make_unique<ColumnsLayer>(kind.part_count, kind.first, width_of(call.output) / kind.part_count);
+  }
+  Made operator()(const LayerCall& call, const JoinCall& kind) {
+    return std::make_unique<JoinLayer>(kind.part_count, width_of(call.output) / kind.part_count);
+  }
+  Made operator()(const LayerCall& call, const StoredScaleCall&) {
+    return std::make_unique<StoredScaleLayer>(vector(call.weight).floats()[0]);
+  }
 
   MadeFused operator()(const LayerCall& call, const RmsNormQuantiseCall&) {
     const LayerCall& norm = call.parts[0];
-    return std::make_unique<QuantisingRmsNormLayer>(model_.weights.decoded(norm.weight), epsilon_of(norm));
+    return std::make_unique<QuantisingRmsNormLayer>(norm_weight(norm), epsilon_of(norm));
   }
   MadeFused operator()(const LayerCall& call, const AddRmsNormCall&) { return add_rms_norm(call, LeavesInt8::kNo); }
   MadeFused operator()(const LayerCall& call, const AddRmsNormQuantiseCall&) {
@@ -148,7 +181,7 @@ class LayerMaker {
         linear = &writer_of(call, linear->inputs[0]);
       }
       if (std::holds_alternative<RmsNormCall>(linear->kind)) {
-        all[i].norm = vector(linear->weight);
+        all[i].norm = norm_weight(*linear);
         all[i].norm_epsilon = epsilon_of(*linear);
         linear = &writer_of(call, linear->inputs[0]);
       }
@@ -160,7 +193,7 @@ class LayerMaker {
 
   MadeFused add_rms_norm(const LayerCall& call, LeavesInt8 leaves_int8) {
     const LayerCall& norm = call.parts[1];
-    return std::make_unique<AddRmsNormLayer>(model_.weights.decoded(norm.weight), epsilon_of(norm), leaves_int8);
+    return std::make_unique<AddRmsNormLayer>(norm_weight(norm), epsilon_of(norm), leaves_int8);
   }
   MadeFused gated_linear(const LayerCall& call, LeavesInt8 leaves_int8) {
     return std::make_unique<GatedLinearLayer>(linear_weight(call.parts[0].weight), linear_weight(call.parts[1].weight),
@@ -173,6 +206,17 @@ class LayerMaker {
 
   // The weight of this name, in float32; empty: there is none.
   Tensor vector(const std::string& name) const { return name.empty() ? Tensor() : model_.weights.decoded(name); }
+
+  // Of an rms_norm; ones where it has none: the product is exact.
+  Tensor norm_weight(const LayerCall& call) const {
+    if (!call.weight.empty()) return vector(call.weight);
+    const int64_t width = std::get<RmsNormCall>(call.kind).width;
+    Tensor ones = Tensor::f32({width});
+    std::fill_n(ones.mutable_floats(), width, 1.0f);
+    return ones;
+  }
+
+  int64_t width_of(ValueId value) const { return model_.graph.value_widths[index_of(value)]; }
 
   static float epsilon_of(const LayerCall& norm) { return std::get<RmsNormCall>(norm.kind).epsilon; }
 
@@ -221,6 +265,7 @@ std::shared_ptr<const Model> load_hugging_face_model(const TensorSource& source,
   const auto make = [&](const TensorSource& named) {
     return make_model(architecture, WeightNaming::kHuggingFace, std::move(spec), named);
   };
+  if (source.find(kOlderOutputName)) return make(RenamedSource(source));
   const std::string_view prefix = architecture.hugging_face_prefix;
   return lacks_prefix(source, prefix) ? make(PrefixedSource(source, prefix)) : make(source);
 } catch (const Error& error) {

@@ -76,6 +76,14 @@ void stretch_yarn(const RopeScaling& scaling, std::vector<double>& frequencies) 
 
 double yarn_magnitude(double factor, double scale) { return factor <= 1 ? 1.0 : 0.1 * scale * std::log(factor) + 1.0; }
 
+// Pairs that stand still keep their place: the pair (i, i + R/2) spans the whole width.
+void stop_unrotated(const RopeScaling& scaling, std::vector<double>& frequencies) {
+  const auto kept = static_cast<size_t>(scaling.rotated_share * static_cast<double>(scaling.rotated_width) / 2);
+  for (size_t i = 0; i < frequencies.size(); ++i) frequencies[i] /= scaling.factor.value_or(1);
+  std::fill(frequencies.begin() + static_cast<std::ptrdiff_t>(std::min(kept, frequencies.size())), frequencies.end(),
+            0);
+}
+
 float yarn_attention_factor(const RopeScaling& scaling) {
   if (scaling.attention_factor) return static_cast<float>(*scaling.attention_factor);
   if (scaling.magnitude_scale.value_or(0) != 0 && scaling.magnitude_scale_all.value_or(0) != 0) {
@@ -106,7 +114,7 @@ std::vector<double> divided(const std::vector<double>& frequencies, const std::v
 
 void check_frequencies(const std::vector<double>& frequencies, std::string_view type) {
   for (const double frequency : frequencies) {
-    if (!(frequency > 0 && std::isfinite(frequency))) {
+    if (!(frequency > 0 || (frequency == 0 && type == "proportional")) || !std::isfinite(frequency)) {
       throw Error(ErrorCode::kCorruptFile,
                   fmt::format("RoPE scaling \"{}\": the parameters give a frequency of {}", type, frequency));
     }
@@ -120,6 +128,9 @@ RopeParameters rope_parameters(const RopeScaling& scaling) {
   RopeParameters parameters;
   if (scaling.type == "linear") {
     stretch_linear(scaling, frequencies);
+  } else if (scaling.type == "dynamic") {
+    parameters.growth = RopeGrowth{.theta = scaling.theta, .factor = factor_of(scaling)};
+    parameters.short_length = scaling.original_context_length;
   } else if (scaling.type == "llama3") {
     stretch_llama3(scaling, frequencies);
   } else if (scaling.type == "yarn") {
@@ -132,10 +143,12 @@ RopeParameters rope_parameters(const RopeScaling& scaling) {
     parameters.short_length = scaling.original_context_length;
     parameters.magnitude = longrope_attention_factor(scaling);
     frequencies = divided(frequencies, scaling.short_divisors);
+  } else if (scaling.type == "proportional") {
+    stop_unrotated(scaling, frequencies);
   } else if (scaling.type != "default") {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("RoPE scaling \"{}\" is not supported; supported: default, linear, llama3, longrope, yarn",
-                            scaling.type));
+    throw Error(ErrorCode::kUnsupported, fmt::format("RoPE scaling \"{}\" is not supported; supported: default, "
+                                                     "dynamic, linear, llama3, longrope, proportional, yarn",
+                                                     scaling.type));
   }
   check_frequencies(frequencies, scaling.type);
   parameters.inverse_frequencies.assign(frequencies.begin(), frequencies.end());

@@ -13,7 +13,7 @@
 namespace pelton {
 
 struct RopeScaling {
-  std::string type = "default";  // "default", "linear", "yarn", "llama3", "longrope"
+  std::string type = "default";  // "default", "linear", "dynamic", "yarn", "llama3", "longrope", "proportional"
   double theta = 10000;          // base of the frequencies
   int64_t rotated_width = 0;     // R: even, at least 2
   std::optional<double> factor;  // how many times longer; every type but "default" and "longrope" needs it
@@ -32,6 +32,8 @@ struct RopeScaling {
   // context length and of longer ones.
   std::vector<double> short_divisors;
   std::vector<double> long_divisors;
+  // proportional (Gemma 4): of the pairs of the whole width, the first share turns and the others stand still.
+  double rotated_share = 1;
 
   friend bool operator==(const RopeScaling&, const RopeScaling&) = default;
 };

@@ -52,12 +52,37 @@ TEST(RopeScaling, YarnScalesMagnitude) {
 
 TEST(RopeScaling, RefusesUnknownByName) {
   try {
-    rope_parameters(scaling_of("dynamic"));
+    rope_parameters(scaling_of("magic"));
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
-    EXPECT_NE(error.message().find("dynamic"), std::string::npos);
+    EXPECT_NE(error.message().find("magic"), std::string::npos);
   }
+}
+
+// At three times the original context of 32: θ · (4 · 3 - 3)^(8 / 6).
+TEST(RopeScaling, DynamicBaseGrowsWithTheLength) {
+  const RopeParameters rope = rope_parameters(scaling_of("dynamic"));
+  const RopeParameters plain = rope_parameters(scaling_of("default"));
+  EXPECT_EQ(rope.inverse_frequencies, plain.inverse_frequencies);
+  EXPECT_EQ(rope.for_length(32).inverse_frequencies, plain.inverse_frequencies);
+  const RopeParameters grown = rope.for_length(96);
+  const double theta = 10000 * std::pow(9.0, 8.0 / 6);
+  ASSERT_EQ(grown.inverse_frequencies.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_NEAR(grown.inverse_frequencies[i] / std::pow(theta, -2.0 * static_cast<double>(i) / 8), 1, 1e-6) << i;
+  }
+  EXPECT_FALSE(grown.growth);
+}
+
+TEST(RopeScaling, ProportionalStopsTheLastPairs) {
+  RopeScaling scaling = scaling_of("proportional");
+  scaling.factor.reset();
+  scaling.rotated_share = 0.5;
+  const RopeParameters plain = rope_parameters(scaling_of("default"));
+  const RopeParameters rope = rope_parameters(scaling);
+  EXPECT_EQ(rope.inverse_frequencies,
+            (std::vector<float>{plain.inverse_frequencies[0], plain.inverse_frequencies[1], 0, 0}));
 }
 
 // Llama 3.1 and 3.2's parameters, the golden model's, and some with other bounds: what is read back out of the

@@ -30,6 +30,7 @@ struct ModelSpec {
   bool has_query_key_value_bias = false;
   bool has_attention_output_bias = false;
   bool has_feed_forward_bias = false;
+  bool has_parallel_residual = false;    // both blocks read the same sum; only where the family leaves it to the file
   std::optional<float> attention_scale;  // of the scores; none: 1 / √K
   std::optional<float> attention_cap;    // of the scores, as in AttentionShape
   // Of local layers, as in AttentionShape. Local are those that the list says, by layer; empty: none.
@@ -45,10 +46,43 @@ struct ModelSpec {
   RopeParameters rope;
   std::optional<RopeParameters> local_rope;      // of local layers; none: as the others
   std::vector<bool> unrotated_layers;            // by layer; empty: all are rotated
-  std::string rope_scaling;                      // "none", "linear", "yarn", "llama3", "longrope": for people
+  std::string rope_scaling;                      // "none", or RopeScaling's type: for people
   RopeScaling rope_source;                       // what `rope` was computed from, to write it into other files
   std::optional<RopeScaling> local_rope_source;  // likewise of `local_rope`
 
+  // Multi-head latent attention (DeepSeek-AI 2024, arXiv 2405.04434): keys and values are made of a vector that all
+  // heads share, and of each head's key a part is rotated, the same for all heads. head_width is what the attention
+  // sees.
+  struct Latent {
+    int64_t query_rank = 0;  // 0: queries are made of the row itself
+    int64_t key_value_rank = 0;
+    int64_t plain_width = 0;    // of a head's query and key, not rotated
+    int64_t rotated_width = 0;  // and rotated, behind it
+    int64_t value_width = 0;
+
+    friend bool operator==(const Latent&, const Latent&) = default;
+  };
+  std::optional<Latent> latent;
+
+  // What differs from layer to layer, each by layer; empty: as above for all.
+  std::vector<int64_t> head_widths;
+  std::vector<int64_t> key_value_head_counts;
+  std::vector<int64_t> feed_forward_widths;
+  // The earlier layer whose keys and values it reads in place of its own, of which it has none; its own number: none
+  // (cross-layer attention: Brandon et al. 2024, arXiv 2405.12981).
+  std::vector<int64_t> key_value_sources;
+  // > 0: each layer gets so many numbers of its own for each token (Gemma's per-layer embeddings).
+  int64_t layer_input_width = 0;
+
+  int64_t head_width_of(int64_t layer) const { return of(head_widths, layer, head_width); }
+  int64_t key_value_head_count_of(int64_t layer) const {
+    return of(key_value_head_counts, layer, key_value_head_count);
+  }
+  int64_t feed_forward_width_of(int64_t layer) const { return of(feed_forward_widths, layer, feed_forward_width); }
+  int64_t key_value_source_of(int64_t layer) const { return of(key_value_sources, layer, layer); }
+  int64_t query_width_of(int64_t layer) const { return query_head_count * head_width_of(layer); }
+  int64_t key_value_width_of(int64_t layer) const { return key_value_head_count_of(layer) * head_width_of(layer); }
+  // Of layers that are alike.
   int64_t query_width() const { return query_head_count * head_width; }
   int64_t key_value_width() const { return key_value_head_count * head_width; }
   bool is_local(int64_t layer) const { return is_listed(local_layers, layer); }
@@ -57,6 +91,9 @@ struct ModelSpec {
   friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
 
  private:
+  static int64_t of(const std::vector<int64_t>& by_layer, int64_t layer, int64_t otherwise) {
+    return by_layer.empty() ? otherwise : by_layer[static_cast<size_t>(layer)];
+  }
   static bool is_listed(const std::vector<bool>& layers, int64_t layer) {
     return !layers.empty() && layers[static_cast<size_t>(layer)];
   }

@@ -93,6 +93,15 @@ Tensor transposed_columns_of(const Tensor& tensor, int64_t first, int64_t count)
   return result;
 }
 
+Tensor gathered_rows_of(const Tensor& tensor, const WeightPlace& place, const Shape& shape) {
+  const int64_t row_bytes = tensor.size_bytes() / tensor.shape()[0];
+  Tensor result(tensor.type(), shape);
+  for (int64_t row = 0; row < shape[0]; ++row) {
+    std::copy_n(tensor.data() + place.tensor_row(row) * row_bytes, row_bytes, result.mutable_data() + row * row_bytes);
+  }
+  return result;
+}
+
 Tensor plus_one(const Tensor& tensor) {
   Tensor sum = decode(tensor);
   for (int64_t i = 0; i < sum.shape().element_count(); ++i) sum.mutable_floats()[i] += 1;
@@ -108,7 +117,8 @@ Tensor weight_at(const WeightPlace& place, const Shape& shape, const Tensor& ten
     }
     return transposed_columns_of(tensor, place.first_row, shape[0]);
   }
-  const Tensor part = rows_of(tensor, place.first_row, shape[0]);
+  const Tensor part =
+      place.run_rows > 0 ? gathered_rows_of(tensor, place, shape) : rows_of(tensor, place.first_row, shape[0]);
   return place.is_minus_one ? plus_one(part) : part;
 }
 
@@ -161,6 +171,12 @@ WeightPlaces weight_places(const Graph& graph, std::span<const WeightName> names
                         .is_minus_one = !is_gguf && form == WeightForm::kMinusOneInHuggingFace,
                         .has_head_rows = form == WeightForm::kHeadRows};
       if (place.is_transposed) place.tensor_shape = transposed(place.tensor_shape);
+      if (!is_gguf && form == WeightForm::kHeadByHeadInHuggingFace) {
+        CHECK(part.weight->shape[0] * static_cast<int64_t>(parts.size()) == row_count);
+        place.run_rows = graph.caches.front().head_width;
+        place.run_stride = place.run_rows * static_cast<int64_t>(parts.size());
+        place.first_row = place.run_rows * (&part - parts.data());
+      }
       first_row += part.weight->shape[0];
       places.emplace(part.weight->name, std::move(place));
     }

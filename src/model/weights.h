@@ -29,6 +29,14 @@ struct WeightPlace {
   bool is_transposed = false;  // the tensor is [in, out]; the rows above are its columns
   bool is_minus_one = false;   // it holds the weight less 1
   bool has_head_rows = false;  // WeightForm::kHeadRows
+  // > 0: the weight's rows are in runs of so many, each `run_stride` rows after the one before it.
+  int64_t run_rows = 0;
+  int64_t run_stride = 0;
+
+  // Where the weight's row lies among the tensor's.
+  int64_t tensor_row(int64_t row) const {
+    return first_row + (run_rows == 0 ? row : row / run_rows * run_stride + row % run_rows);
+  }
 };
 using WeightPlaces = std::map<std::string, WeightPlace, std::less<>>;
 // Of each weight of the graph but adapters', by canonical name. CHECKs that the table has it.

@@ -18,9 +18,11 @@ void AttentionLayer::forward(const StepContext& step, std::span<const Activation
     attention(*step.executor, shape_, step.sequences, q, k, v, output, saved, attention_sinks(sinks_));
     return;
   }
-  KvLayerCache& cache = step.caches[static_cast<size_t>(cache_index_)];
-  kv_write(*step.executor, shape_, step.paged_sequences, k, v, cache);
-  paged_attention(*step.executor, shape_, step.paged_sequences, q, cache, output, attention_sinks(sinks_));
+  const auto index = static_cast<size_t>(cache_.index);
+  KvLayerCache& cache = step.caches[index];
+  const std::span<const AttentionSequence> sequences = step.cache_sequences[index];
+  if (cache_.writes) kv_write(*step.executor, shape_, sequences, k, v, cache);
+  paged_attention(*step.executor, shape_, sequences, q, cache, output, attention_sinks(sinks_));
 }
 
 void AttentionLayer::backward(const StepContext& step, const Backward& pass) const {

@@ -15,9 +15,14 @@ inline AttentionSinks attention_sinks(const Tensor& sinks) {
 
 class AttentionLayer final : public Layer {
  public:
-  // cache_index: which of the step's caches is this layer's. sinks: its weight, [H], F32; empty: none.
-  AttentionLayer(const AttentionShape& shape, int64_t cache_index, Tensor sinks = {})
-      : shape_(shape), cache_index_(cache_index), sinks_(std::move(sinks)) {}
+  // Of the step's caches. writes: false where an earlier layer has put the same keys and values there.
+  struct Cache {
+    int64_t index;
+    bool writes = true;
+  };
+  // sinks: its weight, [H], F32; empty: none.
+  AttentionLayer(const AttentionShape& shape, Cache cache, Tensor sinks = {})
+      : shape_(shape), cache_(cache), sinks_(std::move(sinks)) {}
 
   int64_t saved_count(const StepContext& step) const override;  // log-sum-exp [T, H]
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
@@ -25,7 +30,7 @@ class AttentionLayer final : public Layer {
 
  private:
   AttentionShape shape_;
-  int64_t cache_index_;
+  Cache cache_;
   Tensor sinks_;
 };
 

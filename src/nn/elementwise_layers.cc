@@ -54,6 +54,58 @@ void GeluLayer::backward(const StepContext& step, const Backward& pass) const {
   gelu_backward(*step.executor, pass.inputs[0].data, pass.d_output, element_count(pass.inputs[0]), pass.d_inputs[0]);
 }
 
+void StoredScaleLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output,
+                               float*) const {
+  scale(*step.executor, inputs[0].data, factor_, element_count(inputs[0]), output);
+}
+
+void StoredScaleLayer::backward(const StepContext& step, const Backward& pass) const {
+  scale(*step.executor, pass.d_output, factor_, element_count(pass.inputs[0]), pass.d_inputs[0]);
+}
+
+void ColumnsLayer::forward(const StepContext&, std::span<const Activation> inputs, float* output, float*) const {
+  const Activation& x = inputs[0];
+  const int64_t part_width = x.width / part_count_;
+  for (int64_t part = 0; part < x.row_count * part_count_; ++part) {
+    output = std::copy_n(x.data + part * part_width + first_, width_, output);
+  }
+}
+
+void ColumnsLayer::backward(const StepContext&, const Backward& pass) const {
+  const Activation& x = pass.inputs[0];
+  const int64_t part_width = x.width / part_count_;
+  std::fill_n(pass.d_inputs[0], element_count(x), 0.0f);
+  for (int64_t part = 0; part < x.row_count * part_count_; ++part) {
+    std::copy_n(pass.d_output + part * width_, width_, pass.d_inputs[0] + part * part_width + first_);
+  }
+}
+
+void JoinLayer::forward(const StepContext&, std::span<const Activation> inputs, float* output, float*) const {
+  const int64_t a_width = inputs[0].width / part_count_;
+  std::fill_n(output, inputs[0].row_count * part_count_ * width_, 0.0f);
+  for (int64_t part = 0; part < inputs[0].row_count * part_count_; ++part, output += width_) {
+    std::copy_n(inputs[0].data + part * a_width, a_width, output);
+    if (inputs.size() == 1) continue;
+    const int64_t b_width = width_ - a_width;
+    const int64_t b_part = inputs[1].width == b_width ? part / part_count_ : part;
+    std::copy_n(inputs[1].data + b_part * b_width, b_width, output + a_width);
+  }
+}
+
+void JoinLayer::backward(const StepContext&, const Backward& pass) const {
+  const int64_t a_width = pass.inputs[0].width / part_count_;
+  if (pass.inputs.size() > 1) std::fill_n(pass.d_inputs[1], element_count(pass.inputs[1]), 0.0f);
+  const float* d_output = pass.d_output;
+  for (int64_t part = 0; part < pass.inputs[0].row_count * part_count_; ++part, d_output += width_) {
+    std::copy_n(d_output, a_width, pass.d_inputs[0] + part * a_width);
+    if (pass.inputs.size() == 1) continue;
+    const int64_t b_width = width_ - a_width;
+    const int64_t b_part = pass.inputs[1].width == b_width ? part / part_count_ : part;
+    float* d_b = pass.d_inputs[1] + b_part * b_width;
+    for (int64_t i = 0; i < b_width; ++i) d_b[i] += d_output[a_width + i];
+  }
+}
+
 int64_t SelectRowsLayer::output_rows(const StepContext& step, std::span<const Activation>) const {
   return static_cast<int64_t>(step.selected_rows.size());
 }

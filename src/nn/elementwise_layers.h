@@ -1,4 +1,4 @@
-// Layers without weights that work number by number: the residual sum, multiples and bounds, gates and other
+// Layers that work number by number: the residual sum, multiples and bounds, gates and other
 // nonlinearities, the choice of rows.
 #pragma once
 
@@ -55,6 +55,47 @@ class GeluLayer final : public Layer {
  public:
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
+};
+
+// y = factor · x, where the file holds the factor. A constant: training leaves it alone, so it has no gradient.
+class StoredScaleLayer final : public Layer {
+ public:
+  explicit StoredScaleLayer(float factor) : factor_(factor) {}
+
+  void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
+  void backward(const StepContext& step, const Backward& pass) const override;
+
+ private:
+  float factor_;
+};
+
+// Columns [first, first + width) of each part of a row.
+class ColumnsLayer final : public Layer {
+ public:
+  ColumnsLayer(int64_t part_count, int64_t first, int64_t width)
+      : part_count_(part_count), first_(first), width_(width) {}
+
+  void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
+  void backward(const StepContext& step, const Backward& pass) const override;
+
+ private:
+  int64_t part_count_;
+  int64_t first_;
+  int64_t width_;
+};
+
+// Each part of a row of the first input, and behind it that of the second, which has as many parts or one for all; a
+// part of the output is `width` wide, with zeros behind what the inputs give. Inputs: one or two.
+class JoinLayer final : public Layer {
+ public:
+  JoinLayer(int64_t part_count, int64_t width) : part_count_(part_count), width_(width) {}
+
+  void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
+  void backward(const StepContext& step, const Backward& pass) const override;
+
+ private:
+  int64_t part_count_;
+  int64_t width_;
 };
 
 // Keeps the step's selected rows, so that the output matrix works only on rows whose logits somebody wants.

@@ -72,15 +72,17 @@ void QueryKeyValueLayer::run(const StepContext& step, std::span<const Activation
 
 void QueryKeyValueWriteLayer::run(const StepContext& step, std::span<const Activation> inputs,
                                   std::span<const Output> outputs) const {
+  const auto index = static_cast<size_t>(cache_index_);
   query_key_value_write(*step.executor, step.shared_input->of(inputs[0]),
                         projections_of_step(projections_, shape_, step), shape_,
-                        {step.paged_sequences, step.caches[static_cast<size_t>(cache_index_)]}, outputs[0].data);
+                        {step.cache_sequences[index], step.caches[index]}, outputs[0].data);
 }
 
 void PagedAttentionLayer::run(const StepContext& step, std::span<const Activation> inputs,
                               std::span<const Output> outputs) const {
-  paged_attention(*step.executor, shape_, step.paged_sequences, inputs[0].data,
-                  step.caches[static_cast<size_t>(cache_index_)], outputs[0].data, attention_sinks(sinks_));
+  const auto index = static_cast<size_t>(cache_index_);
+  paged_attention(*step.executor, shape_, step.cache_sequences[index], inputs[0].data, step.caches[index],
+                  outputs[0].data, attention_sinks(sinks_));
 }
 
 void LogitsTopKLayer::run(const StepContext& step, std::span<const Activation> inputs,

@@ -55,8 +55,8 @@ struct StepContext {
   SharedInput* shared_input = nullptr;
 
   // Inference: keys and values go to pages and stay there.
-  std::span<const AttentionSequence> paged_sequences;
-  std::span<KvLayerCache> caches;  // empty: training
+  std::span<KvLayerCache> caches;                                       // empty: training
+  std::span<const std::span<const AttentionSequence>> cache_sequences;  // by cache: with their pages in it
   // Training: whole sequences, back to back.
   SequenceOffsets sequences;
 };

@@ -1,6 +1,8 @@
 #include "ops/rope.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/check.h"
 #include "kernels/rope/rope.h"
@@ -9,6 +11,15 @@
 namespace pelton {
 
 RopeParameters RopeParameters::for_length(int64_t length) const {
+  if (growth && length > short_length) {
+    const auto width = 2.0 * static_cast<double>(inverse_frequencies.size());
+    const double grown =
+        growth->factor * static_cast<double>(length) / static_cast<double>(short_length) - (growth->factor - 1);
+    const double theta = growth->theta * std::pow(grown, width / std::max(width - 2, 1.0));
+    std::vector<float> frequencies;
+    for (double i = 0; i < width; i += 2) frequencies.push_back(static_cast<float>(std::pow(theta, -i / width)));
+    return {.inverse_frequencies = std::move(frequencies), .magnitude = magnitude, .pairing = pairing};
+  }
   const bool is_long = !long_inverse_frequencies.empty() && length > short_length;
   return {.inverse_frequencies = is_long ? long_inverse_frequencies : inverse_frequencies,
           .magnitude = magnitude,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,6 +14,15 @@ namespace pelton {
 // as in Hugging Face's.
 enum class RopePairing { kInterleaved, kHalves };
 
+// NTK-aware scaling (bloc97 2023; Peng et al. 2023, arXiv 2309.00071, B.1), called "dynamic": a base that grows with
+// the length by which a sequence exceeds `short_length`.
+struct RopeGrowth {
+  double theta;   // the base of shorter ones
+  double factor;  // how fast
+
+  friend bool operator==(const RopeGrowth&, const RopeGrowth&) = default;
+};
+
 struct RopeParameters {
   std::vector<float> inverse_frequencies;  // [R/2], radians per position; R = rotated dimensions, R <= head width
   float magnitude = 1.0f;                  // YaRN's attention factor, on cos and sin alike
@@ -21,8 +31,10 @@ struct RopeParameters {
   // LongRoPE (arXiv 2402.13753) has other frequencies, so many again, for sequences of more than `short_length` tokens.
   std::vector<float> long_inverse_frequencies = {};  // empty: the same for all
   int64_t short_length = 0;
+  std::optional<RopeGrowth> growth = {};
 
-  // What all rows of sequences of up to `length` tokens are rotated by: one of the two, without the other.
+  // What all rows of sequences of up to `length` tokens are rotated by, without what others would be. One choice for
+  // all that a paged cache ever holds: a key is rotated once, so it cannot follow its sequence's growth.
   RopeParameters for_length(int64_t length) const;
 
   friend bool operator==(const RopeParameters&, const RopeParameters&) = default;

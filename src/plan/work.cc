@@ -73,11 +73,13 @@ class WorkCounter {
     const double pair_operations = static_cast<double>(4 * shape.query_head_count * shape.head_width);
     CallWork work;
     work.weight_bytes = weight_bytes(call);  // of its sinks
+    const double write_count = kind.writes ? 1 : 0;
     for (const SequenceRows& sequence : rows_.sequences) {
       const double count = static_cast<double>(sequence.row_count);
       const double first = static_cast<double>(sequence.first_position);
       const double unseen = static_cast<double>(positions_before_window(shape, sequence.first_position));
-      work.kv_bytes += position_bytes * (first - unseen + count + count);  // what is seen read, the new ones written
+      work.kv_bytes +=
+          position_bytes * (first - unseen + count + write_count * count);  // what is seen read, the new ones written
       work.operations += pair_operations * (count * first + count * (count + 1) / 2 - unseen_pairs(shape, sequence));
     }
     return work;
@@ -92,6 +94,9 @@ class WorkCounter {
   // As e^2x, two sums and two quotients with a product.
   CallWork operator()(const LayerCall& call, const SoftCapCall&) { return {.operations = 6 * elements(call.output)}; }
   CallWork operator()(const LayerCall&, const SelectRowsCall&) { return {}; }
+  CallWork operator()(const LayerCall&, const ColumnsCall&) { return {}; }
+  CallWork operator()(const LayerCall&, const JoinCall&) { return {}; }
+  CallWork operator()(const LayerCall& call, const StoredScaleCall&) { return {.operations = elements(call.output)}; }
 
   static int64_t positions_before_window(const AttentionShape& shape, int64_t position) {
     return shape.window ? std::max<int64_t>(0, position + 1 - *shape.window) : 0;
