@@ -10,11 +10,15 @@
 namespace pelton {
 
 // One line an architecture; each lives in arch/NAME.cc.
+extern const Architecture kCohere;
+extern const Architecture kDeepSeek;
 extern const Architecture kGemma;
 extern const Architecture kGemma2;
 extern const Architecture kGemma3;
 extern const Architecture kGemma4;
+extern const Architecture kGlm4;
 extern const Architecture kGpt2;
+extern const Architecture kGptNeoX;
 extern const Architecture kGranite;
 extern const Architecture kLlama;
 extern const Architecture kMistral;
@@ -23,12 +27,13 @@ extern const Architecture kPhi3;
 extern const Architecture kQwen2;
 extern const Architecture kQwen3;
 extern const Architecture kSmolLm3;
+extern const Architecture kStarCoder2;
 
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
-    &kLlama,  &kMistral, &kQwen2, &kQwen3, &kGemma,   &kGemma2,  &kGemma3,
-    &kGemma4, &kOlmo2,   &kPhi3,  &kGpt2,  &kGranite, &kSmolLm3,
+    &kLlama, &kMistral, &kQwen2,   &kQwen3,   &kGemma,      &kGemma2,  &kGemma3, &kGemma4, &kOlmo2,
+    &kPhi3,  &kGpt2,    &kGranite, &kSmolLm3, &kStarCoder2, &kGptNeoX, &kCohere, &kGlm4,   &kDeepSeek,
 };
 
 const Architecture& find(std::string_view wanted, std::string_view kind,

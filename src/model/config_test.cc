@@ -182,6 +182,19 @@ TEST(HuggingFaceConfig, GemmaFourRefusesWhatItLacks) {
   }
 }
 
+TEST(HuggingFaceConfig, DeepSeekRefusesExpertsByName) {
+  const auto error = [](std::string_view extra) -> std::string {
+    try {
+      spec_of_family("deepseek_v3", extra);
+    } catch (const Error& error) {
+      return error.message();
+    }
+    return "";
+  };
+  EXPECT_THAT(error(R"(, "first_k_dense_replace": 1)"), testing::HasSubstr("n_routed_experts"));
+  EXPECT_THAT(error(R"(, "n_routed_experts": 0)"), testing::HasSubstr("num_key_value_heads"));
+}
+
 TEST(HuggingFaceConfig, ADynamicBaseStretchesTheContext) {
   const ModelSpec spec = spec_of(R"(, "rope_scaling": {"type": "dynamic", "factor": 4.0})");
   EXPECT_EQ(spec.context_length, 4 * 128);

@@ -134,6 +134,22 @@ std::vector<Case> cases() {
          writer.tensor("rope_freqs.weight", divisors);
        },
        1e6f, 512},
+      {"starcoder2", "starcoder2", RopePairing::kHalves,
+       [](GgufTestWriter& writer) {
+         writer.u32("starcoder2.attention.sliding_window", 12).f32("starcoder2.attention.layer_norm_epsilon", 1e-5f);
+       }},
+      {"gpt-neox", "gptneox", RopePairing::kHalves,
+       [](GgufTestWriter& writer) {
+         writer.u32("gptneox.rope.dimension_count", 4)
+             .boolean("gptneox.use_parallel_residual", true)
+             .f32("gptneox.attention.layer_norm_epsilon", 1e-5f);
+       }},
+      {"cohere", "command-r", RopePairing::kInterleaved,
+       [](GgufTestWriter& writer) {
+         writer.f32("command-r.logit_scale", 0.25f).f32("command-r.attention.layer_norm_epsilon", 1e-5f);
+       }},
+      {"glm4", "glm4", RopePairing::kInterleaved,
+       [](GgufTestWriter& writer) { writer.u32("glm4.rope.dimension_count", 6); }},
       {"olmo2", "olmo2"},
       {"phi3", "phi3"},
       {"gpt2", "gpt2", RopePairing::kHalves,

@@ -47,8 +47,9 @@ TEST_P(GoldenModel, AgreesWithTransformers) {
 INSTANTIATE_TEST_SUITE_P(Models, GoldenModel,
                          testing::Values("llama", "llama-tied-mqa", "llama-linear", "llama-yarn", "llama3-rope",
                                          "mistral-window", "qwen2", "qwen3", "gemma", "gemma2", "gemma3",
-                                         "gemma4-kv-shared", "olmo2", "phi3", "phi3-longrope", "gpt2", "granite",
-                                         "smollm3"),
+                                         "gemma4-kv-shared", "olmo2", "phi3", "phi3-longrope", "llama-dynamic",
+                                         "starcoder2", "gpt-neox", "cohere", "glm4", "deepseek-dense", "gpt2",
+                                         "granite", "smollm3"),
                          [](const auto& test) {
                            std::string name = test.param;
                            std::replace(name.begin(), name.end(), '-', '_');

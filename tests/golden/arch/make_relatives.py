@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the folders of architectures of which transformers' numbers are not at hand: gemma, granite, smollm3, phi3-longrope.
+"""Writes the folders of architectures of which transformers' numbers are not at hand: gemma, granite, smollm3, phi3-longrope,
+llama-dynamic, and those of further_decoders.py.
 
 usage: make_relatives.py CHECKED...   needs numpy and autograd (PyPI); CHECKED: folders that transformers made
 
@@ -30,6 +31,10 @@ FOLDERS = {
         "attention_multiplier": 0.0625, "attention_bias": True, "mlp_bias": True, "tie_word_embeddings": False,
     },
     "smollm3": {"model_type": "smollm3", "no_rope_layers": [1, 0, 1, 1]},
+    "llama-dynamic": {
+        "model_type": "llama", "max_position_embeddings": 32, "tie_word_embeddings": True,
+        "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 3.0},
+    },
     "phi3-longrope": {
         "model_type": "phi3", "tie_word_embeddings": False, "head_dim": 16, "partial_rotary_factor": 0.5,
         "sliding_window": None, "original_max_position_embeddings": 32, "rope_parameters": None,
@@ -96,6 +101,10 @@ class Decoder:
             original, longest = self.c["original_max_position_embeddings"], self.c["max_position_embeddings"]
             frequencies = frequencies / numpy.array(rope["long_factor" if count > original else "short_factor"])
             magnitude = numpy.sqrt(1 + numpy.log(longest / original) / numpy.log(original))
+        if rope.get("rope_type") == "dynamic" and count > self.c["max_position_embeddings"]:
+            growth = rope["factor"] * count / self.c["max_position_embeddings"] - (rope["factor"] - 1)
+            base = rope["rope_theta"] * growth ** (rotated / (rotated - 2))
+            frequencies = base ** (-numpy.arange(0, rotated, 2) / rotated)
         angles = numpy.arange(count)[:, None] * frequencies
         return magnitude * numpy.cos(angles), magnitude * numpy.sin(angles)
 
@@ -123,7 +132,12 @@ class Decoder:
         rotation = self.rotation(layer, count)
         if rotation is not None:
             q, k = rotate(q, *rotation), rotate(k, *rotation)
-        k, v = np.repeat(k, self.heads // self.groups, axis=0), np.repeat(v, self.heads // self.groups, axis=0)
+        return self.linear(w, self.attend(q, k, v, layer), name + ".o_proj")
+
+    def attend(self, q, k, v, layer):
+        """What [heads, T, head] gather, side by side [T, heads · head]."""
+        count = q.shape[1]
+        k, v = np.repeat(k, q.shape[0] // k.shape[0], axis=0), np.repeat(v, q.shape[0] // v.shape[0], axis=0)
         scores = q @ np.transpose(k, (0, 2, 1)) * self.scale()
         if self.c.get("attn_logit_softcapping"):
             scores = self.c["attn_logit_softcapping"] * np.tanh(scores / self.c["attn_logit_softcapping"])
@@ -132,7 +146,7 @@ class Decoder:
         scores = np.where(hidden, -1e30, scores)
         weights = np.exp(scores - np.max(scores, axis=-1, keepdims=True))
         weights = weights / np.sum(weights, axis=-1, keepdims=True)
-        return self.linear(w, np.transpose(weights @ v, (1, 0, 2)).reshape(count, -1), name + ".o_proj")
+        return np.transpose(weights @ v, (1, 0, 2)).reshape(count, -1)
 
     def feed_forward(self, w, x, name):
         if name + ".gate_up_proj.weight" in w:
@@ -141,7 +155,7 @@ class Decoder:
         else:
             gate, up = self.linear(w, x, name + ".gate_proj"), self.linear(w, x, name + ".up_proj")
         if self.is_gemma:
-            gate = gate / 2 * (1 + np.tanh(numpy.sqrt(2 / numpy.pi) * (gate + 0.044715 * gate**3)))
+            gate = gelu(gate)
         else:
             gate = gate / (1 + np.exp(-gate))
         return self.linear(w, gate * up, name + ".down_proj")
@@ -187,6 +201,10 @@ class Decoder:
         return numpy.array([ids], numpy.int64)
 
 
+def gelu(x):
+    return x / 2 * (1 + np.tanh(numpy.sqrt(2 / numpy.pi) * (x + 0.044715 * x**3)))
+
+
 def rotate(x, cosines, sines):
     half = cosines.shape[1]
     a, b = x[..., :half], x[..., half : 2 * half]
@@ -197,8 +215,14 @@ def in_double(tensors):
     return {name: value.astype(numpy.float64) for name, value in tensors.items()}
 
 
+def decoder_of(config):
+    import further_decoders  # which imports this
+
+    return further_decoders.DECODERS.get(config["model_type"], Decoder)(config)
+
+
 def compute(config, weights, ids):
-    decoder, w = Decoder(config), in_double(weights)
+    decoder, w = decoder_of(config), in_double(weights)
     loss, gradients = value_and_grad(decoder.loss)(w, ids)
     expected = {"input_ids": ids, "logits": numpy.stack([decoder.logits(w, row) for row in ids]), "loss": numpy.array(loss)}
     expected |= {"grad." + name: gradients[name] for name in weights}
@@ -218,7 +242,10 @@ def check(folder):
 
 def shapes(config):
     """Names and shapes of a folder's tensors."""
-    d = Decoder(config)
+    d = decoder_of(config)
+    if hasattr(d, "shapes"):
+        yield from d.shapes()
+        return
     width, query, key = d.width, d.heads * d.head, d.groups * d.head
     feed_forward = config["intermediate_size"]
     yield "model.embed_tokens.weight", (config["vocab_size"], width)
@@ -256,7 +283,7 @@ def make(name, config):
         weights[tensor] = value.astype(numpy.float32)
     ids = rng.integers(3, config["vocab_size"], (2, 40)).astype(numpy.int64)
     expected = compute(config, weights, ids)
-    expected["greedy"] = Decoder(config).greedy(in_double(weights), ids[0, :8], 24)
+    expected["greedy"] = decoder_of(config).greedy(in_double(weights), ids[0, :8], 24)
     expected = {key: value if value.dtype == numpy.int64 else value.astype(numpy.float32) for key, value in expected.items()}
     folder = HERE / name
     folder.mkdir(exist_ok=True)
@@ -271,9 +298,12 @@ def main():
         sys.exit(__doc__)
     for folder in sys.argv[1:]:
         check(pathlib.Path(folder))
-    for name, own in FOLDERS.items():
+    import further_decoders
+
+    for name, own in {**FOLDERS, **further_decoders.FOLDERS}.items():
         make(name, {**COMMON, **own})
 
 
 if __name__ == "__main__":
+    sys.modules["make_relatives"] = sys.modules["__main__"]
     main()
