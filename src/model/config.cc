@@ -466,11 +466,11 @@ void check_spec(const ModelSpec& spec, std::string_view source) {
     }
   }
   for (int64_t layer = 0; layer < static_cast<int64_t>(spec.key_value_sources.size()); ++layer) {
-    const int64_t source = spec.key_value_sources[static_cast<size_t>(layer)];
-    const bool fits = source == layer || (source >= 0 && source < layer && spec.key_value_source_of(source) == source &&
-                                          spec.head_width_of(source) == spec.head_width_of(layer) &&
-                                          spec.key_value_head_count_of(source) == spec.key_value_head_count_of(layer));
-    if (!fits) fail(fmt::format("layer {} cannot read the keys and values of layer {}", layer, source));
+    const int64_t read = spec.key_value_sources[static_cast<size_t>(layer)];
+    const bool fits = read == layer || (read >= 0 && read < layer && spec.key_value_source_of(read) == read &&
+                                        spec.head_width_of(read) == spec.head_width_of(layer) &&
+                                        spec.key_value_head_count_of(read) == spec.key_value_head_count_of(layer));
+    if (!fits) fail(fmt::format("layer {} cannot read the keys and values of layer {}", layer, read));
   }
   if (spec.layer_count > 4096) fail(fmt::format("{} layers", spec.layer_count));
   if (spec.query_head_count * spec.head_width > kSizeMax) {

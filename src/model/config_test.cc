@@ -183,7 +183,7 @@ TEST(HuggingFaceConfig, GemmaFourRefusesWhatItLacks) {
 }
 
 TEST(HuggingFaceConfig, DeepSeekRefusesExpertsByName) {
-  const auto error = [](std::string_view extra) -> std::string {
+  const auto refusal = [](std::string_view extra) -> std::string {
     try {
       spec_of_family("deepseek_v3", extra);
     } catch (const Error& error) {
@@ -191,8 +191,8 @@ TEST(HuggingFaceConfig, DeepSeekRefusesExpertsByName) {
     }
     return "";
   };
-  EXPECT_THAT(error(R"(, "first_k_dense_replace": 1)"), testing::HasSubstr("n_routed_experts"));
-  EXPECT_THAT(error(R"(, "n_routed_experts": 0)"), testing::HasSubstr("num_key_value_heads"));
+  EXPECT_THAT(refusal(R"(, "first_k_dense_replace": 1)"), testing::HasSubstr("n_routed_experts"));
+  EXPECT_THAT(refusal(R"(, "n_routed_experts": 0)"), testing::HasSubstr("num_key_value_heads"));
 }
 
 TEST(HuggingFaceConfig, ADynamicBaseStretchesTheContext) {
