@@ -92,6 +92,7 @@ json::object inspection_to_json(const Inspection& inspection, const InspectOptio
                          {"path", valid_utf8(inspection.path)},
                          {"format", inspection.format},
                          {"architecture", valid_utf8(inspection.architecture)},
+                         {"quantisation", nullptr},
                          {"runnable", !inspection.problem},
                          {"problem", nullptr},
                          {"parameters", inspection.element_count()},
@@ -101,6 +102,7 @@ json::object inspection_to_json(const Inspection& inspection, const InspectOptio
                          {"memory", memory_to_json(inspection)},
                          {"tokenizer", vocabulary_to_json(inspection.vocabulary)},
                          {"chat_template", nullptr}};
+  if (!inspection.quantisation.empty()) object["quantisation"] = valid_utf8(inspection.quantisation);
   if (inspection.problem) object["problem"] = valid_utf8(*inspection.problem);
   if (inspection.spec) object["spec"] = spec_to_json(*inspection.spec);
   if (inspection.chat_template) object["chat_template"] = valid_utf8(*inspection.chat_template);
@@ -201,6 +203,7 @@ std::string template_to_text(const std::optional<std::string>& chat_template) {
 std::string inspection_to_text(const Inspection& inspection, const InspectOptions& options) {
   std::string text = line("Model", one_line(inspection.name, kLineBytesMax)) + line("Format", inspection.format);
   if (!inspection.architecture.empty()) text += line("Architecture", one_line(inspection.architecture, kLineBytesMax));
+  if (!inspection.quantisation.empty()) text += line("Quantised", one_line(inspection.quantisation, kLineBytesMax));
   if (inspection.spec) text += spec_to_text(*inspection.spec);
   text += types_to_text(inspection) + memory_to_text(inspection) + vocabulary_to_text(inspection.vocabulary) +
           template_to_text(inspection.chat_template);

@@ -14,6 +14,7 @@
 #include "model/arch.h"
 #include "model/bundle.h"
 #include "model/model.h"
+#include "model/prequantised.h"
 #include "model/text_part.h"
 
 namespace pelton::cli {
@@ -125,6 +126,7 @@ void inspect_hugging_face(Inspection& inspection) {
   for (const auto& [key, value] : folder.config) inspection.metadata.emplace_back(key, to_json_text(value));
   inspection.chat_template = folder.chat_template;
   try_reading(inspection, [&] { add_tensors(inspection, *open_safetensors_folder(inspection.path)); });
+  try_reading(inspection, [&] { inspection.quantisation = quantisation_name(folder.config); });
   try_reading(inspection, [&] {
     const json::object config = text_config(folder.config);
     inspection.architecture = JsonReader(config, "config.json").string("model_type").value_or("");
@@ -135,9 +137,24 @@ void inspect_hugging_face(Inspection& inspection) {
   });
 }
 
+// "q4_0 (7 matrices), f32 (2 matrices)"
+std::string matrix_types(const Model& model) {
+  std::map<ElementType, int> counts;
+  for (const WeightSpec& weight : model.graph.weights) {
+    if (weight.shape.rank() == 2) ++counts[model.weights.at(weight.name).type()];
+  }
+  std::string text;
+  for (const auto& [type, count] : counts) {
+    text += fmt::format("{}{} ({} {})", text.empty() ? "" : ", ", element_type_name(type), count,
+                        count == 1 ? "matrix" : "matrices");
+  }
+  return text;
+}
+
 // Loading is cheap (weights are mapped, not read) and the only true answer to whether it would run.
 void try_loading(Inspection& inspection) {
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(inspection.path);
+  if (!inspection.quantisation.empty()) inspection.quantisation += "; computed as " + matrix_types(*bundle->model);
   inspection.plan = {bundle->model->graph, fused_graph(*bundle->model, ActivationType::kInt8)};
   if (bundle->tokenizer == nullptr) {
     inspection.vocabulary.reset();

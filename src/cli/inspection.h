@@ -42,6 +42,7 @@ struct Inspection {
   std::string path;
   std::string format;  // "GGUF 3", "Hugging Face folder", "safetensors"
   std::string architecture;
+  std::string quantisation;  // by another program, and as what its matrices are computed; empty: none
   std::vector<TensorEntry> tensors;
   std::vector<ElementTypeUse> types;  // the one with the most bytes first
   std::vector<std::pair<std::string, std::string>> metadata;

@@ -73,7 +73,6 @@ std::optional<float> HuggingFaceConfig::positive(std::string_view key) const {
 }
 
 ModelSpec HuggingFaceConfig::common_spec(std::string_view architecture, const Family& family) const {
-  require_absent({"quantization_config"});
   ModelSpec spec;
   spec.architecture = architecture;
   spec.layer_count = size("num_hidden_layers", std::nullopt);

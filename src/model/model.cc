@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "io/safetensors.h"
 #include "model/fusion.h"
+#include "model/prequantised.h"
 #include "model/text_part.h"
 #include "nn/attention_layer.h"
 #include "nn/elementwise_layers.h"
@@ -210,7 +211,9 @@ std::shared_ptr<const Model> load_gguf_model(const GgufFile& file) {
 }
 
 std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path& folder, const json::object& config) {
-  return load_hugging_face_model(*text_tensors(config, open_safetensors_folder(folder)), text_config(config));
+  const json::object text = text_config(config);
+  return load_hugging_face_model(*dequantised_tensors(text, text_tensors(config, open_safetensors_folder(folder))),
+                                 text);
 }
 
 std::shared_ptr<const Model> load_hugging_face_model(const TensorSource& source, const json::object& config) try {
