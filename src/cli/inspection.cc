@@ -109,7 +109,7 @@ void inspect_gguf(Inspection& inspection) {
   for (const auto& [key, value] : file->metadata()) inspection.metadata.emplace_back(key, value_to_text(value));
   try_reading(inspection, [&] {
     inspection.architecture = file->string("general.architecture").value_or("");
-    inspection.spec = architecture_from_gguf(inspection.architecture).spec_from_gguf(*file);
+    inspection.spec = architecture_of_gguf(*file).spec_from_gguf(*file);
   });
   try_reading(inspection, [&] {
     inspection.chat_template = file->string("tokenizer.chat_template");
@@ -139,6 +139,7 @@ void inspect_hugging_face(Inspection& inspection) {
 void try_loading(Inspection& inspection) {
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(inspection.path);
   inspection.plan = {bundle->model->graph, fused_graph(*bundle->model, ActivationType::kInt8)};
+  inspection.active_parameters = active_parameter_count(bundle->model->graph);
   if (bundle->tokenizer == nullptr) {
     inspection.vocabulary.reset();
     return;
