@@ -66,7 +66,9 @@ json::value experts_to_json(const Inspection& inspection) {
                           {"active", spec.routing.active_count},
                           {"width", spec.expert_width},
                           {"layers", spec.expert_layer_count()},
+                          {"parameters", nullptr},
                           {"active_parameters", nullptr}};
+  if (inspection.parameters) experts["parameters"] = *inspection.parameters;
   if (inspection.active_parameters) experts["active_parameters"] = *inspection.active_parameters;
   return experts;
 }
@@ -165,7 +167,7 @@ std::string experts_to_text(const Inspection& inspection) {
                                   spec.expert_width, spec.expert_layer_count(), spec.routing.active_count));
   if (inspection.active_parameters) {
     text += line("", fmt::format("{} of {} parameters are active", rounded_count(*inspection.active_parameters),
-                                 rounded_count(inspection.element_count())));
+                                 rounded_count(*inspection.parameters)));
   }
   return text;
 }

@@ -139,6 +139,9 @@ void inspect_hugging_face(Inspection& inspection) {
 void try_loading(Inspection& inspection) {
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(inspection.path);
   inspection.plan = {bundle->model->graph, fused_graph(*bundle->model, ActivationType::kInt8)};
+  int64_t parameters = 0;
+  for (const WeightSpec& weight : bundle->model->graph.weights) parameters += weight.shape.element_count();
+  inspection.parameters = parameters;
   inspection.active_parameters = active_parameter_count(bundle->model->graph);
   if (bundle->tokenizer == nullptr) {
     inspection.vocabulary.reset();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -164,6 +165,21 @@ Tensor find_tensor(const TensorSource& source, const WeightPlace& place) {
   return *tensor;
 }
 
+// GGUF files of before 2024-04 have a tensor for each expert: blk.3.ffn_up.7.weight, not the 7th of
+// blk.3.ffn_up_exps.weight.
+std::optional<WeightPlace> place_in_split_experts(const WeightPlace& place) {
+  constexpr std::string_view kTogether = "_exps.";
+  const size_t at = place.tensor.find(kTogether);
+  if (!place.is_sliced || at == std::string::npos) return std::nullopt;
+  WeightPlace split = place;
+  split.tensor.replace(at, kTogether.size(), fmt::format(".{}.", place.slice));
+  split.is_sliced = false;
+  split.slice = 0;
+  split.tensor_shape = {};
+  for (int axis = 1; axis < place.tensor_shape.rank(); ++axis) split.tensor_shape.append(place.tensor_shape[axis]);
+  return split;
+}
+
 // A weight that shares a tensor with others.
 struct SharingWeight {
   int64_t expert;  // 0 where the tensor is of one
@@ -255,14 +271,25 @@ WeightSet::WeightSet(const Graph& graph, std::span<const WeightName> names, Weig
   for (const WeightSpec& weight : graph.weights) {
     weights_of_tensor[places.find(weight.name)->second.tensor].push_back(&weight);
   }
+  std::set<std::string, std::less<>> used;
   for (const auto& [name, weights] : weights_of_tensor) {
+    const auto split = place_in_split_experts(places.find(weights.front()->name)->second);
+    if (split && !source.find(name) && source.find(split->tensor)) {
+      for (const WeightSpec* weight : weights) {
+        const WeightPlace place = *place_in_split_experts(places.find(weight->name)->second);
+        tensors_.emplace(weight->name, weight_at(place, weight->shape, find_tensor(source, place)));
+        used.insert(place.tensor);
+      }
+      continue;
+    }
+    used.insert(name);
     const Tensor tensor = find_tensor(source, places.find(weights.front()->name)->second);
     for (const WeightSpec* weight : weights) {
       tensors_.emplace(weight->name, weight_at(places.find(weight->name)->second, weight->shape, tensor));
     }
   }
   for (const TensorEntry& entry : source.entries()) {
-    if (weights_of_tensor.contains(entry.name) || is_beside_weights(entry.name)) continue;
+    if (used.contains(entry.name) || is_beside_weights(entry.name)) continue;
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("the tensor {} {} has no place in this architecture with this configuration", entry.name,
                             entry.shape.to_string()));
