@@ -83,10 +83,7 @@ std::optional<float> HuggingFaceConfig::positive(std::string_view key) const {
 }
 
 ModelSpec HuggingFaceConfig::common_spec(std::string_view architecture, const Family& family) const {
-  const json::object* quantization = reader_.object("quantization_config");
-  const bool is_mxfp4 =
-      quantization != nullptr && JsonReader(*quantization, "config.json").string("quant_method") == "mxfp4";
-  if (!(family.reads_mxfp4 && is_mxfp4)) require_absent({"quantization_config"});
+  require_absent({"quantization_config"});
   ModelSpec spec;
   spec.architecture = architecture;
   spec.layer_count = size("num_hidden_layers", std::nullopt);

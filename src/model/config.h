@@ -29,7 +29,6 @@ class HuggingFaceConfig {
   struct Family {
     bool has_tied_output = false;
     bool rotates_partially = false;  // partial_rotary_factor
-    bool reads_mxfp4 = false;        // a quantization_config of this method
   };
   // The numbers that decoder-only families share, with RoPE from `rope_parameters` (new spelling; also with one entry
   // for each type of layers) or `rope_theta`, `rope_scaling` and `rope_local_base_freq` (old). Errors: kCorruptFile,

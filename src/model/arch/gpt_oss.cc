@@ -1,6 +1,6 @@
 // gpt-oss (OpenAI 2025, arXiv 2508.10925): experts with biases and a clamped gate, attention sinks, a sliding window in
-// every other layer, YaRN whose ramp is not rounded. The folders' experts are [in, out], gate and up by turns, or, in
-// MXFP4, [out, in] (io/mxfp4_source.h).
+// every other layer, YaRN whose ramp is not rounded. The folders' experts are [in, out], gate and up by turns. Folders
+// in MXFP4 are refused.
 #include "model/arch.h"
 #include "model/config.h"
 #include "model/config_writer.h"
@@ -51,7 +51,7 @@ bool is_local(int64_t layer) { return layer % 2 == 0; }
 ModelSpec spec_from_hugging_face(const json::object& config) {
   const HuggingFaceConfig reader(config);
   reader.require("hidden_act", {"silu"});
-  ModelSpec spec = reader.common_spec("gpt-oss", {.reads_mxfp4 = true});
+  ModelSpec spec = reader.common_spec("gpt-oss");
   spec.has_query_key_value_bias = spec.has_attention_output_bias = reader.flag("attention_bias", true);
   reader.read_window(spec, is_local);
   reader.read_experts(spec, {.count = "num_local_experts", .width = "intermediate_size"});
