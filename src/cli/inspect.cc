@@ -59,6 +59,20 @@ json::object spec_to_json(const ModelSpec& spec) {
           {"rope_scaling", spec.rope_scaling}};
 }
 
+json::value experts_to_json(const Inspection& inspection) {
+  if (!inspection.spec || !inspection.spec->has_experts()) return nullptr;
+  const ModelSpec& spec = *inspection.spec;
+  json::object experts = {{"count", spec.routing.expert_count},
+                          {"active", spec.routing.active_count},
+                          {"width", spec.expert_width},
+                          {"layers", spec.expert_layer_count()},
+                          {"parameters", nullptr},
+                          {"active_parameters", nullptr}};
+  if (inspection.parameters) experts["parameters"] = *inspection.parameters;
+  if (inspection.active_parameters) experts["active_parameters"] = *inspection.active_parameters;
+  return experts;
+}
+
 json::object memory_to_json(const Inspection& inspection) {
   json::object memory = {{"weights_bytes", inspection.weight_bytes()}};
   if (!inspection.spec) return memory;
@@ -99,6 +113,7 @@ json::object inspection_to_json(const Inspection& inspection, const InspectOptio
                          {"tensor_count", inspection.tensors.size()},
                          {"types", std::move(types)},
                          {"spec", nullptr},
+                         {"experts", experts_to_json(inspection)},
                          {"memory", memory_to_json(inspection)},
                          {"tokenizer", vocabulary_to_json(inspection.vocabulary)},
                          {"chat_template", nullptr}};
@@ -144,6 +159,19 @@ std::string spec_to_text(const ModelSpec& spec) {
          line("Context", fmt::format("{} tokens, RoPE scaling {}", spec.context_length, spec.rope_scaling)) +
          line("Output", fmt::format("{} logits, {}", spec.vocabulary_size,
                                     spec.has_tied_output ? "from the embedding table" : "from a matrix of its own"));
+}
+
+std::string experts_to_text(const Inspection& inspection) {
+  if (!inspection.spec || !inspection.spec->has_experts()) return "";
+  const ModelSpec& spec = *inspection.spec;
+  std::string text =
+      line("Experts", fmt::format("{} of width {} in {} layers, {} active for each token", spec.routing.expert_count,
+                                  spec.expert_width, spec.expert_layer_count(), spec.routing.active_count));
+  if (inspection.active_parameters) {
+    text += line("", fmt::format("{} of {} parameters are active", rounded_count(*inspection.active_parameters),
+                                 rounded_count(*inspection.parameters)));
+  }
+  return text;
 }
 
 std::string types_to_text(const Inspection& inspection) {
@@ -204,7 +232,7 @@ std::string inspection_to_text(const Inspection& inspection, const InspectOption
   std::string text = line("Model", one_line(inspection.name, kLineBytesMax)) + line("Format", inspection.format);
   if (!inspection.architecture.empty()) text += line("Architecture", one_line(inspection.architecture, kLineBytesMax));
   if (!inspection.quantisation.empty()) text += line("Quantised", one_line(inspection.quantisation, kLineBytesMax));
-  if (inspection.spec) text += spec_to_text(*inspection.spec);
+  if (inspection.spec) text += spec_to_text(*inspection.spec) + experts_to_text(inspection);
   text += types_to_text(inspection) + memory_to_text(inspection) + vocabulary_to_text(inspection.vocabulary) +
           template_to_text(inspection.chat_template);
   constexpr size_t kProblemBytesMax = 1000;

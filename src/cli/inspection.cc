@@ -110,7 +110,7 @@ void inspect_gguf(Inspection& inspection) {
   for (const auto& [key, value] : file->metadata()) inspection.metadata.emplace_back(key, value_to_text(value));
   try_reading(inspection, [&] {
     inspection.architecture = file->string("general.architecture").value_or("");
-    inspection.spec = architecture_from_gguf(inspection.architecture).spec_from_gguf(*file);
+    inspection.spec = architecture_of_gguf(*file).spec_from_gguf(*file);
   });
   try_reading(inspection, [&] {
     inspection.chat_template = file->string("tokenizer.chat_template");
@@ -156,6 +156,10 @@ void try_loading(Inspection& inspection) {
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(inspection.path);
   if (!inspection.quantisation.empty()) inspection.quantisation += "; computed as " + matrix_types(*bundle->model);
   inspection.plan = {bundle->model->graph, fused_graph(*bundle->model, ActivationType::kInt8)};
+  int64_t parameters = 0;
+  for (const WeightSpec& weight : bundle->model->graph.weights) parameters += weight.shape.element_count();
+  inspection.parameters = parameters;
+  inspection.active_parameters = active_parameter_count(bundle->model->graph);
   if (bundle->tokenizer == nullptr) {
     inspection.vocabulary.reset();
     return;

@@ -49,7 +49,10 @@ struct Inspection {
   std::optional<ModelSpec> spec;
   std::optional<VocabularyFacts> vocabulary;
   std::optional<std::string> chat_template;
-  std::optional<InferencePlan> plan;   // of a model that runs
+  std::optional<InferencePlan> plan;  // of a model that runs
+  // Of a model that runs: all its parameters, and those that one token uses.
+  std::optional<int64_t> parameters;
+  std::optional<int64_t> active_parameters;
   std::optional<std::string> problem;  // why Pelton cannot run it
 
   int64_t element_count() const;

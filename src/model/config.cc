@@ -50,6 +50,16 @@ RopeScaling scaling_from_hugging_face(const JsonReader& rope, RopeScaling scalin
   return scaling;
 }
 
+// Each expert is a layer call's three weights, so that a count beyond all models would be a list without bounds.
+void check_experts(const ModelSpec& spec, std::string_view source) {
+  constexpr int64_t kExpertCountMax = 1024;
+  const RoutingShape& routing = spec.routing;
+  if (routing.expert_count <= kExpertCountMax && routing.active_count <= routing.expert_count) return;
+  throw Error(ErrorCode::kCorruptFile,
+              fmt::format("{}: {} of {} experts for each token; expected 1 to all of at most {}", source,
+                          routing.active_count, routing.expert_count, kExpertCountMax));
+}
+
 std::string scaling_name(const RopeScaling& scaling) { return scaling.type == "default" ? "none" : scaling.type; }
 
 void check_rotated_width(int64_t rotated_width, int64_t head_width) {
@@ -159,6 +169,13 @@ void HuggingFaceConfig::read_window(ModelSpec& spec, const LayerRule& is_local) 
   }
 }
 
+void HuggingFaceConfig::read_experts(ModelSpec& spec, const ExpertKeys& keys) const {
+  spec.routing.expert_count = size(keys.count, std::nullopt);
+  spec.routing.active_count = size("num_experts_per_tok", std::nullopt);
+  spec.expert_width = size(keys.width, std::nullopt);
+  check_experts(spec, "config.json");
+}
+
 void HuggingFaceConfig::require(std::string_view key, std::initializer_list<std::string_view> expected) const {
   const auto found = reader_.string(key);
   if (!found || std::find(expected.begin(), expected.end(), *found) != expected.end()) return;
@@ -194,6 +211,15 @@ std::optional<std::vector<bool>> HuggingFaceConfig::layer_flags(std::string_view
     flags.push_back(value.is_bool() ? value.get_bool() : value.to_number<double>() != 0);
   }
   return flags;
+}
+
+std::vector<int64_t> HuggingFaceConfig::layer_numbers(std::string_view key) const {
+  std::vector<int64_t> layers;
+  for (const double number : numbers_of(reader_, key)) {
+    if (!(number >= 0 && number <= static_cast<double>(kSizeMax))) reader_.fail(key, "numbers of layers");
+    layers.push_back(static_cast<int64_t>(number));
+  }
+  return layers;
 }
 
 int64_t GgufConfig::size(std::string_view key, std::optional<int64_t> fallback) const {
@@ -346,6 +372,13 @@ void GgufConfig::read_window(ModelSpec& spec, const LayerRule& is_local) const {
   }
 }
 
+void GgufConfig::read_experts(ModelSpec& spec) const {
+  spec.routing.expert_count = size("expert_count", std::nullopt);
+  spec.routing.active_count = size("expert_used_count", std::nullopt);
+  spec.expert_width = size("expert_feed_forward_length", spec.feed_forward_width);
+  check_experts(spec, "GGUF metadata");
+}
+
 void GgufConfig::refuse_other_families(std::initializer_list<std::string_view> understood) const {
   struct Neutral {
     std::string_view key;
@@ -353,6 +386,10 @@ void GgufConfig::refuse_other_families(std::initializer_list<std::string_view> u
   };
   static const Neutral kKeys[] = {
       {"expert_count", {0}},
+      {"expert_shared_count", {0}},
+      {"expert_group_count", {0, 1}},
+      {"expert_weights_scale", {0, 1}},
+      {"expert_gating_func", {0, 1}},  // softmax
       {"attention.sliding_window", {0}},
       {"attention.clamp_kqv", {0}},
       {"attention.max_alibi_bias", {0}},

@@ -39,12 +39,22 @@ class HuggingFaceConfig {
   // is missing, the rule does. Errors: kCorruptFile, kUnsupported (another type of layer).
   void read_window(ModelSpec& spec, const LayerRule& is_local) const;
 
+  // Where the family says how many experts there are (`num_experts_per_tok` of them active) and how wide one is.
+  struct ExpertKeys {
+    std::string_view count;
+    std::string_view width;
+  };
+  void read_experts(ModelSpec& spec, const ExpertKeys& keys) const;
+
   // Error kCorruptFile: it is missing and there is no fallback.
   int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
   std::optional<float> positive(std::string_view key) const;  // null reads as absent, and so does absent
   bool flag(std::string_view key, bool fallback) const { return reader_.boolean(key).value_or(fallback); }
   // A list of 0 and 1, or of false and true, one for each layer at least; none: it is not there.
   std::optional<std::vector<bool>> layer_flags(std::string_view key, int64_t layer_count) const;
+
+  // A list of layers' numbers; empty: it is not there.
+  std::vector<int64_t> layer_numbers(std::string_view key) const;
 
   // Error kUnsupported: the key is there and says something else.
   void require(std::string_view key, std::initializer_list<std::string_view> expected) const;
@@ -72,6 +82,9 @@ class GgufConfig {
   // `attention.sliding_window`, where it is there and not 0, on the layers of which `attention.sliding_window_pattern`
   // says so; where that is missing, the rule does.
   void read_window(ModelSpec& spec, const LayerRule& is_local) const;
+  // `expert_count`, `expert_used_count`, and `expert_feed_forward_length`, or `feed_forward_length` where that is
+  // missing.
+  void read_experts(ModelSpec& spec) const;
 
   int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
   std::optional<float> positive(std::string_view key) const;  // 0 reads as absent

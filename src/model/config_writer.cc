@@ -132,6 +132,15 @@ void add_gguf_config(const Architecture& architecture, const ModelSpec& spec, Gg
   if (architecture.add_gguf_config != nullptr) architecture.add_gguf_config(spec, metadata);
 }
 
+void add_gguf_experts(std::string_view name, const ModelSpec& spec, GgufMetadata& metadata) {
+  const auto add = [&](std::string_view key, int64_t value) {
+    metadata.add(fmt::format("{}.{}", name, key), static_cast<uint32_t>(value));
+  };
+  add("expert_count", spec.routing.expert_count);
+  add("expert_used_count", spec.routing.active_count);
+  add("expert_feed_forward_length", spec.expert_width);
+}
+
 std::vector<NamedTensor> gguf_rope_divisors(const ModelSpec& spec) {
   const auto table = [](const auto& values) {
     Tensor tensor = Tensor::f32({static_cast<int64_t>(values.size())});

@@ -130,10 +130,16 @@ void add_weights(const Model& model, WeightNaming naming, ConversionPlan& plan) 
   for (const std::string& name : order) {
     std::vector<const WeightSpec*>& weights = weights_of_tensor[name];
     std::sort(weights.begin(), weights.end(), [&](const WeightSpec* a, const WeightSpec* b) {
-      return places.find(a->name)->second.first_row < places.find(b->name)->second.first_row;
+      const WeightPlace& of_a = places.find(a->name)->second;
+      const WeightPlace& of_b = places.find(b->name)->second;
+      return std::pair(of_a.slice, of_a.first_row) < std::pair(of_b.slice, of_b.first_row);
     });
     const WeightPlace& first = places.find(weights.front()->name)->second;
     PlannedTensor tensor{{name, model.weights.at(weights.front()->name).type(), first.tensor_shape}, {}};
+    if (first.row_step > 1 || (first.is_transposed && first.is_sliced)) {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("writing {}, which holds turned experts, is not supported", name));
+    }
     if (first.is_transposed) {
       std::vector<Tensor> matrices;
       for (const WeightSpec* weight : weights) matrices.push_back(model.weights.at(weight->name));

@@ -222,7 +222,12 @@ int64_t Decoder::weight_traffic_bytes() const {
     if (std::holds_alternative<EmbeddingCall>(call.kind) || std::holds_alternative<PositionEmbeddingCall>(call.kind)) {
       continue;
     }
-    for (const std::string& weight : call.weights()) bytes += model_->weights.at(weight).size_bytes();
+    int64_t of_call = 0;
+    for (const std::string& weight : call.weights()) of_call += model_->weights.at(weight).size_bytes();
+    if (const auto* experts = std::get_if<ExpertsCall>(&call.kind)) {
+      of_call = of_call / experts->routing.expert_count * experts->routing.active_count;
+    }
+    bytes += of_call;
   }
   return bytes;
 }

@@ -115,7 +115,7 @@ Graph rewrite_with(const Graph& graph, Match match) {
 
 LayerCall fused_call(const LayerKind& kind, std::string name, std::vector<ValueId> inputs, ValueId output,
                      std::vector<ValueId> further_outputs = {}) {
-  return {kind, std::move(name), std::move(inputs), output, {}, {}, std::move(further_outputs), {}};
+  return {kind, std::move(name), std::move(inputs), output, {}, {}, {}, std::move(further_outputs), {}};
 }
 
 // --- add → rms_norm

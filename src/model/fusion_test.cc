@@ -428,6 +428,9 @@ TEST(FusedDecoder, GivesThePlainListsBitsOfEveryArchitecture) {
     spec.has_query_key_value_bias = std::any_of(names.begin(), names.end(), [](const WeightName& name) {
       return name.canonical == "layers.{}.attention.query.bias";
     });
+    spec.routing = {};
+    if (architecture->has_experts) spec.routing = {.expert_count = 5, .active_count = 2};
+    spec.expert_width = 64;
     for (const ElementType type : {ElementType::kF32, ElementType::kQ8_0, ElementType::kBF16}) {
       SCOPED_TRACE(std::string(architecture->name) + " " + std::string(element_type_name(type)));
       const std::shared_ptr<const Model> model = drawn_model(*architecture, spec, {type});

@@ -19,7 +19,7 @@ class GatedDecoder {
     for (int64_t layer = 0; layer < spec_.layer_count; ++layer) {
       graph_.set_prefix("layers." + std::to_string(layer) + ".");
       x = add_to_residual(x, attention(norm_of_input(x, "attention.norm"), layer), "attention");
-      x = add_to_residual(x, feed_forward(norm_of_input(x, "mlp.norm")), "mlp");
+      x = add_to_residual(x, feed_forward(norm_of_input(x, "mlp.norm"), layer), "mlp");
     }
     graph_.set_prefix("");
     const ValueId last = norm(graph_.select_rows(x, "select"), "norm");
@@ -47,7 +47,8 @@ class GatedDecoder {
     const ValueId v = graph_.linear(x, "attention.value", spec_.key_value_width(), bias);
     const ValueId q_placed = place(q, "attention.query", spec_.query_head_count, layer);
     const ValueId k_placed = place(k, "attention.key", spec_.key_value_head_count, layer);
-    const ValueId a = graph_.attention(q_placed, k_placed, v, "attention", attention_shape(spec_, layer));
+    const ValueId a = graph_.attention(q_placed, k_placed, v, "attention", attention_shape(spec_, layer),
+                                       options_.has_sinks ? "attention.sinks" : "");
     return graph_.linear(a, "attention.output", spec_.width, bias_if(spec_.has_attention_output_bias));
   }
 
@@ -63,7 +64,20 @@ class GatedDecoder {
     return graph_.rope(x, name + "_rope", table, {head_count, spec_.head_width});
   }
 
-  ValueId feed_forward(ValueId x) {
+  ValueId feed_forward(ValueId x, int64_t layer) { return spec_.has_experts(layer) ? experts(x) : dense(x); }
+
+  ValueId experts(ValueId x) {
+    const ValueId logits =
+        graph_.linear(x, "mlp.router", spec_.routing.expert_count, bias_if(options_.has_router_bias));
+    const ClampedGate& bounds = spec_.expert_gate_bounds;
+    return graph_.experts(x, logits, "mlp.experts",
+                          {.routing = spec_.routing,
+                           .f = bounds.limit > 0 ? GateFunction(bounds) : GateFunction(options_.gate),
+                           .hidden_width = spec_.expert_width,
+                           .has_biases = options_.has_expert_biases});
+  }
+
+  ValueId dense(ValueId x) {
     const Bias bias = bias_if(spec_.has_feed_forward_bias);
     const ValueId gate = graph_.linear(x, "mlp.gate", spec_.feed_forward_width, bias);
     const ValueId up = graph_.linear(x, "mlp.up", spec_.feed_forward_width, bias);

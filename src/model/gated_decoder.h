@@ -16,10 +16,14 @@ struct GatedDecoderOptions {
   QueryKeyNorm query_key_norm = QueryKeyNorm::kNone;
   bool norms_inputs = true;    // of attention and feed-forward: "attention.norm", "mlp.norm"
   bool norms_outputs = false;  // of the same, before they join the residual: "attention.output_norm", …
+  bool has_sinks = false;      // in every layer: "attention.sinks" [H]
+  bool has_router_bias = false;
+  bool has_expert_biases = false;
 };
 
 // Canonical names: "embedding", "layers.N.attention.query", .key, .value, .output, "layers.N.mlp.gate", .up, .down,
-// "norm", "output"; the norms above, "layers.N.attention.query_norm" and .key_norm.
+// "norm", "output"; the norms above, "layers.N.attention.query_norm" and .key_norm. Where a layer has experts it has,
+// in place of the three of its "mlp", "layers.N.mlp.router" [E, D] and "layers.N.mlp.experts.E.gate", .up, .down.
 Graph lower_gated_decoder(const ModelSpec& spec, const GatedDecoderOptions& options);
 
 }  // namespace pelton

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <map>
 
 #include "base/check.h"
 
@@ -23,6 +23,7 @@ constexpr std::string_view kKindNames[] = {"embedding",
                                            "scale",
                                            "soft_cap",
                                            "select_rows",
+                                           "experts",
                                            "rms_norm_quantise",
                                            "add_rms_norm",
                                            "add_rms_norm_quantise",
@@ -33,6 +34,8 @@ constexpr std::string_view kKindNames[] = {"embedding",
                                            "paged_attention",
                                            "logits_top_k"};
 static_assert(std::size(kKindNames) == std::variant_size_v<LayerKind>);
+
+constexpr size_t kWeightsShown = 12;  // of a call's: those of experts are many
 
 std::string values_to_text(const Graph& graph, const std::vector<ValueId>& values) {
   std::string text;
@@ -55,6 +58,7 @@ std::vector<std::string> LayerCall::weights() const {
   const auto add_weights_of = [&](const LayerCall& call) {
     if (!call.weight.empty()) all.push_back(call.weight);
     if (!call.bias.empty()) all.push_back(call.bias);
+    all.insert(all.end(), call.further_weights.begin(), call.further_weights.end());
   };
   if (!is_fused()) add_weights_of(*this);
   for (const LayerCall& part : parts) add_weights_of(part);
@@ -67,15 +71,14 @@ ValueId GraphBuilder::call(const LayerKind& kind, std::string_view name, std::ve
                            std::string weight) {
   const auto output = static_cast<ValueId>(graph_.value_widths.size());
   graph_.value_widths.push_back(width);
-  graph_.calls.push_back({kind, prefix_ + std::string(name), std::move(inputs), output, std::move(weight), {}, {}, {}});
+  graph_.calls.push_back(
+      {kind, prefix_ + std::string(name), std::move(inputs), output, std::move(weight), {}, {}, {}, {}});
   return output;
 }
 
 std::string GraphBuilder::weight(std::string_view name, Shape shape) {
   std::string full_name = prefix_ + std::string(name);
-  const auto found = std::find_if(graph_.weights.begin(), graph_.weights.end(),
-                                  [&](const WeightSpec& spec) { return spec.name == full_name; });
-  CHECK(found == graph_.weights.end());
+  CHECK(weight_names_.insert(full_name).second);
   graph_.weights.push_back({full_name, shape});
   return full_name;
 }
@@ -156,15 +159,55 @@ ValueId GraphBuilder::select_rows(ValueId x, std::string_view name) {
   return call(SelectRowsCall{}, name, {x}, width_of(x));
 }
 
+ValueId GraphBuilder::experts(ValueId x, ValueId router_logits, std::string_view name, const ExpertsCall& kind) {
+  const int64_t width = width_of(x);
+  CHECK(width_of(router_logits) == kind.routing.expert_count);
+  std::vector<std::string> weights;
+  for (int64_t expert = 0; expert < kind.routing.expert_count; ++expert) {
+    const std::string prefix = fmt::format("{}.{}.", name, expert);
+    weights.push_back(weight(prefix + "gate", {kind.hidden_width, width}));
+    weights.push_back(weight(prefix + "up", {kind.hidden_width, width}));
+    weights.push_back(weight(prefix + "down", {width, kind.hidden_width}));
+    if (!kind.has_biases) continue;
+    weights.push_back(weight(prefix + "gate.bias", {kind.hidden_width}));
+    weights.push_back(weight(prefix + "up.bias", {kind.hidden_width}));
+    weights.push_back(weight(prefix + "down.bias", {width}));
+  }
+  const ValueId y = call(kind, name, {x, router_logits}, width);
+  graph_.calls.back().further_weights = std::move(weights);
+  return y;
+}
+
 Graph GraphBuilder::finish(ValueId logits) {
   graph_.logits = logits;
   return std::move(graph_);
 }
 
+int64_t active_parameter_count(const Graph& graph) {
+  std::map<std::string_view, int64_t> sizes;
+  int64_t count = 0;
+  for (const WeightSpec& weight : graph.weights) {
+    sizes[weight.name] = weight.shape.element_count();
+    count += weight.shape.element_count();
+  }
+  for (const LayerCall& call : graph.calls) {
+    const auto* experts = std::get_if<ExpertsCall>(&call.kind);
+    if (experts == nullptr) continue;
+    int64_t of_call = 0;
+    for (const std::string& weight : call.further_weights) of_call += sizes.at(weight);
+    count -= of_call / experts->routing.expert_count * (experts->routing.expert_count - experts->routing.active_count);
+  }
+  return count;
+}
+
 std::string to_text(const Graph& graph) {
   std::string text;
   for (const LayerCall& call : graph.calls) {
-    const std::vector<std::string> weights = call.weights();
+    std::vector<std::string> weights = call.weights();
+    if (const size_t count = weights.size(); count > kWeightsShown) {
+      weights.resize(kWeightsShown);
+      weights.push_back(fmt::format("… ({} in all)", count));
+    }
     text += fmt::format("{:<34} {:<21} {} → {}{}{}\n", call.name, layer_kind_name(call.kind),
                         call.inputs.empty() ? "tokens" : values_to_text(graph, call.inputs),
                         values_to_text(graph, call.outputs()), weights.empty() ? "" : "  weight ",

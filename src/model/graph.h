@@ -5,13 +5,16 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "ops/attention.h"
+#include "ops/elementwise.h"
 #include "ops/rope.h"
+#include "ops/routing.h"
 #include "tensor/tensor.h"
 
 namespace pelton {
@@ -50,6 +53,13 @@ struct SoftCapCall {
   float cap;
 };
 struct SelectRowsCall {};
+// Inputs: what the experts read, and the router's logits.
+struct ExpertsCall {
+  RoutingShape routing;
+  GateFunction f;
+  int64_t hidden_width;  // F of each expert
+  bool has_biases;
+};
 
 // Kinds that only model/fusion.h writes: several calls in one, which are its `parts`.
 struct FusedCall {};
@@ -71,7 +81,7 @@ struct LogitsTopKCall : FusedCall {};      // linear; gives the best of each row
 
 using LayerKind =
     std::variant<EmbeddingCall, PositionEmbeddingCall, LinearCall, RmsNormCall, LayerNormCall, RopeCall, AttentionCall,
-                 SiluGateCall, GeluGateCall, GeluCall, AddCall, ScaleCall, SoftCapCall, SelectRowsCall,
+                 SiluGateCall, GeluGateCall, GeluCall, AddCall, ScaleCall, SoftCapCall, SelectRowsCall, ExpertsCall,
                  RmsNormQuantiseCall, AddRmsNormCall, AddRmsNormQuantiseCall, GatedLinearCall, GatedLinearQuantiseCall,
                  QueryKeyValueCall, QueryKeyValueWriteCall, PagedAttentionCall, LogitsTopKCall>;
 std::string_view layer_kind_name(const LayerKind& kind);  // "rms_norm"
@@ -83,6 +93,9 @@ struct LayerCall {
   ValueId output;
   std::string weight;     // canonical name of its weight; empty: none
   std::string bias = {};  // of its bias, likewise: [the output's width]
+
+  // Of experts: of each, one after the other, gate, up and down, and their biases if it has them.
+  std::vector<std::string> further_weights = {};
 
   // Of a fused call only; it has no weight of its own.
   std::vector<ValueId> further_outputs = {};
@@ -142,6 +155,8 @@ class GraphBuilder {
   ValueId scale(ValueId x, std::string_view name, float factor);
   ValueId soft_cap(ValueId x, std::string_view name, std::optional<float> cap);
   ValueId select_rows(ValueId x, std::string_view name);
+  // Weights "NAME.7.gate", .up, .down, and with ".bias" behind it what the kind says.
+  ValueId experts(ValueId x, ValueId router_logits, std::string_view name, const ExpertsCall& kind);
 
   Graph finish(ValueId logits);
 
@@ -152,8 +167,12 @@ class GraphBuilder {
   int64_t width_of(ValueId value) const { return graph_.value_widths[index_of(value)]; }
 
   Graph graph_;
+  std::set<std::string, std::less<>> weight_names_;
   std::string prefix_;
 };
+
+// Of all weights, of experts only those that one token uses.
+int64_t active_parameter_count(const Graph& graph);
 
 // One line a call, with widths: "layers.0.attention.query  linear  %1 [576] → %2 [576]  weight
 // layers.0.attention.query".

@@ -14,6 +14,7 @@
 #include "nn/attention_layer.h"
 #include "nn/elementwise_layers.h"
 #include "nn/embedding_layer.h"
+#include "nn/experts_layer.h"
 #include "nn/fused_layers.h"
 #include "nn/layer_norm_layer.h"
 #include "nn/linear_layer.h"
@@ -113,6 +114,18 @@ class LayerMaker {
   Made operator()(const LayerCall&, const SoftCapCall& kind) { return std::make_unique<SoftCapLayer>(kind.cap); }
   Made operator()(const LayerCall&, const SelectRowsCall&) { return std::make_unique<SelectRowsLayer>(); }
 
+  Made operator()(const LayerCall& call, const ExpertsCall& kind) {
+    std::vector<ExpertsLayer::Expert> experts(static_cast<size_t>(kind.routing.expert_count));
+    auto name = call.further_weights.begin();
+    for (ExpertsLayer::Expert& expert : experts) {
+      for (LinearWeight* weight : {&expert.gate, &expert.up, &expert.down}) *weight = linear_weight(*name++);
+      if (!kind.has_biases) continue;
+      for (Tensor* bias : {&expert.gate_bias, &expert.up_bias, &expert.down_bias}) *bias = vector(*name++);
+    }
+    CHECK(name == call.further_weights.end());
+    return std::make_unique<ExpertsLayer>(kind.routing, kind.f, std::move(experts));
+  }
+
   MadeFused operator()(const LayerCall& call, const RmsNormQuantiseCall&) {
     const LayerCall& norm = call.parts[0];
     return std::make_unique<QuantisingRmsNormLayer>(model_.weights.decoded(norm.weight), epsilon_of(norm));
@@ -204,9 +217,7 @@ class LayerMaker {
 }  // namespace
 
 std::shared_ptr<const Model> load_gguf_model(const GgufFile& file) {
-  const auto name = file.string("general.architecture");
-  if (!name) throw Error(ErrorCode::kCorruptFile, "GGUF metadata: general.architecture is missing");
-  const Architecture& architecture = architecture_from_gguf(*name);
+  const Architecture& architecture = architecture_of_gguf(file);
   return make_model(architecture, WeightNaming::kGguf, architecture.spec_from_gguf(file), file);
 }
 

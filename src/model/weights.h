@@ -25,11 +25,16 @@ constexpr std::string_view kLoraBSuffix = ".lora_b";
 struct WeightPlace {
   std::string tensor;          // "model.layers.3.self_attn.q_proj.weight"
   Shape tensor_shape;          // more rows than the weight's where several share the tensor
+  bool is_sliced = false;      // the tensor's first dimension is experts; what follows is said of one of them
+  int64_t slice = 0;           // which
   int64_t first_row = 0;       // of the weight's among the tensor's
+  int64_t row_step = 1;        // from one of them to the next
   bool is_transposed = false;  // the tensor is [in, out]; the rows above are its columns
   bool is_minus_one = false;   // it holds the weight less 1
   bool has_head_rows = false;  // WeightForm::kHeadRows
 };
+// Which of the tensor's elements is the weight's in this row and column (0 of a vector).
+int64_t element_in_tensor(const WeightPlace& place, int64_t row, int64_t column);
 using WeightPlaces = std::map<std::string, WeightPlace, std::less<>>;
 // Of each weight of the graph but adapters', by canonical name. CHECKs that the table has it.
 WeightPlaces weight_places(const Graph& graph, std::span<const WeightName> names, WeightNaming naming);

@@ -97,10 +97,11 @@ class Layer : public InferenceLayer {
     std::span<const Activation> inputs;  // as forward saw them
     const float* output;                 // as forward gave it
     const float* saved;
-    const float* d_output;             // gradient of the loss by the output
-    std::span<float* const> d_inputs;  // by each input: assigned; null: not wanted
-    float* d_weight;                   // by the weight: added to; null: not wanted
-    float* d_bias = nullptr;           // by the bias, likewise
+    const float* d_output;                         // gradient of the loss by the output
+    std::span<float* const> d_inputs;              // by each input: assigned; null: not wanted
+    float* d_weight;                               // by the weight: added to; null: not wanted
+    float* d_bias = nullptr;                       // by the bias, likewise
+    std::span<float* const> further_weights = {};  // by the weights of a layer that has many, likewise; empty: none
   };
   virtual void backward(const StepContext& step, const Backward& pass) const = 0;
 };

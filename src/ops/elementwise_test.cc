@@ -10,7 +10,7 @@ namespace pelton {
 namespace {
 
 double plain(Nonlinearity f, double z) {
-  if (f == Nonlinearity::kSilu) return z / (1 + std::exp(-z));
+  if (f != Nonlinearity::kGelu) return z / (1 + std::exp(-z));
   return z / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (z + 0.044715 * z * z * z)));
 }
 
@@ -137,6 +137,43 @@ TEST(Elementwise, GatesHaveTheGradientsOfTheDefinition) {
     EXPECT_EQ(gate_in_place, d_gate);
     EXPECT_EQ(up_in_place, d_up);
   }
+}
+
+TEST(Elementwise, TheClampedGateIsWhatTheDefinitionSays) {
+  Executor executor(2);
+  const ClampedGate bounds = {.steepness = 1.702f, .limit = 3};
+  const auto plain_clamped = [](const Doubles& gate, const Doubles& up) {
+    Doubles y;
+    for (size_t i = 0; i < gate.size(); ++i) {
+      const double z = std::min(gate[i], 3.0);
+      const double u = std::clamp(up[i], -3.0, 3.0);
+      y.push_back(z / (1 + std::exp(-static_cast<double>(1.702f) * z)) * (1 + u));
+    }
+    return y;
+  };
+  Rng rng(7);
+  const std::vector<float> x = random_floats(rng, 2003, 6);
+  const std::vector<float> up = random_floats(rng, 2003, 6);
+  const std::vector<float> d_y = random_floats(rng, 2003);
+  std::vector<float> y(x.size());
+  gate(executor, bounds, x.data(), up.data(), 2003, y.data());
+  EXPECT_LE(relative_error(y, plain_clamped(to_doubles(x), to_doubles(up))), 8 * 0x1p-24);
+  std::vector<float> d_gate(x.size());
+  std::vector<float> d_up(x.size());
+  gate_backward(executor, bounds, x.data(), up.data(), d_y.data(), 2003, {d_gate.data(), d_up.data()});
+  const auto of_gate = [&](const Doubles& at) { return weighted_sum(plain_clamped(at, to_doubles(up)), d_y); };
+  const auto of_up = [&](const Doubles& at) { return weighted_sum(plain_clamped(to_doubles(x), at), d_y); };
+  EXPECT_LE(gradient_error(d_gate, of_gate, to_doubles(x)), 0x1p-19);
+  EXPECT_LE(gradient_error(d_up, of_up, to_doubles(up)), 0x1p-19);
+
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> ends = {-1000, 1000, nan, 1};
+  const std::vector<float> ups = {1000, 1000, 1, nan};
+  std::vector<float> at_ends(4);
+  gate(executor, bounds, ends.data(), ups.data(), 4, at_ends.data());
+  EXPECT_EQ(at_ends[0], 0);
+  EXPECT_NEAR(at_ends[1], 3 / (1 + std::exp(-1.702 * 3)) * 4, 1e-5);
+  EXPECT_TRUE(std::isnan(at_ends[2]) && std::isnan(at_ends[3])) << "bounds hide no NaN";
 }
 
 TEST(Elementwise, GeluAloneIsTheGateOfOne) {

@@ -1,6 +1,7 @@
 #include "plan/work.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 
@@ -92,6 +93,18 @@ class WorkCounter {
   // As e^2x, two sums and two quotients with a product.
   CallWork operator()(const LayerCall& call, const SoftCapCall&) { return {.operations = 6 * elements(call.output)}; }
   CallWork operator()(const LayerCall&, const SelectRowsCall&) { return {}; }
+  // Three products a row and expert, its gate, and the weighted sum. Of the weights, those of the experts that some row
+  // reaches: the expected number, if rows choose independently and all experts are equally likely.
+  CallWork operator()(const LayerCall& call, const ExpertsCall& kind) {
+    const double rows = static_cast<double>(row_counts_[index_of(call.output)]);
+    const double share =
+        static_cast<double>(kind.routing.active_count) / static_cast<double>(kind.routing.expert_count);
+    const double slots = rows * static_cast<double>(kind.routing.active_count);
+    const double hidden = static_cast<double>(kind.hidden_width);
+    const double sums = kind.has_biases ? 2 * hidden + width(call.output) : 0;
+    return {.weight_bytes = weight_bytes(call) * (1 - std::pow(1 - share, rows)),
+            .operations = slots * (6 * hidden * width(call.output) + 4 * hidden + 2 * width(call.output) + sums)};
+  }
 
   static int64_t positions_before_window(const AttentionShape& shape, int64_t position) {
     return shape.window ? std::max<int64_t>(0, position + 1 - *shape.window) : 0;

@@ -9,6 +9,14 @@
 
 namespace pelton {
 
+// Bounds and steepness of gpt-oss's gate (OpenAI 2025, arXiv 2508.10925).
+struct ClampedGate {
+  float steepness;  // of the sigmoid
+  float limit;      // > 0
+
+  friend bool operator==(const ClampedGate&, const ClampedGate&) = default;
+};
+
 struct ElementwiseKernels {
   // y = a + b; y may be a or b.
   void (*add)(const float* a, const float* b, int64_t count, float* y);
@@ -27,6 +35,11 @@ struct ElementwiseKernels {
   void (*gelu_gate)(const float* gate, const float* up, int64_t count, float* y);
   void (*gelu_gate_backward)(const float* gate, const float* up, const float* d_y, int64_t count, float* d_gate,
                              float* d_up);
+  // y = z · sigmoid(steepness z) · (1 + u), z = min(gate, limit), u = up within ±limit. Beyond a bound nothing is
+  // passed back.
+  void (*clamped_gate)(const ClampedGate& bounds, const float* gate, const float* up, int64_t count, float* y);
+  void (*clamped_gate_backward)(const ClampedGate& bounds, const float* gate, const float* up, const float* d_y,
+                                int64_t count, float* d_gate, float* d_up);
   void (*gelu)(const float* x, int64_t count, float* y);
   void (*gelu_backward)(const float* x, const float* d_y, int64_t count, float* d_x);
 };

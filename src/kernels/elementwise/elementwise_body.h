@@ -71,6 +71,35 @@ void gated_backward(const float* gate, const float* up, const float* d_y, int64_
   });
 }
 
+// 1 where x < bound, else 0. Numbers of float32 about `bound` differ by more than 1e-30.
+Vec is_below(Vec x, Vec bound) { return max(splat(0), min(splat(1), (bound - x) * splat(1e30f))); }
+
+void clamped_gate(const ClampedGate& bounds, const float* gate, const float* up, int64_t count, float* y) {
+  const Vec limit = splat(bounds.limit);
+  for_each_vec(count, [&](auto read, auto write) {
+    const Vec z = min(limit, read(gate));  // in this order NaN stays NaN
+    const Vec u = max(-limit, min(limit, read(up)));
+    write(y, z / (splat(1) + exp(splat(-bounds.steepness) * z)) * (splat(1) + u));
+  });
+}
+
+void clamped_gate_backward(const ClampedGate& bounds, const float* gate, const float* up, const float* d_y,
+                           int64_t count, float* d_gate, float* d_up) {
+  const Vec limit = splat(bounds.limit);
+  const Vec steepness = splat(bounds.steepness);
+  for_each_vec(count, [&](auto read, auto write) {
+    const Vec gate_in = read(gate);
+    const Vec up_in = read(up);
+    const Vec incoming = read(d_y);
+    const Vec z = min(limit, gate_in);
+    const Vec u = max(-limit, min(limit, up_in));
+    const Vec sigmoid = splat(1) / (splat(1) + exp(-steepness * z));
+    const Vec slope = sigmoid * fma(steepness * z, splat(1) - sigmoid, splat(1));
+    write(d_gate, incoming * (splat(1) + u) * slope * is_below(gate_in, limit));
+    write(d_up, incoming * z * sigmoid * is_below(up_in, limit) * is_below(-up_in, limit));
+  });
+}
+
 void gelu(const float* x, int64_t count, float* y) {
   for_each_vec(count, [&](auto read, auto write) { write(y, value_of<Gelu>(read(x))); });
 }
@@ -90,6 +119,8 @@ constexpr ElementwiseKernels kKernels = {.add = add,
                                          .silu_gate_backward = gated_backward<Silu>,
                                          .gelu_gate = gated<Gelu>,
                                          .gelu_gate_backward = gated_backward<Gelu>,
+                                         .clamped_gate = clamped_gate,
+                                         .clamped_gate_backward = clamped_gate_backward,
                                          .gelu = gelu,
                                          .gelu_backward = gelu_backward};
 

@@ -96,6 +96,17 @@ void append_nonlinearities(CaseWriter& cases) {
             [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* d) {
               kernels.gelu_gate_backward(in.a.data(), in.b.data(), in.d_y.data(), count, d, d + count);
             });
+  // Bounds within the inputs' range, so that both sides of each are met. As silu_gate, with one sum more.
+  cases.add("clamped_gate", {.tolerance = 2 * 0x1p-21, .flops = 25, .bytes = 12},
+            [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* y) {
+              kernels.clamped_gate({1.702f, 0.7f}, in.a.data(), in.b.data(), count, y);
+            });
+  // As silu_gate_backward; the steepness multiplies |z| up to 12.
+  cases.add(
+      "clamped_gate_backward", {.tolerance = 1.702 * 12 * 0x1p-20, .flops = 35, .bytes = 20, .outputs = 2},
+      [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* d) {
+        kernels.clamped_gate_backward({1.702f, 0.7f}, in.a.data(), in.b.data(), in.d_y.data(), count, d, d + count);
+      });
   cases.add("gelu", {.tolerance = 0x1p-20, .flops = 25, .bytes = 8},
             [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* y) {
               kernels.gelu(in.a.data(), count, y);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/elementwise/elementwise.h"
@@ -74,6 +75,30 @@ void gelu_gate_backward(const float* gate, const float* up, const float* d_y, in
   }
 }
 
+void clamped_gate(const ClampedGate& bounds, const float* gate, const float* up, int64_t count, float* y) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float z = std::min(gate[i], bounds.limit);
+    const float u = std::clamp(up[i], -bounds.limit, bounds.limit);
+    y[i] = z / (1.0f + std::exp(-bounds.steepness * z)) * (1.0f + u);
+  }
+}
+
+// (z s)' as silu', the steepness times z in place of z.
+void clamped_gate_backward(const ClampedGate& bounds, const float* gate, const float* up, const float* d_y,
+                           int64_t count, float* d_gate, float* d_up) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float z = std::min(gate[i], bounds.limit);
+    const float u = std::clamp(up[i], -bounds.limit, bounds.limit);
+    const float incoming = d_y[i];
+    const bool passes_gate = gate[i] < bounds.limit;
+    const bool passes_up = std::abs(up[i]) < bounds.limit;
+    const float sigmoid = 1.0f / (1.0f + std::exp(-bounds.steepness * z));
+    const float slope = sigmoid * (1.0f + bounds.steepness * z * (1.0f - sigmoid));
+    d_gate[i] = passes_gate ? incoming * (1.0f + u) * slope : 0.0f;
+    d_up[i] = passes_up ? incoming * z * sigmoid : 0.0f;
+  }
+}
+
 constexpr ElementwiseKernels kKernels = {.add = add,
                                          .scale = scale,
                                          .soft_cap = soft_cap,
@@ -82,6 +107,8 @@ constexpr ElementwiseKernels kKernels = {.add = add,
                                          .silu_gate_backward = silu_gate_backward,
                                          .gelu_gate = gelu_gate,
                                          .gelu_gate_backward = gelu_gate_backward,
+                                         .clamped_gate = clamped_gate,
+                                         .clamped_gate_backward = clamped_gate_backward,
                                          .gelu = gelu,
                                          .gelu_backward = gelu_backward};
 
