@@ -29,6 +29,8 @@ std::function<int()> add_verify(CLI::App& app);
 std::function<int()> add_bench(CLI::App& app);
 std::function<int()> add_eval(CLI::App& app);
 std::function<int()> add_convert(CLI::App& app);
+std::function<int()> add_tokenize(CLI::App& app);
+std::function<int()> add_render(CLI::App& app);
 
 namespace {
 
@@ -44,6 +46,8 @@ constexpr Command kCommands[] = {
     {"bench", "Measure this machine, and models on it", add_bench},
     {"eval", "Measure how good a model is", add_eval},
     {"convert", "Write a model in another format or element type", add_convert},
+    {"tokenize", "Turn texts into token ids, and back", add_tokenize},
+    {"render", "Write chats as a model's template does", add_render},
 };
 
 constexpr const char* kExamples =

@@ -16,6 +16,7 @@
 #include "model/model.h"
 #include "model/prequantised.h"
 #include "model/text_part.h"
+#include "model/tokenizer_source.h"
 
 namespace pelton::cli {
 namespace fs = std::filesystem;
@@ -133,7 +134,8 @@ void inspect_hugging_face(Inspection& inspection) {
     inspection.spec = architecture_from_hugging_face(inspection.architecture).spec_from_hugging_face(config);
   });
   try_reading(inspection, [&] {
-    if (folder.tokenizer_json) inspection.vocabulary = vocabulary_of(*Tokenizer::from_json(*folder.tokenizer_json));
+    if (const auto tokenizer = load_folder_tokenizer(inspection.path))
+      inspection.vocabulary = vocabulary_of(*tokenizer);
   });
 }
 

@@ -16,6 +16,7 @@
 #include "model/gguf_vocabulary.h"
 #include "model/model.h"
 #include "model/special_tokens.h"
+#include "model/tokenizer_source.h"
 
 namespace pelton {
 namespace fs = std::filesystem;
@@ -118,8 +119,8 @@ void load_hugging_face(const fs::path& path, ModelBundle& bundle) {
   HfFolder folder = read_hf_folder(path);
   bundle.model = load_hugging_face_model(path, folder.config);
   if (folder.generation_config) bundle.generation = read_generation_defaults(*folder.generation_config);
-  if (!folder.tokenizer_json) return;
-  bundle.tokenizer = Tokenizer::from_json(*folder.tokenizer_json);
+  bundle.tokenizer = load_folder_tokenizer(path);
+  if (bundle.tokenizer == nullptr) return;
   check_vocabulary(*bundle.tokenizer, bundle.model->spec);
   std::set<int64_t> named_ends;
   for (const int64_t token : end_token_ids(folder.config)) named_ends.insert(token);
