@@ -10,6 +10,7 @@
 namespace pelton {
 
 // One line an architecture; each lives in arch/NAME.cc.
+extern const Architecture kBert;
 extern const Architecture kGemma;
 extern const Architecture kGemma2;
 extern const Architecture kGemma3;
@@ -17,6 +18,7 @@ extern const Architecture kGpt2;
 extern const Architecture kGranite;
 extern const Architecture kLlama;
 extern const Architecture kMistral;
+extern const Architecture kModernBert;
 extern const Architecture kOlmo2;
 extern const Architecture kPhi3;
 extern const Architecture kQwen2;
@@ -26,7 +28,8 @@ extern const Architecture kSmolLm3;
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
-    &kLlama, &kMistral, &kQwen2, &kQwen3, &kGemma, &kGemma2, &kGemma3, &kOlmo2, &kPhi3, &kGpt2, &kGranite, &kSmolLm3,
+    &kLlama, &kMistral, &kQwen2, &kQwen3,   &kGemma,   &kGemma2, &kGemma3,
+    &kOlmo2, &kPhi3,    &kGpt2,  &kGranite, &kSmolLm3, &kBert,   &kModernBert,
 };
 
 const Architecture& find(std::string_view wanted, std::string_view kind,

@@ -17,6 +17,16 @@ void for_elements(Executor& executor, int64_t count, int64_t operations, const B
   executor.parallel_for(count, parallel_grain(count, operations, kGrain), [&](Range range) { body(kernels, range); });
 }
 
+auto gate_kernel(const ElementwiseKernels& kernels, Nonlinearity f) {
+  if (f == Nonlinearity::kSilu) return kernels.silu_gate;
+  return f == Nonlinearity::kGelu ? kernels.gelu_gate : kernels.gelu_erf_gate;
+}
+
+auto gate_backward_kernel(const ElementwiseKernels& kernels, Nonlinearity f) {
+  if (f == Nonlinearity::kSilu) return kernels.silu_gate_backward;
+  return f == Nonlinearity::kGelu ? kernels.gelu_gate_backward : kernels.gelu_erf_gate_backward;
+}
+
 }  // namespace
 
 void add(Executor& executor, const float* a, const float* b, int64_t count, float* y) {
@@ -67,29 +77,29 @@ void soft_cap_backward(Executor& executor, const float* y, float cap, const floa
 
 void gate(Executor& executor, Nonlinearity f, const float* gate, const float* up, int64_t count, float* y) {
   for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
-    const auto kernel = f == Nonlinearity::kSilu ? kernels.silu_gate : kernels.gelu_gate;
-    kernel(gate + range.begin, up + range.begin, range.end - range.begin, y + range.begin);
+    gate_kernel(kernels, f)(gate + range.begin, up + range.begin, range.end - range.begin, y + range.begin);
   });
 }
 
 void gate_backward(Executor& executor, Nonlinearity f, const float* gate, const float* up, const float* d_y,
                    int64_t count, const GateGradients& gradients) {
   for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
-    const auto kernel = f == Nonlinearity::kSilu ? kernels.silu_gate_backward : kernels.gelu_gate_backward;
-    kernel(gate + range.begin, up + range.begin, d_y + range.begin, range.end - range.begin,
-           gradients.d_gate + range.begin, gradients.d_up + range.begin);
+    gate_backward_kernel(kernels, f)(gate + range.begin, up + range.begin, d_y + range.begin, range.end - range.begin,
+                                     gradients.d_gate + range.begin, gradients.d_up + range.begin);
   });
 }
 
-void gelu(Executor& executor, const float* x, int64_t count, float* y) {
+void gelu(Executor& executor, Nonlinearity form, const float* x, int64_t count, float* y) {
   for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
-    kernels.gelu(x + range.begin, range.end - range.begin, y + range.begin);
+    const auto kernel = form == Nonlinearity::kGelu ? kernels.gelu : kernels.gelu_erf;
+    kernel(x + range.begin, range.end - range.begin, y + range.begin);
   });
 }
 
-void gelu_backward(Executor& executor, const float* x, const float* d_y, int64_t count, float* d_x) {
+void gelu_backward(Executor& executor, Nonlinearity form, const float* x, const float* d_y, int64_t count, float* d_x) {
   for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
-    kernels.gelu_backward(x + range.begin, d_y + range.begin, range.end - range.begin, d_x + range.begin);
+    const auto kernel = form == Nonlinearity::kGelu ? kernels.gelu_backward : kernels.gelu_erf_backward;
+    kernel(x + range.begin, d_y + range.begin, range.end - range.begin, d_x + range.begin);
   });
 }
 
