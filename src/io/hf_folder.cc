@@ -67,6 +67,8 @@ HfFolder read_hf_folder(const fs::path& path) {
   folder.tokenizer_config = read_optional_object(path / "tokenizer_config.json");
   if (const fs::path file = path / "tokenizer.json"; path_exists(file)) {
     folder.tokenizer_json = read_file(file, kTokenizerBytesMax);
+  } else if (const fs::path vocabulary = path / "vocab.txt"; path_exists(vocabulary)) {
+    folder.vocab_txt = read_file(vocabulary, kConfigBytesMax);
   }
   folder.chat_template = find_chat_template(folder);
   return folder;

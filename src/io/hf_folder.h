@@ -15,6 +15,7 @@ struct HfFolder {
   std::optional<json::object> generation_config;
   std::optional<json::object> tokenizer_config;
   std::optional<std::string> tokenizer_json;  // the file's text
+  std::optional<std::string> vocab_txt;       // of WordPiece, likewise; only where there is no tokenizer.json
   // chat_template.jinja, else chat_template.json, else tokenizer_config.json's `chat_template` (of several named ones:
   // "default").
   std::optional<std::string> chat_template;
