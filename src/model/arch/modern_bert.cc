@@ -118,13 +118,13 @@ class ModernBert {
 
   ValueId attention(ValueId x, int64_t layer) {
     const int64_t table = spec_.is_local(layer) ? local_rope_table_ : rope_table_;
-    const RopeShape heads = {spec_.query_head_count, spec_.head_width};
     const ValueId q = graph_.linear(x, "attention.query", spec_.query_width());
     const ValueId k = graph_.linear(x, "attention.key", spec_.key_value_width());
     const ValueId v = graph_.linear(x, "attention.value", spec_.key_value_width());
-    const ValueId a = graph_.attention(graph_.rope(q, "attention.query_rope", table, heads),
-                                       graph_.rope(k, "attention.key_rope", table, heads), v, "attention",
-                                       attention_shape(spec_, layer));
+    const ValueId q_placed = graph_.rope(q, "attention.query_rope", table, {spec_.query_head_count, spec_.head_width});
+    const ValueId k_placed =
+        graph_.rope(k, "attention.key_rope", table, {spec_.key_value_head_count, spec_.head_width});
+    const ValueId a = graph_.attention(q_placed, k_placed, v, "attention", attention_shape(spec_, layer));
     return graph_.linear(a, "attention.output", spec_.width);
   }
 
