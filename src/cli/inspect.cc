@@ -56,6 +56,7 @@ json::object spec_to_json(const ModelSpec& spec) {
           {"head_width", spec.head_width},        {"feed_forward_width", spec.feed_forward_width},
           {"vocabulary", spec.vocabulary_size},   {"context_length", spec.context_length},
           {"norm_epsilon", spec.norm_epsilon},    {"tied_output", spec.has_tied_output},
+          {"encoder", spec.is_encoder},           {"labels", spec.label_count},
           {"rope_scaling", spec.rope_scaling}};
 }
 
@@ -75,7 +76,7 @@ json::value experts_to_json(const Inspection& inspection) {
 
 json::object memory_to_json(const Inspection& inspection) {
   json::object memory = {{"weights_bytes", inspection.weight_bytes()}};
-  if (!inspection.spec) return memory;
+  if (!inspection.spec || inspection.spec->is_encoder) return memory;
   for (ElementType type : kKvTypes) {
     const int64_t bytes = kv_bytes_per_token(*inspection.spec, type);
     memory[fmt::format("kv_{}_bytes_per_token", kv_type_name(type))] = bytes;
@@ -152,13 +153,19 @@ std::string rounded_count(int64_t count) {
   return fmt::format("{}", count);
 }
 
+std::string output_to_text(const ModelSpec& spec) {
+  if (spec.label_count > 0) return fmt::format("{} scores of a text or pair", spec.label_count);
+  if (spec.is_encoder) return fmt::format("embeddings of {} numbers", spec.width);
+  return fmt::format("{} logits, {}", spec.vocabulary_size,
+                     spec.has_tied_output ? "from the embedding table" : "from a matrix of its own");
+}
+
 std::string spec_to_text(const ModelSpec& spec) {
   return line("Sizes", fmt::format("{} layers, width {}, {} query heads on {} key/value heads of {}, feed-forward {}",
                                    spec.layer_count, spec.width, spec.query_head_count, spec.key_value_head_count,
                                    spec.head_width, spec.feed_forward_width)) +
          line("Context", fmt::format("{} tokens, RoPE scaling {}", spec.context_length, spec.rope_scaling)) +
-         line("Output", fmt::format("{} logits, {}", spec.vocabulary_size,
-                                    spec.has_tied_output ? "from the embedding table" : "from a matrix of its own"));
+         line("Output", output_to_text(spec));
 }
 
 std::string experts_to_text(const Inspection& inspection) {
@@ -213,7 +220,7 @@ std::string memory_to_text(const Inspection& inspection) {
   std::string text =
       line("Memory", fmt::format("{} of weights, mapped from the file; int8 activations add a rearranged copy",
                                  format_byte_size(inspection.weight_bytes())));
-  if (!inspection.spec) return text;
+  if (!inspection.spec || inspection.spec->is_encoder) return text;
   for (ElementType type : kKvTypes) {
     const int64_t bytes = kv_bytes_per_token(*inspection.spec, type);
     text += line("", fmt::format("keys and values in {}: {} a token, {} for the full context", kv_type_name(type),

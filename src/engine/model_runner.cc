@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -34,21 +35,38 @@ ElementType choose_kv_type(const EngineOptions& options) {
   return type;
 }
 
+// OpenAI's limit; the pages for one text of a decoder are kept beside those for answers.
+constexpr int64_t kDecoderEmbeddingTokensMax = 8192;
+
+int64_t embedding_token_count_max(const Model& model, int64_t context_length) {
+  return model.spec.is_encoder ? context_length : std::min(context_length, kDecoderEmbeddingTokensMax);
+}
+
+int64_t page_count_for(int64_t token_count) {
+  return (token_count + KvLayerCache::kPageTokens - 1) / KvLayerCache::kPageTokens;
+}
+
 class ModelRunner final : public StepRunner {
  public:
+  // page_count: of those in `options`, without those for embeddings.
   ModelRunner(std::shared_ptr<const Model> model, int thread_count, const DecoderOptions& options,
-              int64_t context_length)
+              int64_t context_length, int64_t page_count)
       : executor_(thread_count),
         decoder_(executor_, std::move(model), options),
         limits_{.vocabulary_size = decoder_.model().spec.vocabulary_size,
                 .context_length = context_length,
-                .page_count = options.page_count} {}
+                .page_count = page_count,
+                .embedding = {.width = decoder_.model().spec.width,
+                              .token_count_max = embedding_token_count_max(decoder_.model(), context_length),
+                              .page_count = options.page_count - page_count,
+                              .is_bidirectional = decoder_.model().spec.is_encoder}} {}
 
   RunnerLimits limits() const override { return limits_; }
   std::span<const float> step(const StepBatch& batch) override { return decoder_.step(batch); }
   const LargestRows& step_largest(const StepBatch& batch, int64_t count) override {
     return decoder_.step_largest(batch, count);
   }
+  std::span<const float> step_hidden(const StepBatch& batch) override { return decoder_.step_hidden(batch); }
   Executor& executor() override { return executor_; }
 
  private:
@@ -61,6 +79,13 @@ class ModelRunner final : public StepRunner {
 
 std::unique_ptr<StepRunner> make_model_runner(std::shared_ptr<const Model> model, const EngineOptions& options) {
   const int64_t context_length = choose_context_length(*model, options);
+  if (model->spec.is_encoder) {
+    const DecoderOptions decoding{.activations = options.activations,
+                                  .page_count = 0,
+                                  .row_count_max = options.step_token_count_max,
+                                  .context_length = context_length};
+    return std::make_unique<ModelRunner>(std::move(model), options.thread_count, decoding, context_length, 0);
+  }
   const ElementType kv_type = choose_kv_type(options);
   const int64_t page_bytes = Decoder::kv_page_bytes(*model, kv_type);
   const int64_t page_count = kv_page_count({.page_bytes = page_bytes,
@@ -70,13 +95,14 @@ std::unique_ptr<StepRunner> make_model_runner(std::shared_ptr<const Model> model
                                             .available_bytes = available_memory_bytes()});
   log::info(fmt::format("keys and values: {} pages of {} tokens, at most {} MiB", page_count, KvLayerCache::kPageTokens,
                         (page_count * page_bytes) >> 20));
+  const int64_t embedding_page_count = page_count_for(embedding_token_count_max(*model, context_length));
   return std::make_unique<ModelRunner>(std::move(model), options.thread_count,
                                        DecoderOptions{.activations = options.activations,
                                                       .kv_type = kv_type,
-                                                      .page_count = page_count,
+                                                      .page_count = page_count + embedding_page_count,
                                                       .row_count_max = options.step_token_count_max,
                                                       .context_length = context_length},
-                                       context_length);
+                                       context_length, page_count);
 }
 
 }  // namespace pelton

@@ -63,10 +63,13 @@ void Scheduler::admit(StepPlan& plan) {
     const auto sequence = waiting_.begin();
     const int64_t page_count = pages_for(sequence->token_count);
     if (page_count + running_count() > pool_.free_count()) return;
+    const bool is_whole = options_.keeps_sequences_whole;
+    if (is_whole && plan.row_count > 0 && sequence->token_count > budget_left(plan)) return;
     running_.splice(running_.end(), waiting_, sequence);
     sequence->is_running = true;
     sequence->pages.grow(pool_, page_count);
-    schedule(*sequence, std::min(sequence->pending_count(), budget_left(plan)), plan);
+    const int64_t pending_count = sequence->pending_count();
+    schedule(*sequence, is_whole ? pending_count : std::min(pending_count, budget_left(plan)), plan);
   }
 }
 

@@ -10,6 +10,7 @@
 namespace pelton {
 
 // One line an architecture; each lives in arch/NAME.cc.
+extern const Architecture kBert;
 extern const Architecture kGemma;
 extern const Architecture kGemma2;
 extern const Architecture kGemma3;
@@ -19,6 +20,7 @@ extern const Architecture kGranite;
 extern const Architecture kLlama;
 extern const Architecture kMistral;
 extern const Architecture kMixtral;
+extern const Architecture kModernBert;
 extern const Architecture kOlmo2;
 extern const Architecture kPhi3;
 extern const Architecture kQwen2;
@@ -29,8 +31,8 @@ extern const Architecture kSmolLm3;
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
-    &kLlama, &kMistral, &kQwen2,   &kQwen3,   &kGemma,   &kGemma2,   &kGemma3, &kOlmo2,
-    &kPhi3,  &kGpt2,    &kGranite, &kSmolLm3, &kMixtral, &kQwen3Moe, &kGptOss,
+    &kLlama, &kMistral, &kQwen2,   &kQwen3,   &kGemma,    &kGemma2, &kGemma3, &kOlmo2,      &kPhi3,
+    &kGpt2,  &kGranite, &kSmolLm3, &kMixtral, &kQwen3Moe, &kGptOss, &kBert,   &kModernBert,
 };
 
 const Architecture& find(std::string_view wanted, bool has_experts, std::string_view kind,

@@ -42,6 +42,9 @@ struct Architecture {
   bool has_experts = false;  // of files that share their GGUF name with a dense family, those that say so are its
   // How all names in folders begin, unless they were saved without: then all do without. Empty: they never are.
   std::string_view hugging_face_prefix = {};
+  // How tensors are called that files may hold beside the weights of the graph, from their beginning on: heads that
+  // served to train an encoder.
+  std::span<const std::string_view> unread_prefixes = {};
   // Errors: kUnsupported (an option of the family that Pelton lacks: named), kCorruptFile (a size that is missing or
   // absurd).
   ModelSpec (*spec_from_hugging_face)(const json::object& config);

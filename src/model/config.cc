@@ -82,6 +82,24 @@ std::optional<float> HuggingFaceConfig::positive(std::string_view key) const {
   return found ? std::optional(static_cast<float>(*found)) : std::nullopt;
 }
 
+std::optional<float> HuggingFaceConfig::epsilon(std::string_view key) const {
+  const auto found = reader_.number(key, 0, 1);
+  return found ? std::optional(static_cast<float>(*found)) : std::nullopt;
+}
+
+bool HuggingFaceConfig::is_class(std::string_view name) const {
+  const json::array* classes = reader_.array("architectures");
+  return classes != nullptr && std::any_of(classes->begin(), classes->end(), [&](const json::value& item) {
+           return item.is_string() && item.get_string() == name;
+         });
+}
+
+int64_t HuggingFaceConfig::label_count() const {
+  const json::object* names = reader_.object("id2label");
+  if (names != nullptr && !names->empty()) return static_cast<int64_t>(names->size());
+  return size("num_labels", 2);
+}
+
 ModelSpec HuggingFaceConfig::common_spec(std::string_view architecture, const Family& family) const {
   ModelSpec spec;
   spec.architecture = architecture;
@@ -144,25 +162,33 @@ RopeParameters HuggingFaceConfig::read_rope(ModelSpec& spec, const Family& famil
   return rope_parameters(scaling);
 }
 
-void HuggingFaceConfig::read_window(ModelSpec& spec, const LayerRule& is_local) const {
-  if (flag("use_sliding_window", true)) spec.window = reader_.integer("sliding_window", 1, kSizeMax);
+std::optional<std::vector<bool>> HuggingFaceConfig::local_layers(int64_t layer_count) const {
   const json::array* types = reader_.array("layer_types");
-  if (types == nullptr) {
-    if (spec.window) spec.local_layers = list_layers(spec, is_local);
-    return;
-  }
-  if (static_cast<int64_t>(types->size()) != spec.layer_count) {
+  if (types == nullptr) return std::nullopt;
+  if (static_cast<int64_t>(types->size()) != layer_count) {
     throw Error(ErrorCode::kCorruptFile,
-                fmt::format("config.json: layer_types has {} entries for {} layers", types->size(), spec.layer_count));
+                fmt::format("config.json: layer_types has {} entries for {} layers", types->size(), layer_count));
   }
+  std::vector<bool> layers;
   for (const json::value& value : *types) {
     const std::string_view type = value.is_string() ? std::string_view(value.get_string()) : "";
     if (type != "full_attention" && type != "sliding_attention") {
       throw Error(ErrorCode::kUnsupported,
                   fmt::format("config.json: a layer of type {} is not supported", json::serialize(value)));
     }
-    spec.local_layers.push_back(type == "sliding_attention");
+    layers.push_back(type == "sliding_attention");
   }
+  return layers;
+}
+
+void HuggingFaceConfig::read_window(ModelSpec& spec, const LayerRule& is_local) const {
+  if (flag("use_sliding_window", true)) spec.window = reader_.integer("sliding_window", 1, kSizeMax);
+  const std::optional<std::vector<bool>> named = local_layers(spec.layer_count);
+  if (!named) {
+    if (spec.window) spec.local_layers = list_layers(spec, is_local);
+    return;
+  }
+  spec.local_layers = *named;
   const bool has_local = std::find(spec.local_layers.begin(), spec.local_layers.end(), true) != spec.local_layers.end();
   if (has_local && !spec.window) {
     throw Error(ErrorCode::kCorruptFile, "config.json: layer_types names sliding windows without a sliding_window");
@@ -251,6 +277,15 @@ std::optional<float> GgufConfig::positive(std::string_view key) const {
   return static_cast<float>(*found);
 }
 
+std::optional<float> GgufConfig::epsilon(std::string_view key) const {
+  const auto found = number(key);
+  if (!found) return std::nullopt;
+  if (!(*found >= 0 && *found < 1)) {
+    throw Error(ErrorCode::kCorruptFile, fmt::format("GGUF metadata: {} is {}", full_key(key), *found));
+  }
+  return static_cast<float>(*found);
+}
+
 ModelSpec GgufConfig::common_spec() const {
   ModelSpec spec;
   spec.architecture = prefix_;
@@ -261,11 +296,7 @@ ModelSpec GgufConfig::common_spec() const {
   spec.head_width = size("attention.key_length", spec.width / spec.query_head_count);
   spec.feed_forward_width = size("feed_forward_length", std::nullopt);
   spec.context_length = size("context_length", std::nullopt);
-  spec.norm_epsilon = static_cast<float>(number("attention.layer_norm_rms_epsilon").value_or(1e-6));
-  if (!(spec.norm_epsilon >= 0 && spec.norm_epsilon < 1)) {
-    throw Error(ErrorCode::kCorruptFile, fmt::format("GGUF metadata: {} is {}",
-                                                     full_key("attention.layer_norm_rms_epsilon"), spec.norm_epsilon));
-  }
+  spec.norm_epsilon = epsilon("attention.layer_norm_rms_epsilon").value_or(1e-6f);
   const auto table = file_.find("token_embd.weight");
   if (!table || table->shape().rank() != 2) {
     throw Error(ErrorCode::kCorruptFile, "GGUF: the tensor token_embd.weight [vocabulary, width] is missing");
@@ -453,7 +484,8 @@ AttentionShape attention_shape(const ModelSpec& spec, int64_t layer) {
           .head_width = spec.head_width,
           .scale = spec.attention_scale.value_or(static_cast<float>(scale)),
           .window = spec.is_local(layer) ? spec.window : std::nullopt,
-          .score_cap = spec.attention_cap};
+          .score_cap = spec.attention_cap,
+          .is_causal = !spec.is_encoder};
 }
 
 }  // namespace pelton

@@ -49,7 +49,14 @@ class HuggingFaceConfig {
   // Error kCorruptFile: it is missing and there is no fallback.
   int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
   std::optional<float> positive(std::string_view key) const;  // null reads as absent, and so does absent
+  std::optional<float> epsilon(std::string_view key) const;   // of a norm, from 0 on: BERT's is 1e-12
   bool flag(std::string_view key, bool fallback) const { return reader_.boolean(key).value_or(fallback); }
+  // Which layers are local by `layer_types`; none: it is not there. Errors: kCorruptFile, kUnsupported.
+  std::optional<std::vector<bool>> local_layers(int64_t layer_count) const;
+  // Classes of a ...ForSequenceClassification: those of `id2label`, else `num_labels`, else 2.
+  int64_t label_count() const;
+  // Whether `architectures` names the class.
+  bool is_class(std::string_view name) const;
   // A list of 0 and 1, or of false and true, one for each layer at least; none: it is not there.
   std::optional<std::vector<bool>> layer_flags(std::string_view key, int64_t layer_count) const;
 
@@ -88,6 +95,7 @@ class GgufConfig {
 
   int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
   std::optional<float> positive(std::string_view key) const;  // 0 reads as absent
+  std::optional<float> epsilon(std::string_view key) const;
 
   // Error kUnsupported: one of the keys by which families differ is there with a value under which the model would be
   // another one. `understood`: those that the architecture reads.

@@ -52,6 +52,8 @@ std::span<const float> DifferentiableModel::forward(const TrainingBatch& batch) 
   context_.executor = &executor_;
   context_.tokens = batch_.tokens;
   context_.positions = positions_;
+  token_types_.assign(batch_.tokens.size(), 0);
+  context_.token_types = token_types_;
   rope_tables_.resize(graph.ropes.size());
   const int64_t longest = longest_sequence(batch_.offsets);
   for (size_t i = 0; i < graph.ropes.size(); ++i) {

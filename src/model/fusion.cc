@@ -206,7 +206,7 @@ Graph fuse_kv_write(const Graph& graph, const FusionContext&) {
   Graph rewritten = graph;
   for (size_t i = 0; i < graph.calls.size(); ++i) {
     const LayerCall& attention = graph.calls[i];
-    if (!is<AttentionCall>(attention)) continue;
+    if (!is<AttentionCall>(attention) || !std::get<AttentionCall>(attention.kind).shape.is_causal) continue;
     const std::optional<size_t> maker = links.written_by<QueryKeyValueCall>(attention.inputs[0]);
     if (!maker || graph.calls[*maker].outputs() != attention.inputs) continue;
     const auto is_wanted_elsewhere = [&](ValueId value) {

@@ -423,6 +423,9 @@ TEST(FusedDecoder, GivesThePlainListsBitsOfEveryArchitecture) {
   spec.residual_scale = 0.5f;
   spec.logit_scale = 0.25f;
   spec.logit_cap = 5;
+  // An encoder's list with a score for each token, and causal: with pages and all that is fused round them.
+  spec.label_count = spec.vocabulary_size;
+  spec.token_type_count = 2;
   for (const Architecture* architecture : architectures()) {
     const std::span<const WeightName> names = architecture->weight_names;
     spec.has_query_key_value_bias = std::any_of(names.begin(), names.end(), [](const WeightName& name) {

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kKindNames[] = {"embedding",
                                            "position_embedding",
+                                           "token_type_embedding",
                                            "linear",
                                            "rms_norm",
                                            "layer_norm",
@@ -18,7 +19,9 @@ constexpr std::string_view kKindNames[] = {"embedding",
                                            "attention",
                                            "silu_gate",
                                            "gelu_gate",
+                                           "gelu_erf_gate",
                                            "gelu",
+                                           "gelu_erf",
                                            "add",
                                            "scale",
                                            "soft_cap",
@@ -91,6 +94,10 @@ ValueId GraphBuilder::position_embedding(std::string_view name, int64_t position
   return call(PositionEmbeddingCall{}, name, {}, width, weight(name, {position_count, width}));
 }
 
+ValueId GraphBuilder::token_type_embedding(std::string_view name, int64_t type_count, int64_t width) {
+  return call(TokenTypeEmbeddingCall{}, name, {}, width, weight(name, {type_count, width}));
+}
+
 ValueId GraphBuilder::linear(ValueId x, std::string_view name, int64_t output_width, Bias bias) {
   const ValueId y = call(LinearCall{}, name, {x}, output_width, weight(name, {output_width, width_of(x)}));
   if (bias == Bias::kYes) graph_.calls.back().bias = weight(std::string(name) + ".bias", {output_width});
@@ -110,9 +117,9 @@ ValueId GraphBuilder::rms_norm_parts(ValueId x, std::string_view name, float eps
   return call(RmsNormCall{epsilon, part_width}, name, {x}, width_of(x), weight(name, {part_width}));
 }
 
-ValueId GraphBuilder::layer_norm(ValueId x, std::string_view name, float epsilon) {
+ValueId GraphBuilder::layer_norm(ValueId x, std::string_view name, float epsilon, Bias bias) {
   const ValueId y = call(LayerNormCall{epsilon}, name, {x}, width_of(x), weight(name, {width_of(x)}));
-  graph_.calls.back().bias = weight(std::string(name) + ".bias", {width_of(x)});
+  if (bias == Bias::kYes) graph_.calls.back().bias = weight(std::string(name) + ".bias", {width_of(x)});
   return y;
 }
 
@@ -128,8 +135,8 @@ ValueId GraphBuilder::rope(ValueId x, std::string_view name, int64_t table_index
 
 ValueId GraphBuilder::attention(ValueId q, ValueId k, ValueId v, std::string_view name, const AttentionShape& shape,
                                 std::string_view sinks) {
-  graph_.cache_shape = shape;
-  return call(AttentionCall{shape, graph_.cache_count++}, name, {q, k, v}, width_of(q),
+  if (shape.is_causal) graph_.cache_shape = shape;
+  return call(AttentionCall{shape, shape.is_causal ? graph_.cache_count++ : 0}, name, {q, k, v}, width_of(q),
               sinks.empty() ? std::string() : weight(sinks, {shape.query_head_count}));
 }
 
@@ -140,6 +147,12 @@ ValueId GraphBuilder::silu_gate(ValueId gate, ValueId up, std::string_view name)
 ValueId GraphBuilder::gelu_gate(ValueId gate, ValueId up, std::string_view name) {
   return call(GeluGateCall{}, name, {gate, up}, width_of(gate));
 }
+
+ValueId GraphBuilder::gelu_erf_gate(ValueId gate, ValueId up, std::string_view name) {
+  return call(GeluErfGateCall{}, name, {gate, up}, width_of(gate));
+}
+
+ValueId GraphBuilder::gelu_erf(ValueId x, std::string_view name) { return call(GeluErfCall{}, name, {x}, width_of(x)); }
 
 ValueId GraphBuilder::gelu(ValueId x, std::string_view name) { return call(GeluCall{}, name, {x}, width_of(x)); }
 
@@ -198,6 +211,19 @@ int64_t active_parameter_count(const Graph& graph) {
     count -= of_call / experts->routing.expert_count * (experts->routing.expert_count - experts->routing.active_count);
   }
   return count;
+}
+
+ValueId final_hidden_state(const Graph& graph) {
+  ValueId value = graph.logits;
+  for (auto call = graph.calls.rbegin(); call != graph.calls.rend(); ++call) {
+    if (call->output != value) continue;
+    if (std::holds_alternative<LinearCall>(call->kind)) return call->inputs[0];
+    const bool keeps_rows =
+        std::holds_alternative<ScaleCall>(call->kind) || std::holds_alternative<SoftCapCall>(call->kind);
+    if (!keeps_rows) break;
+    value = call->inputs[0];
+  }
+  return graph.logits;
 }
 
 std::string to_text(const Graph& graph) {

@@ -26,6 +26,7 @@ constexpr size_t index_of(ValueId value) { return static_cast<size_t>(value); }
 // The kinds of layers, one struct a kind, with what each needs to know beside its weight.
 struct EmbeddingCall {};
 struct PositionEmbeddingCall {};
+struct TokenTypeEmbeddingCall {};
 struct LinearCall {};
 struct RmsNormCall {
   float epsilon;
@@ -40,11 +41,13 @@ struct RopeCall {
 };
 struct AttentionCall {
   AttentionShape shape;
-  int64_t cache_index;
+  int64_t cache_index;  // not causal: of no meaning
 };
 struct SiluGateCall {};
 struct GeluGateCall {};
+struct GeluErfGateCall {};
 struct GeluCall {};
+struct GeluErfCall {};
 struct AddCall {};
 struct ScaleCall {
   float factor;
@@ -80,10 +83,11 @@ struct PagedAttentionCall : FusedCall {};  // attention, of which somebody else 
 struct LogitsTopKCall : FusedCall {};      // linear; gives the best of each row alone where a step wants no more
 
 using LayerKind =
-    std::variant<EmbeddingCall, PositionEmbeddingCall, LinearCall, RmsNormCall, LayerNormCall, RopeCall, AttentionCall,
-                 SiluGateCall, GeluGateCall, GeluCall, AddCall, ScaleCall, SoftCapCall, SelectRowsCall, ExpertsCall,
-                 RmsNormQuantiseCall, AddRmsNormCall, AddRmsNormQuantiseCall, GatedLinearCall, GatedLinearQuantiseCall,
-                 QueryKeyValueCall, QueryKeyValueWriteCall, PagedAttentionCall, LogitsTopKCall>;
+    std::variant<EmbeddingCall, PositionEmbeddingCall, TokenTypeEmbeddingCall, LinearCall, RmsNormCall, LayerNormCall,
+                 RopeCall, AttentionCall, SiluGateCall, GeluGateCall, GeluErfGateCall, GeluCall, GeluErfCall, AddCall,
+                 ScaleCall, SoftCapCall, SelectRowsCall, ExpertsCall, RmsNormQuantiseCall, AddRmsNormCall,
+                 AddRmsNormQuantiseCall, GatedLinearCall, GatedLinearQuantiseCall, QueryKeyValueCall,
+                 QueryKeyValueWriteCall, PagedAttentionCall, LogitsTopKCall>;
 std::string_view layer_kind_name(const LayerKind& kind);  // "rms_norm"
 
 struct LayerCall {
@@ -116,8 +120,8 @@ struct Graph {
   std::vector<int64_t> value_widths;  // by ValueId
   std::vector<WeightSpec> weights;    // each once, in order of first use
   std::vector<RopeParameters> ropes;  // one table of angles for each
-  ValueId logits{};
-  int64_t cache_count = 0;  // attention layers that keep keys and values
+  ValueId logits{};                   // of an encoder: the hidden state, or what its head makes of it
+  int64_t cache_count = 0;            // attention layers that keep keys and values
   AttentionShape cache_shape{};
 };
 
@@ -136,20 +140,24 @@ class GraphBuilder {
   ValueId embedding(std::string_view name, int64_t vocabulary_size, int64_t width);
   // Learned vectors of the rows' positions. A step must not go beyond them.
   ValueId position_embedding(std::string_view name, int64_t position_count, int64_t width);
+  // Learned vectors of the texts that rows belong to.
+  ValueId token_type_embedding(std::string_view name, int64_t type_count, int64_t width);
   ValueId linear(ValueId x, std::string_view name, int64_t output_width, Bias bias = Bias::kNo);
   // The same matrix as another call's (a tied output).
   ValueId linear_with(ValueId x, std::string_view name, std::string_view weight, int64_t output_width);
   ValueId rms_norm(ValueId x, std::string_view name, float epsilon);
   // Each of the parts of `part_width` that a row consists of is normed alone, all with the same weight.
   ValueId rms_norm_parts(ValueId x, std::string_view name, float epsilon, int64_t part_width);
-  ValueId layer_norm(ValueId x, std::string_view name, float epsilon);
+  ValueId layer_norm(ValueId x, std::string_view name, float epsilon, Bias bias = Bias::kYes);
   ValueId rope(ValueId x, std::string_view name, int64_t table_index, const RopeShape& shape);
   // sinks: the name of the weight [H] of its sinks; empty: it has none.
   ValueId attention(ValueId q, ValueId k, ValueId v, std::string_view name, const AttentionShape& shape,
                     std::string_view sinks = {});
   ValueId silu_gate(ValueId gate, ValueId up, std::string_view name);
   ValueId gelu_gate(ValueId gate, ValueId up, std::string_view name);
+  ValueId gelu_erf_gate(ValueId gate, ValueId up, std::string_view name);
   ValueId gelu(ValueId x, std::string_view name);
+  ValueId gelu_erf(ValueId x, std::string_view name);
   ValueId add(ValueId a, ValueId b, std::string_view name);
   // x itself where the factor is 1, or there is no cap.
   ValueId scale(ValueId x, std::string_view name, float factor);
@@ -173,6 +181,8 @@ class GraphBuilder {
 
 // Of all weights, of experts only those that one token uses.
 int64_t active_parameter_count(const Graph& graph);
+// What the output matrix reads, where logits are its product, scaled or capped; else the result itself (an encoder's).
+ValueId final_hidden_state(const Graph& graph);
 
 // One line a call, with widths: "layers.0.attention.query  linear  %1 [576] → %2 [576]  weight
 // layers.0.attention.query".

@@ -52,7 +52,7 @@ bool lacks_prefix(const TensorSource& source, std::string_view prefix) {
 std::shared_ptr<const Model> make_model(const Architecture& architecture, WeightNaming naming, ModelSpec spec,
                                         const TensorSource& source) {
   Graph graph = architecture.lower(spec);
-  WeightSet weights(graph, architecture.weight_names, naming, source);
+  WeightSet weights(graph, architecture.weight_names, naming, source, architecture.unread_prefixes);
   return std::make_shared<const Model>(
       Model{&architecture, naming, std::move(spec), std::move(graph), std::move(weights)});
 }
@@ -91,6 +91,9 @@ class LayerMaker {
   Made operator()(const LayerCall& call, const PositionEmbeddingCall&) {
     return std::make_unique<EmbeddingLayer>(model_.weights.at(call.weight), EmbeddingIndex::kPosition);
   }
+  Made operator()(const LayerCall& call, const TokenTypeEmbeddingCall&) {
+    return std::make_unique<EmbeddingLayer>(model_.weights.at(call.weight), EmbeddingIndex::kTokenType);
+  }
   Made operator()(const LayerCall& call, const LinearCall&) {
     return std::make_unique<LinearLayer>(linear_weight(call.weight), vector(call.bias));
   }
@@ -98,7 +101,9 @@ class LayerMaker {
     return std::make_unique<RmsNormLayer>(model_.weights.decoded(call.weight), kind.epsilon);
   }
   Made operator()(const LayerCall& call, const LayerNormCall& kind) {
-    return std::make_unique<LayerNormLayer>(vector(call.weight), vector(call.bias), kind.epsilon);
+    const Tensor weight = vector(call.weight);
+    return std::make_unique<LayerNormLayer>(weight, call.bias.empty() ? Tensor::f32(weight.shape()) : vector(call.bias),
+                                            kind.epsilon);
   }
   Made operator()(const LayerCall&, const RopeCall& kind) {
     return std::make_unique<RopeLayer>(kind.table_index, kind.shape);
@@ -108,7 +113,9 @@ class LayerMaker {
   }
   Made operator()(const LayerCall& call, const SiluGateCall&) { return std::make_unique<GateLayer>(gate_of(call)); }
   Made operator()(const LayerCall& call, const GeluGateCall&) { return std::make_unique<GateLayer>(gate_of(call)); }
-  Made operator()(const LayerCall&, const GeluCall&) { return std::make_unique<GeluLayer>(); }
+  Made operator()(const LayerCall& call, const GeluErfGateCall&) { return std::make_unique<GateLayer>(gate_of(call)); }
+  Made operator()(const LayerCall&, const GeluCall&) { return std::make_unique<GeluLayer>(Nonlinearity::kGelu); }
+  Made operator()(const LayerCall&, const GeluErfCall&) { return std::make_unique<GeluLayer>(Nonlinearity::kGeluErf); }
   Made operator()(const LayerCall&, const AddCall&) { return std::make_unique<AddLayer>(); }
   Made operator()(const LayerCall&, const ScaleCall& kind) { return std::make_unique<ScaleLayer>(kind.factor); }
   Made operator()(const LayerCall&, const SoftCapCall& kind) { return std::make_unique<SoftCapLayer>(kind.cap); }
@@ -182,7 +189,8 @@ class LayerMaker {
   }
 
   static Nonlinearity gate_of(const LayerCall& call) {
-    return std::holds_alternative<SiluGateCall>(call.kind) ? Nonlinearity::kSilu : Nonlinearity::kGelu;
+    if (std::holds_alternative<SiluGateCall>(call.kind)) return Nonlinearity::kSilu;
+    return std::holds_alternative<GeluGateCall>(call.kind) ? Nonlinearity::kGelu : Nonlinearity::kGeluErf;
   }
 
   // The weight of this name, in float32; empty: there is none.

@@ -57,6 +57,11 @@ struct ModelSpec {
   RopeScaling rope_source;                       // what `rope` was computed from, to write it into other files
   std::optional<RopeScaling> local_rope_source;  // likewise of `local_rope`
 
+  // Encoders (BERT and its kin): attention in both directions, no output matrix; the result is the hidden state.
+  bool is_encoder = false;
+  int64_t token_type_count = 0;  // rows of the table of token types; 0: none
+  int64_t label_count = 0;       // of a classifier over the first row, which is the result then; 0: none
+
   int64_t query_width() const { return query_head_count * head_width; }
   int64_t key_value_width() const { return key_value_head_count * head_width; }
   bool is_local(int64_t layer) const { return is_listed(local_layers, layer); }

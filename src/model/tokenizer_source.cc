@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "io/gguf.h"
+#include "io/json_file.h"
 #include "model/bundle.h"
 #include "model/gguf_vocabulary.h"
 #include "text/sentencepiece_model.h"
@@ -31,6 +32,13 @@ std::shared_ptr<const Tokenizer> load_folder_tokenizer(const fs::path& folder) {
   }
   if (const fs::path file = folder / "tokenizer.model"; fs::exists(file, ignored)) {
     return tokenizer_from_sentencepiece(read_file(file, kFileBytesMax));
+  }
+  if (const fs::path file = folder / "vocab.txt"; fs::exists(file, ignored)) {
+    std::optional<json::object> config;
+    if (const fs::path beside = folder / "tokenizer_config.json"; fs::exists(beside, ignored)) {
+      config = read_json_object(beside, kFileBytesMax);
+    }
+    return Tokenizer::from_wordpiece(read_file(file, kFileBytesMax), config);
   }
   return nullptr;
 }

@@ -9,7 +9,7 @@
 
 namespace pelton {
 
-// tokenizer.json, else SentencePiece's tokenizer.model; nullptr: the folder has neither.
+// tokenizer.json, else SentencePiece's tokenizer.model, else vocab.txt of WordPiece; nullptr: the folder has none.
 // Errors: those of the Tokenizer's makers.
 std::shared_ptr<const Tokenizer> load_folder_tokenizer(const std::filesystem::path& folder);
 

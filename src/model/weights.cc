@@ -265,7 +265,11 @@ WeightPlaces weight_places(const Graph& graph, std::span<const WeightName> names
 }
 
 WeightSet::WeightSet(const Graph& graph, std::span<const WeightName> names, WeightNaming naming,
-                     const TensorSource& source) {
+                     const TensorSource& source, std::span<const std::string_view> unread_prefixes) {
+  const auto is_unread = [&](std::string_view name) {
+    return is_beside_weights(name) || std::any_of(unread_prefixes.begin(), unread_prefixes.end(),
+                                                  [&](std::string_view prefix) { return name.starts_with(prefix); });
+  };
   const WeightPlaces places = weight_places(graph, names, naming);
   std::map<std::string, std::vector<const WeightSpec*>, std::less<>> weights_of_tensor;
   for (const WeightSpec& weight : graph.weights) {
@@ -289,7 +293,7 @@ WeightSet::WeightSet(const Graph& graph, std::span<const WeightName> names, Weig
     }
   }
   for (const TensorEntry& entry : source.entries()) {
-    if (used.contains(entry.name) || is_beside_weights(entry.name)) continue;
+    if (used.contains(entry.name) || is_unread(entry.name)) continue;
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("the tensor {} {} has no place in this architecture with this configuration", entry.name,
                             entry.shape.to_string()));

@@ -45,7 +45,9 @@ class WeightSet {
   // Errors: kCorruptFile (a weight is missing or has another shape than the configuration says: both are named),
   // kUnsupported (an element type that cannot hold weights; a tensor that the graph does not use, such as a bias or a
   // layer too many: without it this would be another model).
-  WeightSet(const Graph& graph, std::span<const WeightName> names, WeightNaming naming, const TensorSource& source);
+  // unread_prefixes: of names that are let pass all the same.
+  WeightSet(const Graph& graph, std::span<const WeightName> names, WeightNaming naming, const TensorSource& source,
+            std::span<const std::string_view> unread_prefixes = {});
 
   // As it lies in the file, but for what its WeightForm says.
   const Tensor& at(std::string_view canonical) const;

@@ -1,5 +1,6 @@
-// Causal attention with grouped query heads. Inputs: queries [T, H·K], keys [T, G·K], values [T, G·K], positions
-// already rotated in. Inference reads and writes the pages of its layer's cache; training works on whole sequences.
+// Attention with grouped query heads. Inputs: queries [T, H·K], keys [T, G·K], values [T, G·K], positions already
+// rotated in. Inference of causal models reads and writes the pages of its layer's cache; encoders and training work on
+// whole sequences.
 #pragma once
 
 #include "nn/layer.h"
@@ -15,7 +16,7 @@ inline AttentionSinks attention_sinks(const Tensor& sinks) {
 
 class AttentionLayer final : public Layer {
  public:
-  // cache_index: which of the step's caches is this layer's. sinks: its weight, [H], F32; empty: none.
+  // cache_index: which of the step's caches is this layer's; not causal: any. sinks: its weight, [H], F32; empty: none.
   AttentionLayer(const AttentionShape& shape, int64_t cache_index, Tensor sinks = {})
       : shape_(shape), cache_index_(cache_index), sinks_(std::move(sinks)) {}
 

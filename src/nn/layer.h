@@ -48,6 +48,7 @@ struct StepContext {
   Executor* executor = nullptr;
   std::span<const int32_t> tokens;         // [T]
   std::span<const int32_t> positions;      // [T]: where each stands in its sequence
+  std::span<const int32_t> token_types;    // [T]: which of two texts it belongs to (BERT); empty: all the first
   std::span<const RopeTable> rope_tables;  // prepared for the T rows' positions; one for each set of parameters
   std::span<const int32_t> selected_rows;  // rows that go on to the logits, ascending
   int64_t largest_count = 0;               // so many of each row's logits are wanted, the largest; 0: all
@@ -57,7 +58,7 @@ struct StepContext {
   // Inference: keys and values go to pages and stay there.
   std::span<const AttentionSequence> paged_sequences;
   std::span<KvLayerCache> caches;  // empty: training
-  // Training: whole sequences, back to back.
+  // Training and encoders: whole sequences, back to back.
   SequenceOffsets sequences;
 };
 

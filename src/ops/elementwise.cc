@@ -73,6 +73,8 @@ void gate_here(const GateFunction& f, const float* gate, const float* up, int64_
       return kernels.silu_gate(gate, up, count, y);
     case Nonlinearity::kGelu:
       return kernels.gelu_gate(gate, up, count, y);
+    case Nonlinearity::kGeluErf:
+      return kernels.gelu_erf_gate(gate, up, count, y);
     case Nonlinearity::kClampedSilu:
       return kernels.clamped_gate(f.bounds, gate, up, count, y);
   }
@@ -89,6 +91,8 @@ void gate_backward_here(const GateFunction& f, const float* gate, const float* u
       return kernels.silu_gate_backward(gate, up, d_y, count, d_gate, d_up);
     case Nonlinearity::kGelu:
       return kernels.gelu_gate_backward(gate, up, d_y, count, d_gate, d_up);
+    case Nonlinearity::kGeluErf:
+      return kernels.gelu_erf_gate_backward(gate, up, d_y, count, d_gate, d_up);
     case Nonlinearity::kClampedSilu:
       return kernels.clamped_gate_backward(f.bounds, gate, up, d_y, count, d_gate, d_up);
   }
@@ -111,15 +115,17 @@ void gate_backward(Executor& executor, const GateFunction& f, const float* gate,
   });
 }
 
-void gelu(Executor& executor, const float* x, int64_t count, float* y) {
+void gelu(Executor& executor, Nonlinearity form, const float* x, int64_t count, float* y) {
   for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
-    kernels.gelu(x + range.begin, range.end - range.begin, y + range.begin);
+    const auto kernel = form == Nonlinearity::kGelu ? kernels.gelu : kernels.gelu_erf;
+    kernel(x + range.begin, range.end - range.begin, y + range.begin);
   });
 }
 
-void gelu_backward(Executor& executor, const float* x, const float* d_y, int64_t count, float* d_x) {
+void gelu_backward(Executor& executor, Nonlinearity form, const float* x, const float* d_y, int64_t count, float* d_x) {
   for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
-    kernels.gelu_backward(x + range.begin, d_y + range.begin, range.end - range.begin, d_x + range.begin);
+    const auto kernel = form == Nonlinearity::kGelu ? kernels.gelu_backward : kernels.gelu_erf_backward;
+    kernel(x + range.begin, d_y + range.begin, range.end - range.begin, d_x + range.begin);
   });
 }
 

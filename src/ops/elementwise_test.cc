@@ -185,13 +185,51 @@ TEST(Elementwise, GeluAloneIsTheGateOfOne) {
   std::vector<float> y(x.size());
   std::vector<float> expected(x.size());
   std::vector<float> ignored(x.size());
-  gelu(executor, x.data(), 203, y.data());
+  gelu(executor, Nonlinearity::kGelu, x.data(), 203, y.data());
   gate(executor, Nonlinearity::kGelu, x.data(), ones.data(), 203, expected.data());
   EXPECT_EQ(y, expected);
-  gelu_backward(executor, x.data(), d_y.data(), 203, y.data());
+  gelu_backward(executor, Nonlinearity::kGelu, x.data(), d_y.data(), 203, y.data());
   gate_backward(executor, Nonlinearity::kGelu, x.data(), ones.data(), d_y.data(), 203,
                 {expected.data(), ignored.data()});
   EXPECT_EQ(y, expected);
+}
+
+// By the definition in double precision, and its derivative by differences.
+TEST(GeluErf, IsItsDefinitionAndSoIsItsGradient) {
+  Executor executor(2);
+  Rng rng(3);
+  const std::vector<float> x = random_floats(rng, 203, 8);
+  const std::vector<float> d_y = random_floats(rng, 203);
+  std::vector<float> y(x.size());
+  std::vector<float> d_x(x.size());
+  gelu(executor, Nonlinearity::kGeluErf, x.data(), 203, y.data());
+  gelu_backward(executor, Nonlinearity::kGeluErf, x.data(), d_y.data(), 203, d_x.data());
+  const auto exact = [](double z) { return z / 2 * std::erfc(-z / std::sqrt(2.0)); };
+  for (size_t i = 0; i < x.size(); ++i) {
+    const auto z = static_cast<double>(x[i]);
+    // |z| <= 8 times what Φ is off by: 2^-23.
+    EXPECT_NEAR(static_cast<double>(y[i]), exact(z), 8 * 0x1p-23) << z;
+    const double slope = (exact(z + 1e-4) - exact(z - 1e-4)) / 2e-4;
+    EXPECT_NEAR(static_cast<double>(d_x[i]), slope * static_cast<double>(d_y[i]), 4e-7) << z;
+  }
+}
+
+TEST(GeluErf, AGateIsItTimesUp) {
+  Executor executor(2);
+  Rng rng(4);
+  const std::vector<float> z = random_floats(rng, 77, 5);
+  const std::vector<float> up = random_floats(rng, 77);
+  const std::vector<float> d_y = random_floats(rng, 77);
+  std::vector<float> gelu_z(77), slope_times_d(77), y(77), d_gate(77), d_up(77);
+  gelu(executor, Nonlinearity::kGeluErf, z.data(), 77, gelu_z.data());
+  gelu_backward(executor, Nonlinearity::kGeluErf, z.data(), d_y.data(), 77, slope_times_d.data());
+  gate(executor, Nonlinearity::kGeluErf, z.data(), up.data(), 77, y.data());
+  gate_backward(executor, Nonlinearity::kGeluErf, z.data(), up.data(), d_y.data(), 77, {d_gate.data(), d_up.data()});
+  for (size_t i = 0; i < z.size(); ++i) {
+    EXPECT_NEAR(y[i], gelu_z[i] * up[i], 1e-6f);
+    EXPECT_NEAR(d_gate[i], slope_times_d[i] * up[i], 1e-6f);
+    EXPECT_NEAR(d_up[i], gelu_z[i] * d_y[i], 2e-6f);
+  }
 }
 
 }  // namespace

@@ -42,6 +42,12 @@ struct ElementwiseKernels {
                                 int64_t count, float* d_gate, float* d_up);
   void (*gelu)(const float* x, int64_t count, float* y);
   void (*gelu_backward)(const float* x, const float* d_y, int64_t count, float* d_x);
+  // The same with gelu's definition, gelu(z) = z / 2 (1 + erf(z / √2)); erf within 1.5e-7.
+  void (*gelu_erf_gate)(const float* gate, const float* up, int64_t count, float* y);
+  void (*gelu_erf_gate_backward)(const float* gate, const float* up, const float* d_y, int64_t count, float* d_gate,
+                                 float* d_up);
+  void (*gelu_erf)(const float* x, int64_t count, float* y);
+  void (*gelu_erf_backward)(const float* x, const float* d_y, int64_t count, float* d_x);
 };
 
 const ElementwiseKernels& elementwise_kernels(Isa isa);

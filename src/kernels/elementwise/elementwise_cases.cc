@@ -115,6 +115,26 @@ void append_nonlinearities(CaseWriter& cases) {
             [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* d_x) {
               kernels.gelu_backward(in.a.data(), in.d_y.data(), count, d_x);
             });
+  // erf is within 1.5e-7 < 2^-22, halved, times |z|; relative to the largest value, which is about 12 here. The
+  // exponent has an error of 2^-24 z²/2, which e^(-z²/2) makes less than 2^-24.
+  cases.add("gelu_erf", {.tolerance = 0x1p-22, .flops = 30, .bytes = 8},
+            [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* y) {
+              kernels.gelu_erf(in.a.data(), count, y);
+            });
+  cases.add("gelu_erf_gate", {.tolerance = 6 * 0x1p-22, .flops = 31, .bytes = 12},
+            [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* y) {
+              kernels.gelu_erf_gate(in.a.data(), in.b.data(), count, y);
+            });
+  // Φ off by 2^-23, z φ by 2 · 2^-24, and the roundings of their sum.
+  cases.add("gelu_erf_backward", {.tolerance = 0x1p-21, .flops = 40, .bytes = 12},
+            [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* d_x) {
+              kernels.gelu_erf_backward(in.a.data(), in.d_y.data(), count, d_x);
+            });
+  // The gradient by `up` is the value, |z| <= 12 times what Φ is off by.
+  cases.add("gelu_erf_gate_backward", {.tolerance = 12 * 0x1p-22, .flops = 45, .bytes = 20, .outputs = 2},
+            [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* d) {
+              kernels.gelu_erf_gate_backward(in.a.data(), in.b.data(), in.d_y.data(), count, d, d + count);
+            });
 }
 
 }  // namespace
