@@ -94,7 +94,10 @@ void PairMerger::merge_short(std::string_view word, std::vector<TokenId>& tokens
 // A list of tokens linked both ways, and a heap of rank and place. A place that was merged meanwhile has another rank
 // than its old entries.
 void PairMerger::merge_long(std::string_view word, Scratch& scratch, std::vector<TokenId>& tokens) const {
-  auto& [parts, ranks, previous, next, heap] = scratch;
+  // No structured binding: Clang 14 captures none.
+  std::vector<TokenId>& parts = scratch.tokens;
+  std::vector<uint32_t>&ranks = scratch.ranks, &previous = scratch.previous, &next = scratch.next;
+  std::vector<uint64_t>& heap = scratch.heap;
   parts.clear();
   for (const char byte : word) {
     const TokenId token = byte_tokens_[static_cast<unsigned char>(byte)];

@@ -22,8 +22,7 @@ class PairMerger {
   // `rank`: less is better. A pair that is there already gets the new rank and token.
   void add(TokenId left, TokenId right, uint32_t rank, TokenId merged);
 
-  class Scratch {
-    friend class PairMerger;
+  struct Scratch {
     std::vector<TokenId> tokens;
     std::vector<uint32_t> ranks, previous, next;
     std::vector<uint64_t> heap;
