@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes a GGUF file of random weights in the shape of a Llama model, to measure speed and memory on sizes that no small
+"""Writes a GGUF file of random weights in the shape of a Llama model, or with --experts of Mixtral, to measure speed and memory on sizes that no small
 model has. Blocks are random bits with sane scales, so that nothing is quantised: it takes as long as the disk does.
 
 usage: random_model.py FILE.gguf [--type q4_k] [--width 2048 --layers 16 --heads 32 --kv-heads 8 --head-width 64
-                                  --feed-forward 8192 --vocabulary 32000] [--seed 1]
+                                  --feed-forward 8192 --vocabulary 32000] [--experts 8 --active 2] [--seed 1]
 
 The default shape has 1.1 billion parameters. The tokenizer has the bytes, one merge, and fillers; the answers are noise.
 Needs numpy. The same options and seed give the same bytes with the same numpy.
@@ -117,6 +117,7 @@ def metadata(options: argparse.Namespace) -> list[bytes]:
         u32("llama.rope.dimension_count", options.head_width),
         f32("llama.rope.freq_base", 500000.0),
         f32("llama.attention.layer_norm_rms_epsilon", 1e-5),
+        *([u32("llama.expert_count", options.experts), u32("llama.expert_used_count", options.active)] if options.experts else []),
         *vocabulary(options.vocabulary),
     ]
 
@@ -131,9 +132,14 @@ def tensors(options: argparse.Namespace) -> list[tuple[str, tuple[int, ...]]]:
         ("attn_v", (kv_width, width)),
         ("attn_output", (width, options.heads * options.head_width)),
         ("ffn_norm", (width,)),
-        ("ffn_gate", (options.feed_forward, width)),
-        ("ffn_up", (options.feed_forward, width)),
-        ("ffn_down", (width, options.feed_forward)),
+    ]
+    experts = (options.experts,) if options.experts else ()
+    suffix = "_exps" if options.experts else ""
+    layer += [("ffn_gate_inp", (options.experts, width))] if options.experts else []
+    layer += [
+        (f"ffn_gate{suffix}", (*experts, options.feed_forward, width)),
+        (f"ffn_up{suffix}", (*experts, options.feed_forward, width)),
+        (f"ffn_down{suffix}", (*experts, width, options.feed_forward)),
     ]
     named = [("token_embd.weight", (options.vocabulary, width))]
     for number in range(options.layers):
@@ -214,7 +220,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("file", type=pathlib.Path)
     parser.add_argument("--type", choices=TYPES, default="q4_k", help="of all matrices (default: %(default)s)")
     for name, value in [("width", 2048), ("layers", 16), ("heads", 32), ("kv-heads", 8), ("head-width", 64),
-                        ("feed-forward", 8192), ("vocabulary", 32000), ("context", 8192), ("seed", 1)]:
+                        ("feed-forward", 8192), ("vocabulary", 32000), ("context", 8192), ("seed", 1), ("experts", 0), ("active", 2)]:
         parser.add_argument(f"--{name}", type=int, default=value, help="default: %(default)s")
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the seeds in corpus/gguf and corpus/safetensors: small files, right ones and each wrong in one way; and those in
-corpus/tokenizer: texts for each tokenizer of fuzz_tokenizer.cc.
+"""Makes the seeds in corpus/gguf, corpus/safetensors and corpus/prequantised: small files, right ones and each wrong in
+one way; and those in corpus/tokenizer: texts for each tokenizer of fuzz_tokenizer.cc.
 
 Inputs that a fuzzer found are added to the same folders by hand, named after what they broke.
 """
@@ -110,7 +110,7 @@ def safetensors_seeds() -> dict[str, bytes]:
         "metadata-of-numbers": safetensors({"__metadata__": {"a": 1}}, 0),
         "empty-name": safetensors({"": described()}),
         "no-dtype": safetensors({"w": {"shape": [4], "data_offsets": [0, 16]}}),
-        "unknown-dtype": safetensors({"w": described("F8_E4M3", (16,))}),
+        "unknown-dtype": safetensors({"w": described("F8_E5M2", (16,))}),
         "unknown-field": safetensors({"w": described(x=1)}),
         "negative-size": safetensors({"w": described(shape=(-4,))}),
         "fractional-size": safetensors({"w": described(shape=(4.5,))}),
@@ -141,8 +141,34 @@ def tokenizer_seeds() -> dict[str, bytes]:
     } | {"invalid": b"\0\0abcdefgh\xff", "unfinished": b"\3\0abc\xe4\xb8"}
 
 
+def prequantised_seeds() -> dict[str, bytes]:
+    """Of each golden checkpoint one matrix, after a line with its quantization_config."""
+    seeds = {}
+    for folder in sorted((CORPUS.parent.parent / "tests/golden/prequantised").iterdir()):
+        if not folder.is_dir():
+            continue
+        config = json.loads((folder / "config.json").read_text())["quantization_config"]
+        file = (folder / "model.safetensors").read_bytes()
+        begin = 8 + struct.unpack("<Q", file[:8])[0]
+        kept, data = {}, b""
+        for name, entry in json.loads(file[8:begin]).items():
+            if ".k_proj." in name:
+                values = file[begin + entry["data_offsets"][0] : begin + entry["data_offsets"][1]]
+                kept[name] = entry | {"data_offsets": [len(data), len(data) + len(values)]}
+                data += values
+        header = json.dumps(kept).encode()
+        seeds[folder.name] = json.dumps(config).encode() + b"\n" + struct.pack("<Q", len(header)) + header + data
+    return seeds
+
+
 def main() -> None:
-    for name, seeds in (("gguf", gguf_seeds()), ("safetensors", safetensors_seeds()), ("tokenizer", tokenizer_seeds())):
+    targets = {
+        "gguf": gguf_seeds(),
+        "safetensors": safetensors_seeds(),
+        "prequantised": prequantised_seeds(),
+        "tokenizer": tokenizer_seeds(),
+    }
+    for name, seeds in targets.items():
         (CORPUS / name).mkdir(parents=True, exist_ok=True)
         for seed, contents in seeds.items():
             (CORPUS / name / seed).write_bytes(contents)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Rest, ValueOrKwargs};
+use minijinja::value::{from_args, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
 use crate::nesting_guard::NestingGuard;
@@ -66,6 +66,7 @@ impl ChatTemplate {
         environment.set_fuel(Some(limits.fuel.min(FUEL_MAX)));
         environment.set_unknown_method_callback(call_method);
         environment.add_test("iterable", is_iterable);
+        environment.add_test("sequence", is_sequence);
         environment.add_filter("tojson", python_json::tojson);
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", strftime_now);
@@ -133,7 +134,52 @@ fn call_method(state: &mut State, value: &Value, method: &str, arguments: &[Valu
             return Err(Error::new(ErrorKind::InvalidOperation, "format: too wide"));
         }
     }
+    if let (Some(text), "rsplit" | "partition" | "rpartition") = (value.as_str(), method) {
+        state.consume_fuel((text.len() / 64) as u64)?;
+        return split_from(text, method, arguments);
+    }
     minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments)
+}
+
+/// Python's str.rsplit(sep, maxsplit), str.partition(sep) and str.rpartition(sep), which pycompat lacks.
+fn split_from(text: &str, method: &str, arguments: &[Value]) -> Result<Value, Error> {
+    let refuse = |why: &str| Error::new(ErrorKind::InvalidOperation, format!("{method}: {why}"));
+    if method != "rsplit" {
+        let (separator,): (&str,) = from_args(arguments)?;
+        if separator.is_empty() {
+            return Err(refuse("empty separator"));
+        }
+        let found = if method == "partition" { text.split_once(separator) } else { text.rsplit_once(separator) };
+        let parts = match (found, method) {
+            (Some((before, after)), _) => [before, separator, after],
+            (None, "partition") => [text, "", ""],
+            (None, _) => ["", "", text],
+        };
+        return Ok(Value::from_iter(parts.map(String::from)));
+    }
+    let (separator, count_max): (Option<&str>, Option<i64>) = from_args(arguments)?;
+    let count_max = usize::try_from(count_max.unwrap_or(-1)).unwrap_or(usize::MAX - 1);
+    let mut parts: Vec<&str> = match separator {
+        Some("") => return Err(refuse("empty separator")),
+        Some(separator) => text.rsplitn(count_max + 1, separator).collect(),
+        None => {
+            let mut rest = text.trim_end();
+            let mut parts = vec![];
+            while !rest.is_empty() && parts.len() < count_max {
+                let begin = rest
+                    .rfind(char::is_whitespace)
+                    .map_or(0, |at| at + rest[at..].chars().next().map_or(1, char::len_utf8));
+                parts.push(&rest[begin..]);
+                rest = rest[..begin].trim_end();
+            }
+            if !rest.is_empty() {
+                parts.push(rest);
+            }
+            parts
+        }
+    };
+    parts.reverse();
+    Ok(Value::from_iter(parts.into_iter().map(String::from)))
 }
 
 fn to_value(json: serde_json::Value) -> Value {
@@ -154,6 +200,11 @@ fn to_value(json: serde_json::Value) -> Value {
 /// In Python None cannot be iterated over; here it can, and `tools is iterable and tools|length > 0` fails.
 fn is_iterable(value: &Value) -> bool {
     !value.is_none() && (value.as_str().is_some() || value.try_iter().is_ok())
+}
+
+/// What has a length and items by index or key, in Python: strings and maps too.
+fn is_sequence(value: &Value) -> bool {
+    value.as_str().is_some() || matches!(value.kind(), ValueKind::Seq | ValueKind::Map)
 }
 
 fn to_map(items: serde_json::Map<String, serde_json::Value>) -> IndexMap<Value, Value> {

@@ -50,6 +50,19 @@ void append_value(std::string& text, const json::value& value) {
 
 }  // namespace
 
+json::array to_json(std::span<const float> values) {
+  json::array array;
+  array.reserve(values.size());
+  for (const float value : values) {
+    char text[64];
+    const char* end = std::to_chars(text, text + sizeof text, value).ptr;
+    double number = value;  // infinity and NaN stay
+    if (std::isfinite(value)) std::from_chars(text, end, number);
+    array.push_back(number);
+  }
+  return array;
+}
+
 std::string to_json_text(const json::value& value) {
   std::string text;
   append_value(text, value);

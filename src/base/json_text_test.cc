@@ -40,5 +40,11 @@ TEST(JsonText, WritesTheRestAsJsonIs) {
   EXPECT_EQ(to_json_text(parse_json(text, "text")), text);
 }
 
+TEST(JsonText, FloatsAreTheShortestThatReadBack) {
+  const std::vector<float> values = {0.1f, -1.5f, 1e-7f, 3.4028235e38f, 0, INFINITY};
+  EXPECT_EQ(to_json_text(to_json(values)), "[0.1,-1.5,1e-07,3.4028235e+38,0,null]");
+  EXPECT_EQ(static_cast<float>(to_json(values)[0].as_double()), 0.1f);
+}
+
 }  // namespace
 }  // namespace pelton

@@ -218,9 +218,13 @@ class ThreadCountBench {
     double bytes = 0;
     double parameters = 0;
     for (const LayerCall& call : model.graph.calls) {
-      if (!std::holds_alternative<LinearCall>(call.kind)) continue;
-      bytes += static_cast<double>(model.weights.at(call.weight).size_bytes());
-      parameters += static_cast<double>(model.weights.at(call.weight).shape().element_count());
+      if (!std::holds_alternative<LinearCall>(call.kind) && !std::holds_alternative<ExpertsCall>(call.kind)) continue;
+      for (const std::string& name : call.weights()) {
+        const Tensor& weight = model.weights.at(name);
+        if (weight.shape().rank() < 2) continue;
+        bytes += static_cast<double>(weight.size_bytes());
+        parameters += static_cast<double>(weight.shape().element_count());
+      }
     }
     return parameters > 0 ? 8 * bytes / parameters : 0;
   }

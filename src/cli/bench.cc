@@ -229,7 +229,7 @@ int bench_model(ModelCommandOptions options) {
       options.text_path ? std::optional(read_text_to_score(*options.text_path)) : std::nullopt;
   if (options.peer) compare_with_peer(options);
 
-  const std::shared_ptr<const ModelBundle> bundle = load_bundle(options.model);
+  const std::shared_ptr<const ModelBundle> bundle = require_generator(load_bundle(options.model));
   return until_interrupted([&](auto on_progress) {
     options.bench.on_progress = on_progress;
     std::optional<ModelQuality> quality;
@@ -345,7 +345,7 @@ int bench_kernels(KernelsCommandOptions& options) {
   options.bench.kv_type = compute.kv_type.value_or(default_kv_type(options.bench.activations));
   options.bench.thread_count = compute.thread_count > 0 ? compute.thread_count : usable_core_count();
 
-  const std::shared_ptr<const ModelBundle> bundle = options.model.bundle();
+  const std::shared_ptr<const ModelBundle> bundle = require_generator(options.model.bundle());
   return until_interrupted([&](auto on_progress) {
     options.bench.on_progress = on_progress;
     const KernelBenchResult result = run_kernel_bench(*bundle, options.bench);
@@ -391,7 +391,7 @@ struct LinearCommandOptions {
 
 int bench_linear(LinearCommandOptions& options) {
   if (options.bench.thread_count == 0) options.bench.thread_count = usable_core_count();
-  const std::shared_ptr<const ModelBundle> bundle = load_bundle(options.model);
+  const std::shared_ptr<const ModelBundle> bundle = require_generator(load_bundle(options.model));
   return until_interrupted([&](auto on_progress) {
     options.bench.on_progress = on_progress;
     const std::vector<LinearBenchResult> results = run_linear_bench(*bundle, options.bench);

@@ -21,6 +21,7 @@ namespace pelton::cli {
 std::function<int()> add_run(CLI::App& app);
 std::function<int()> add_chat(CLI::App& app);
 std::function<int()> add_serve(CLI::App& app);
+std::function<int()> add_embed(CLI::App& app);
 std::function<int()> add_pull(CLI::App& app);
 std::function<int()> add_list(CLI::App& app);
 std::function<int()> add_rm(CLI::App& app);
@@ -29,6 +30,8 @@ std::function<int()> add_verify(CLI::App& app);
 std::function<int()> add_bench(CLI::App& app);
 std::function<int()> add_eval(CLI::App& app);
 std::function<int()> add_convert(CLI::App& app);
+std::function<int()> add_tokenize(CLI::App& app);
+std::function<int()> add_render(CLI::App& app);
 
 namespace {
 
@@ -36,6 +39,7 @@ constexpr Command kCommands[] = {
     {"run", "Answer one prompt", add_run},
     {"chat", "Talk with a model in the terminal", add_chat},
     {"serve", "Answer OpenAI's HTTP API", add_serve},
+    {"embed", "Turn texts into vectors", add_embed},
     {"pull", "Fetch a model or a data set from a hub", add_pull},
     {"list", "Show which models and data sets are there", add_list},
     {"rm", "Remove models and data sets", add_rm},
@@ -44,6 +48,8 @@ constexpr Command kCommands[] = {
     {"bench", "Measure this machine, and models on it", add_bench},
     {"eval", "Measure how good a model is", add_eval},
     {"convert", "Write a model in another format or element type", add_convert},
+    {"tokenize", "Turn texts into token ids, and back", add_tokenize},
+    {"render", "Write chats as a model's template does", add_render},
 };
 
 constexpr const char* kExamples =

@@ -149,7 +149,7 @@ int measure_perplexity(const PerplexityOptions& options) {
   const EngineOptions compute = options.model.engine_options();
   // What can be read is read before the model is loaded: mistakes show at once.
   const std::string text = read_text_to_score(options.text_path);
-  const std::shared_ptr<const ModelBundle> bundle = options.model.bundle();
+  const std::shared_ptr<const ModelBundle> bundle = require_generator(options.model.bundle());
   ScoringJob job = {.model = bundle, .reference = std::nullopt, .compute = compute};
   if (options.reference) job.reference = load_scoring_reference(*options.reference, bundle);
   const TextChunks chunks = chunks_to_score(job, text, options.chunks);

@@ -57,14 +57,29 @@ json::object spec_to_json(const ModelSpec& spec) {
           {"head_width", spec.head_width},        {"feed_forward_width", spec.feed_forward_width},
           {"vocabulary", spec.vocabulary_size},   {"context_length", spec.context_length},
           {"norm_epsilon", spec.norm_epsilon},    {"tied_output", spec.has_tied_output},
+          {"encoder", spec.is_encoder},           {"labels", spec.label_count},
           {"rope_scaling", spec.rope_scaling}};
+}
+
+json::value experts_to_json(const Inspection& inspection) {
+  if (!inspection.spec || !inspection.spec->has_experts()) return nullptr;
+  const ModelSpec& spec = *inspection.spec;
+  json::object experts = {{"count", spec.routing.expert_count},
+                          {"active", spec.routing.active_count},
+                          {"width", spec.expert_width},
+                          {"layers", spec.expert_layer_count()},
+                          {"parameters", nullptr},
+                          {"active_parameters", nullptr}};
+  if (inspection.parameters) experts["parameters"] = *inspection.parameters;
+  if (inspection.active_parameters) experts["active_parameters"] = *inspection.active_parameters;
+  return experts;
 }
 
 bool has_window(const KvCacheShape& cache) { return cache.window.has_value(); }
 
 json::object memory_to_json(const Inspection& inspection) {
   json::object memory = {{"weights_bytes", inspection.weight_bytes()}};
-  if (!inspection.spec) return memory;
+  if (!inspection.spec || inspection.spec->is_encoder) return memory;
   const std::vector<KvCacheShape> caches = kv_caches(*inspection.spec);
   memory["kv_layers"] = caches.size();
   memory["kv_window_layers"] = std::count_if(caches.begin(), caches.end(), has_window);
@@ -98,15 +113,18 @@ json::object inspection_to_json(const Inspection& inspection, const InspectOptio
                          {"path", valid_utf8(inspection.path)},
                          {"format", inspection.format},
                          {"architecture", valid_utf8(inspection.architecture)},
+                         {"quantisation", nullptr},
                          {"runnable", !inspection.problem},
                          {"problem", nullptr},
                          {"parameters", inspection.element_count()},
                          {"tensor_count", inspection.tensors.size()},
                          {"types", std::move(types)},
                          {"spec", nullptr},
+                         {"experts", experts_to_json(inspection)},
                          {"memory", memory_to_json(inspection)},
                          {"tokenizer", vocabulary_to_json(inspection.vocabulary)},
                          {"chat_template", nullptr}};
+  if (!inspection.quantisation.empty()) object["quantisation"] = valid_utf8(inspection.quantisation);
   if (inspection.problem) object["problem"] = valid_utf8(*inspection.problem);
   if (inspection.spec) object["spec"] = spec_to_json(*inspection.spec);
   if (inspection.chat_template) object["chat_template"] = valid_utf8(*inspection.chat_template);
@@ -141,13 +159,32 @@ std::string rounded_count(int64_t count) {
   return fmt::format("{}", count);
 }
 
+std::string output_to_text(const ModelSpec& spec) {
+  if (spec.label_count > 0) return fmt::format("{} scores of a text or pair", spec.label_count);
+  if (spec.is_encoder) return fmt::format("embeddings of {} numbers", spec.width);
+  return fmt::format("{} logits, {}", spec.vocabulary_size,
+                     spec.has_tied_output ? "from the embedding table" : "from a matrix of its own");
+}
+
 std::string spec_to_text(const ModelSpec& spec) {
   return line("Sizes", fmt::format("{} layers, width {}, {} query heads on {} key/value heads of {}, feed-forward {}",
                                    spec.layer_count, spec.width, spec.query_head_count, spec.key_value_head_count,
                                    spec.head_width, spec.feed_forward_width)) +
          line("Context", fmt::format("{} tokens, RoPE scaling {}", spec.context_length, spec.rope_scaling)) +
-         line("Output", fmt::format("{} logits, {}", spec.vocabulary_size,
-                                    spec.has_tied_output ? "from the embedding table" : "from a matrix of its own"));
+         line("Output", output_to_text(spec));
+}
+
+std::string experts_to_text(const Inspection& inspection) {
+  if (!inspection.spec || !inspection.spec->has_experts()) return "";
+  const ModelSpec& spec = *inspection.spec;
+  std::string text =
+      line("Experts", fmt::format("{} of width {} in {} layers, {} active for each token", spec.routing.expert_count,
+                                  spec.expert_width, spec.expert_layer_count(), spec.routing.active_count));
+  if (inspection.active_parameters) {
+    text += line("", fmt::format("{} of {} parameters are active", rounded_count(*inspection.active_parameters),
+                                 rounded_count(*inspection.parameters)));
+  }
+  return text;
 }
 
 std::string types_to_text(const Inspection& inspection) {
@@ -199,7 +236,7 @@ std::string memory_to_text(const Inspection& inspection) {
   std::string text =
       line("Memory", fmt::format("{} of weights, mapped from the file; int8 activations add a rearranged copy",
                                  format_byte_size(inspection.weight_bytes())));
-  if (!inspection.spec) return text;
+  if (!inspection.spec || inspection.spec->is_encoder) return text;
   for (ElementType type : kKvTypes) {
     const ModelSpec& spec = *inspection.spec;
     text += line("", fmt::format("keys and values in {}: {} a token, {} for the full context", kv_type_name(type),
@@ -219,7 +256,8 @@ std::string template_to_text(const std::optional<std::string>& chat_template) {
 std::string inspection_to_text(const Inspection& inspection, const InspectOptions& options) {
   std::string text = line("Model", one_line(inspection.name, kLineBytesMax)) + line("Format", inspection.format);
   if (!inspection.architecture.empty()) text += line("Architecture", one_line(inspection.architecture, kLineBytesMax));
-  if (inspection.spec) text += spec_to_text(*inspection.spec);
+  if (!inspection.quantisation.empty()) text += line("Quantised", one_line(inspection.quantisation, kLineBytesMax));
+  if (inspection.spec) text += spec_to_text(*inspection.spec) + experts_to_text(inspection);
   text += types_to_text(inspection) + memory_to_text(inspection) + vocabulary_to_text(inspection.vocabulary) +
           template_to_text(inspection.chat_template);
   constexpr size_t kProblemBytesMax = 1000;

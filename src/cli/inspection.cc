@@ -15,7 +15,9 @@
 #include "model/arch.h"
 #include "model/bundle.h"
 #include "model/model.h"
+#include "model/prequantised.h"
 #include "model/text_part.h"
+#include "model/tokenizer_source.h"
 
 namespace pelton::cli {
 namespace fs = std::filesystem;
@@ -110,7 +112,7 @@ void inspect_gguf(Inspection& inspection) {
   for (const auto& [key, value] : file->metadata()) inspection.metadata.emplace_back(key, value_to_text(value));
   try_reading(inspection, [&] {
     inspection.architecture = file->string("general.architecture").value_or("");
-    inspection.spec = architecture_from_gguf(inspection.architecture).spec_from_gguf(*file);
+    inspection.spec = architecture_of_gguf(*file).spec_from_gguf(*file);
   });
   try_reading(inspection, [&] {
     inspection.chat_template = file->string("tokenizer.chat_template");
@@ -126,20 +128,41 @@ void inspect_hugging_face(Inspection& inspection) {
   for (const auto& [key, value] : folder.config) inspection.metadata.emplace_back(key, to_json_text(value));
   inspection.chat_template = folder.chat_template;
   try_reading(inspection, [&] { add_tensors(inspection, *open_safetensors_folder(inspection.path)); });
+  try_reading(inspection, [&] { inspection.quantisation = quantisation_name(folder.config); });
   try_reading(inspection, [&] {
     const json::object config = text_config(folder.config);
     inspection.architecture = JsonReader(config, "config.json").string("model_type").value_or("");
     inspection.spec = architecture_from_hugging_face(inspection.architecture).spec_from_hugging_face(config);
   });
   try_reading(inspection, [&] {
-    if (folder.tokenizer_json) inspection.vocabulary = vocabulary_of(*Tokenizer::from_json(*folder.tokenizer_json));
+    if (const auto tokenizer = load_folder_tokenizer(inspection.path))
+      inspection.vocabulary = vocabulary_of(*tokenizer);
   });
+}
+
+// "q4_0 (7 matrices), f32 (2 matrices)"
+std::string matrix_types(const Model& model) {
+  std::map<ElementType, int> counts;
+  for (const WeightSpec& weight : model.graph.weights) {
+    if (weight.shape.rank() == 2) ++counts[model.weights.at(weight.name).type()];
+  }
+  std::string text;
+  for (const auto& [type, count] : counts) {
+    text += fmt::format("{}{} ({} {})", text.empty() ? "" : ", ", element_type_name(type), count,
+                        count == 1 ? "matrix" : "matrices");
+  }
+  return text;
 }
 
 // Loading is cheap (weights are mapped, not read) and the only true answer to whether it would run.
 void try_loading(Inspection& inspection) {
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(inspection.path);
+  if (!inspection.quantisation.empty()) inspection.quantisation += "; computed as " + matrix_types(*bundle->model);
   inspection.plan = {bundle->model->graph, fused_graph(*bundle->model, ActivationType::kInt8)};
+  int64_t parameters = 0;
+  for (const WeightSpec& weight : bundle->model->graph.weights) parameters += weight.shape.element_count();
+  inspection.parameters = parameters;
+  inspection.active_parameters = active_parameter_count(bundle->model->graph);
   if (bundle->tokenizer == nullptr) {
     inspection.vocabulary.reset();
     return;

@@ -43,13 +43,17 @@ struct Inspection {
   std::string path;
   std::string format;  // "GGUF 3", "Hugging Face folder", "safetensors"
   std::string architecture;
+  std::string quantisation;  // by another program, and as what its matrices are computed; empty: none
   std::vector<TensorEntry> tensors;
   std::vector<ElementTypeUse> types;  // the one with the most bytes first
   std::vector<std::pair<std::string, std::string>> metadata;
   std::optional<ModelSpec> spec;
   std::optional<VocabularyFacts> vocabulary;
   std::optional<std::string> chat_template;
-  std::optional<InferencePlan> plan;   // of a model that runs
+  std::optional<InferencePlan> plan;  // of a model that runs
+  // Of a model that runs: all its parameters, and those that one token uses.
+  std::optional<int64_t> parameters;
+  std::optional<int64_t> active_parameters;
   std::optional<std::string> problem;  // why Pelton cannot run it
 
   int64_t element_count() const;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/byte_size.h"
 #include "cli/command.h"
+#include "model/model.h"
 
 namespace pelton::cli {
 namespace {
@@ -101,6 +102,12 @@ EngineOptions ModelOptions::engine_options() const {
   options.context_length = context_length_;
   if (kv_memory_) options.kv_bytes_max = parse_byte_size(*kv_memory_);
   return options;
+}
+
+std::shared_ptr<const ModelBundle> require_generator(std::shared_ptr<const ModelBundle> bundle) {
+  if (!bundle->model->spec.is_encoder) return bundle;
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("{} is an encoder: `pelton embed` and `pelton serve` work with it", bundle->path.string()));
 }
 
 LoadedModel load_model(const ModelOptions& options, EngineOptions engine_options) {

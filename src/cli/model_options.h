@@ -44,6 +44,9 @@ void add_deterministic_to(CLI::App& app);
 // What --kv-type may be.
 std::vector<std::string> kv_type_names();
 
+// The bundle itself, for what only models that generate text can do. Error kUnsupported: an encoder.
+std::shared_ptr<const ModelBundle> require_generator(std::shared_ptr<const ModelBundle> bundle);
+
 // A model that is ready to answer.
 struct LoadedModel {
   std::shared_ptr<const ModelBundle> bundle;

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/embedding_options.h"
 #include "cli/model_options.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
@@ -19,8 +20,9 @@ namespace pelton::cli {
 namespace {
 
 constexpr const char* kNotes =
-    "Answers /v1/models, /v1/chat/completions, /v1/completions and /health. Each request brings its own sampling "
-    "options.\n"
+    "Answers /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings and /health; of an encoder (BERT, "
+    "MiniLM, "
+    "ModernBERT) embeddings alone. Each request brings its own sampling options.\n"
     "Says \"listening on URL\" on standard error when it is ready; with --json also "
     "{\"event\":\"listening\",\"url\":…} on standard\n"
     "output. Ctrl-C or SIGTERM lets the answers in flight finish; a second one ends at once.\n"
@@ -33,6 +35,7 @@ constexpr const char* kNotes =
 
 struct ServeOptions {
   ModelOptions model;
+  EmbeddingOptions embedding;
   ServerOptions server;
   int64_t sequence_count_max = EngineOptions{}.sequence_count_max;
   int64_t queue_length_max = EngineOptions{}.queue_length_max;
@@ -51,6 +54,7 @@ int serve(const ServeOptions& options) {
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.drain_seconds));
 
   LoadedModel loaded = load_model(options.model, engine_options);
+  server_options.embedding = options.embedding.settings(loaded.bundle->embedding);
   Server server(std::move(loaded.engine), server_options);
   server.start();
   print_note("listening on " + server.url());
@@ -89,6 +93,7 @@ std::function<int()> add_serve(CLI::App& app) {
   app.add_flag("--allow-special-in-messages", options->server.allow_special_in_messages,
                "Let messages contain special tokens, with which they can forge a turn of the chat");
   app.add_flag("--json", options->as_json, "Say on standard output, as a line of JSON, where it listens");
+  options->embedding.add_to(app);
   options->model.add_to(app);
   app.footer(kNotes);
   return [options] { return serve(*options); };

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "cli/model_options.h"
 #include "engine/model_runner.h"
 #include "model/model.h"
 #include "text/utf8.h"
@@ -52,7 +53,7 @@ std::string read_text_to_score(const std::string& path) {
 
 ScoringReference load_scoring_reference(const std::string& name, const std::shared_ptr<const ModelBundle>& model) {
   if (name == kOwnWeights) return {name, model};
-  ScoringReference reference = {name, load_bundle(name)};
+  ScoringReference reference = {name, require_generator(load_bundle(name))};
   const int64_t wanted = model->model->spec.vocabulary_size;
   const int64_t found = reference.bundle->model->spec.vocabulary_size;
   if (found != wanted) {

@@ -109,7 +109,7 @@ int verify(const VerifyCommandOptions& options) {
   verify_options.kv_type = compute.kv_type.value_or(default_kv_type(compute.activations));
 
   const std::shared_ptr<const SafetensorsFile> expected = SafetensorsFile::open(options.expected_path);
-  const std::shared_ptr<const ModelBundle> bundle = options.model.bundle();
+  const std::shared_ptr<const ModelBundle> bundle = require_generator(options.model.bundle());
   Executor executor(compute.thread_count);
   const VerifyReport report = verify_model(executor, bundle->model, *expected, verify_options);
   if (options.as_json) {

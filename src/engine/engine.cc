@@ -15,8 +15,10 @@
 
 #include "base/check.h"
 #include "base/rng.h"
+#include "engine/embedding_loop.h"
 #include "engine/model_runner.h"
 #include "engine/step_loop.h"
+#include "model/model.h"
 
 namespace pelton {
 namespace {
@@ -73,10 +75,17 @@ class Engine::Impl {
 
   RequestId submit(GenerationRequest request, std::shared_ptr<GenerationSink> sink) {
     CHECK(sink != nullptr);
+    if (!can_generate()) {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("{} is an encoder: it gives embeddings (/v1/embeddings, `pelton embed`) and generates no "
+                              "text",
+                              bundle_->name),
+                  "model");
+    }
     pelton::validate(request.sampling);
     validate_prompt(request.prompt);
     const SamplingParameters& sampling = request.sampling;
-    validate_tokens(sampling, limits_.vocabulary_size, bundle_->end_tokens);
+    pelton::validate_tokens(sampling, limits_.vocabulary_size, bundle_->end_tokens);
     Submission submission;
     submission.answer_token_count_max = answer_token_count_max(request);
     submission.end_tokens = ending_tokens(sampling, bundle_->end_tokens);
@@ -89,15 +98,25 @@ class Engine::Impl {
     RequestId id;
     {
       const std::lock_guard lock(mutex_);
-      if (is_stopping_) throw Error(ErrorCode::kUnavailable, "the engine is stopping");
-      if (statistics_.waiting_count + static_cast<int64_t>(submissions_.size()) >= options_.queue_length_max) {
-        throw Error(ErrorCode::kResourceExhausted,
-                    fmt::format("{} requests are waiting already; try again later", options_.queue_length_max));
-      }
+      check_queue();
       id = RequestId{++id_count_};
       submission.id = id;
       submission.seed = submission.request.sampling.seed.value_or(Rng(seed_ ^ id_count_).next());
       submissions_.push_back(std::move(submission));
+    }
+    wake_.notify_one();
+    return id;
+  }
+
+  RequestId submit(EmbeddingRequest request, std::shared_ptr<EmbeddingSink> sink) {
+    CHECK(sink != nullptr);
+    validate_embedding(request);
+    RequestId id;
+    {
+      const std::lock_guard lock(mutex_);
+      check_queue();
+      id = RequestId{++id_count_};
+      embedding_submissions_.push_back({id, std::move(request), std::move(sink)});
     }
     wake_.notify_one();
     return id;
@@ -114,24 +133,72 @@ class Engine::Impl {
   const ModelBundle& bundle() const { return *bundle_; }
   const EngineOptions& options() const { return options_; }
   int64_t context_length() const { return limits_.context_length; }
+  bool can_generate() const { return limits_.can_generate(); }
+  int64_t embedding_width() const { return limits_.embedding.width; }
+  // What the model's makers recommend, unless somebody asked for a context.
+  int64_t embedding_token_count_max() const {
+    const int64_t longest = limits_.embedding.token_count_max;
+    return options_.context_length ? longest : std::min(longest, bundle_->embedding.token_count_max.value_or(longest));
+  }
 
   EngineStatistics statistics() const {
     const std::lock_guard lock(mutex_);
     EngineStatistics statistics = statistics_;
-    statistics.waiting_count += static_cast<int64_t>(submissions_.size());
+    statistics.waiting_count += inbox_count();
     return statistics;
   }
 
  private:
+  // With mutex_.
+  int64_t inbox_count() const { return static_cast<int64_t>(submissions_.size() + embedding_submissions_.size()); }
+  void check_queue() const {
+    if (is_stopping_) throw Error(ErrorCode::kUnavailable, "the engine is stopping");
+    if (statistics_.waiting_count + inbox_count() >= options_.queue_length_max) {
+      throw Error(ErrorCode::kResourceExhausted,
+                  fmt::format("{} requests are waiting already; try again later", options_.queue_length_max));
+    }
+  }
+
   void validate_prompt(const std::vector<TokenId>& prompt) const {
     if (prompt.empty()) throw Error(ErrorCode::kInvalidArgument, "the prompt is empty", "prompt");
-    for (const TokenId token : prompt) {
+    validate_tokens(prompt, "prompt");
+  }
+
+  void validate_tokens(const std::vector<TokenId>& tokens, const std::string& what) const {
+    for (const TokenId token : tokens) {
       if (index_of(token) < 0 || index_of(token) >= limits_.vocabulary_size) {
         throw Error(ErrorCode::kInvalidArgument,
-                    fmt::format("token {} of the prompt is outside of the vocabulary of {} tokens", index_of(token),
+                    fmt::format("token {} of the {} is outside of the vocabulary of {} tokens", index_of(token), what,
                                 limits_.vocabulary_size),
-                    "prompt");
+                    what);
       }
+    }
+  }
+
+  void validate_embedding(const EmbeddingRequest& request) const {
+    const int64_t width = limits_.embedding.width;
+    if (width == 0 || (bundle_->model != nullptr && bundle_->model->spec.label_count > 0)) {
+      throw Error(ErrorCode::kUnsupported, fmt::format("{} gives scores, not embeddings", bundle_->name), "model");
+    }
+    if (request.inputs.empty()) throw Error(ErrorCode::kInvalidArgument, "there is no input", "input");
+    if (request.dimensions && (*request.dimensions < 1 || *request.dimensions > width)) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("{} dimensions; this model's embeddings have {}", *request.dimensions, width),
+                  "dimensions");
+    }
+    const auto token_count_max = static_cast<size_t>(embedding_token_count_max());
+    for (size_t i = 0; i < request.inputs.size(); ++i) {
+      const std::vector<TokenId>& tokens = request.inputs[i];
+      if (tokens.empty()) {
+        throw Error(ErrorCode::kInvalidArgument, fmt::format("input {} has no tokens", i), "input");
+      }
+      if (tokens.size() > token_count_max) {
+        throw Error(ErrorCode::kContextTooLong,
+                    fmt::format("input {} has {} tokens, and this model takes {}; shorten it, or cut it into parts", i,
+                                tokens.size(), token_count_max),
+                    "input");
+      }
+      validate_tokens(tokens, "input");
     }
   }
 
@@ -161,12 +228,41 @@ class Engine::Impl {
   // The engine's thread. The runner lives and dies on it.
   void run(const RunnerFactory& make_runner, std::promise<RunnerLimits> started) {
     std::unique_ptr<StepRunner> runner;
-    std::unique_ptr<StepLoop> loop;
+    Loops loops;
     try {
       runner = make_runner();
       const RunnerLimits limits = runner->limits();
-      loop = std::make_unique<StepLoop>(StepLoop::Environment{
-          .runner = *runner,
+      make_loops(*runner, limits, loops);
+      publish(loops);
+      started.set_value(limits);
+    } catch (...) {
+      started.set_exception(std::current_exception());
+      return;
+    }
+    // By turns, so that neither kind of request waits for more than a step of the other.
+    while (take_inbox(loops)) {
+      if (loops.answers != nullptr) loops.answers->step();
+      if (loops.embeddings != nullptr) loops.embeddings->step();
+      publish(loops);
+    }
+    const Error error(ErrorCode::kUnavailable, "the engine is stopping");
+    if (loops.answers != nullptr) loops.answers->fail_all(error);
+    if (loops.embeddings != nullptr) loops.embeddings->fail_all(error);
+  }
+
+  struct Loops {
+    std::unique_ptr<StepLoop> answers;          // null: an encoder
+    std::unique_ptr<EmbeddingLoop> embeddings;  // null: a runner that gives none
+
+    bool is_idle() const {
+      return (answers == nullptr || answers->is_idle()) && (embeddings == nullptr || embeddings->is_idle());
+    }
+  };
+
+  void make_loops(StepRunner& runner, const RunnerLimits& limits, Loops& loops) {
+    if (limits.can_generate()) {
+      loops.answers = std::make_unique<StepLoop>(StepLoop::Environment{
+          .runner = runner,
           .tokenizer = bundle_->tokenizer,
           .scheduling = {.page_count = limits.page_count,
                          .local = limits.local_pages,
@@ -174,43 +270,47 @@ class Engine::Impl {
                          .step_token_count_max = options_.step_token_count_max,
                          .sequence_count_max = std::min(options_.sequence_count_max, options_.step_token_count_max)},
           .clock = *clock_,
-          .on_release = [this](const StepLoop& at_work) { publish(at_work); }});
-      publish(*loop);
-      started.set_value(limits);
-    } catch (...) {
-      started.set_exception(std::current_exception());
-      return;
+          .on_release = [this, &loops](const StepLoop&) { publish(loops); }});
     }
-    while (take_inbox(*loop)) {
-      loop->step();
-      publish(*loop);
+    if (limits.embedding.width > 0) {
+      loops.embeddings = std::make_unique<EmbeddingLoop>(
+          EmbeddingLoop::Environment{.runner = runner,
+                                     .step_token_count_max = options_.step_token_count_max,
+                                     .sequence_count_max = options_.sequence_count_max,
+                                     .on_release = [this, &loops] { publish(loops); }});
     }
-    loop->fail_all(Error(ErrorCode::kUnavailable, "the engine is stopping"));
   }
 
   // Hands new requests and cancellations to the loop; waits where there is nothing to do. False: the engine stops.
-  bool take_inbox(StepLoop& loop) {
+  bool take_inbox(Loops& loops) {
     bool is_stopping;
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock,
-                 [&] { return is_stopping_ || !submissions_.empty() || !cancellations_.empty() || !loop.is_idle(); });
+                 [&] { return is_stopping_ || inbox_count() > 0 || !cancellations_.empty() || !loops.is_idle(); });
       is_stopping = is_stopping_;
-      taken_submissions_.swap(submissions_);
-      taken_cancellations_.swap(cancellations_);
       // Until the next publish: submit counts on it.
-      statistics_.waiting_count += static_cast<int64_t>(taken_submissions_.size());
+      statistics_.waiting_count += inbox_count();
+      taken_submissions_.swap(submissions_);
+      taken_embedding_submissions_.swap(embedding_submissions_);
+      taken_cancellations_.swap(cancellations_);
     }
-    for (Submission& submission : taken_submissions_) loop.add(std::move(submission));
-    for (const RequestId id : taken_cancellations_) loop.cancel(id);
+    for (Submission& submission : taken_submissions_) loops.answers->add(std::move(submission));
+    for (EmbeddingSubmission& submission : taken_embedding_submissions_) loops.embeddings->add(std::move(submission));
+    for (const RequestId id : taken_cancellations_) {
+      if (loops.answers != nullptr) loops.answers->cancel(id);
+      if (loops.embeddings != nullptr) loops.embeddings->cancel(id);
+    }
     taken_submissions_.clear();
+    taken_embedding_submissions_.clear();
     taken_cancellations_.clear();
     return !is_stopping;
   }
 
-  void publish(const StepLoop& loop) {
+  void publish(const Loops& loops) {
     const std::lock_guard lock(mutex_);
-    statistics_ = loop.statistics();
+    statistics_ = loops.answers == nullptr ? EngineStatistics{} : loops.answers->statistics();
+    if (loops.embeddings != nullptr) loops.embeddings->add_to(statistics_);
   }
 
   const std::shared_ptr<const ModelBundle> bundle_;
@@ -222,6 +322,7 @@ class Engine::Impl {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Submission> submissions_;
+  std::vector<EmbeddingSubmission> embedding_submissions_;
   std::vector<RequestId> cancellations_;
   EngineStatistics statistics_;
   uint64_t id_count_ = 0;
@@ -229,6 +330,7 @@ class Engine::Impl {
 
   // Of the engine's thread only.
   std::vector<Submission> taken_submissions_;
+  std::vector<EmbeddingSubmission> taken_embedding_submissions_;
   std::vector<RequestId> taken_cancellations_;
   std::thread thread_;
 };
@@ -246,10 +348,17 @@ RequestId Engine::submit(GenerationRequest request, std::shared_ptr<GenerationSi
   return impl_->submit(std::move(request), std::move(sink));
 }
 
+RequestId Engine::submit(EmbeddingRequest request, std::shared_ptr<EmbeddingSink> sink) {
+  return impl_->submit(std::move(request), std::move(sink));
+}
+
 void Engine::cancel(RequestId id) { impl_->cancel(id); }
 const ModelBundle& Engine::bundle() const { return impl_->bundle(); }
 const EngineOptions& Engine::options() const { return impl_->options(); }
 int64_t Engine::context_length() const { return impl_->context_length(); }
+bool Engine::can_generate() const { return impl_->can_generate(); }
+int64_t Engine::embedding_width() const { return impl_->embedding_width(); }
+int64_t Engine::embedding_token_count_max() const { return impl_->embedding_token_count_max(); }
 EngineStatistics Engine::statistics() const { return impl_->statistics(); }
 
 }  // namespace pelton

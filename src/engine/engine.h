@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/clock.h"
+#include "engine/embedding_request.h"
 #include "engine/request.h"
 #include "engine/runner.h"
 #include "engine/statistics.h"
@@ -47,8 +48,12 @@ class Engine {
 
   // Errors (nothing is queued then): kInvalidArgument (parameters; empty prompt; token out of range), kContextTooLong
   // (the prompt leaves no room for a token, or less than the max_tokens given; names the lengths), kResourceExhausted
-  // (queue full), kUnavailable (stopping).
+  // (queue full), kUnavailable (stopping), kUnsupported (the model is an encoder, which generates nothing).
   RequestId submit(GenerationRequest request, std::shared_ptr<GenerationSink> sink);
+  // Embeddings, between the steps of answers. Errors (nothing is queued then): kUnsupported (the model's result is a
+  // score), kInvalidArgument (no input, an empty one, a token out of range, dimensions beyond the width),
+  // kContextTooLong, kResourceExhausted, kUnavailable, as above.
+  RequestId submit(EmbeddingRequest request, std::shared_ptr<EmbeddingSink> sink);
   // The request's pages are free after the current step; its sink gets on_error(kCancelled). Unknown or finished:
   // nothing.
   void cancel(RequestId id);
@@ -56,6 +61,9 @@ class Engine {
   const ModelBundle& bundle() const;
   const EngineOptions& options() const;  // as they were given
   int64_t context_length() const;
+  bool can_generate() const;
+  int64_t embedding_width() const;
+  int64_t embedding_token_count_max() const;  // of a text to embed, with its special tokens
   EngineStatistics statistics() const;
 
  private:

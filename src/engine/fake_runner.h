@@ -25,7 +25,9 @@ class FakeRunner final : public StepRunner {
   explicit FakeRunner(Options options)
       : options_(std::move(options)),
         executor_(options_.thread_count),
-        cells_(static_cast<size_t>(options_.limits.page_count * options_.limits.page_token_count), -1) {}
+        cells_(static_cast<size_t>((options_.limits.page_count + options_.limits.embedding.page_count) *
+                                   options_.limits.page_token_count),
+               -1) {}
 
   RunnerLimits limits() const override { return options_.limits; }
 
@@ -56,6 +58,44 @@ class FakeRunner final : public StepRunner {
   }
   int64_t largest_step_count() const { return largest_step_count_; }
 
+  // A row's hidden state: what tells its own history from any other, or, of a model that sees both directions, its
+  // sequence's.
+  std::span<const float> step_hidden(const StepBatch& batch) override {
+    if (options_.before_step) options_.before_step(batch);
+    hidden_.clear();
+    auto wanted = batch.logit_rows.begin();
+    for (const AttentionSequence& sequence : batch.sequences) {
+      std::vector<int32_t> whole;
+      for (int64_t row = sequence.row_begin; row < sequence.row_begin + sequence.row_count; ++row) {
+        const int32_t token = batch.tokens[static_cast<size_t>(row)];
+        whole.push_back(token);
+        if (!options_.limits.embedding.is_bidirectional) {
+          cell(sequence, sequence.first_position + row - sequence.row_begin) = token;
+        }
+      }
+      for (int64_t row = sequence.row_begin; row < sequence.row_begin + sequence.row_count; ++row) {
+        if (wanted == batch.logit_rows.end() || *wanted != row) continue;
+        ++wanted;
+        const int64_t position = sequence.first_position + row - sequence.row_begin;
+        append_hidden(options_.limits.embedding.is_bidirectional ? hidden_seed(whole) + static_cast<uint64_t>(position)
+                                                                 : history_state(sequence, position + 1));
+      }
+    }
+    CHECK(wanted == batch.logit_rows.end());
+    return hidden_;
+  }
+  // The same for a whole sequence: [tokens, D].
+  static std::vector<float> hidden_of(const std::vector<int32_t>& tokens, const EmbeddingLimits& limits) {
+    std::vector<float> rows;
+    uint64_t state = 0;
+    for (size_t position = 0; position < tokens.size(); ++position) {
+      state = advance(state, tokens[position]);
+      Rng rng(limits.is_bidirectional ? hidden_seed(tokens) + position : state);
+      for (int64_t i = 0; i < limits.width; ++i) rows.push_back(rng.next_symmetric());
+    }
+    return rows;
+  }
+
   Executor& executor() override { return executor_; }
 
   // The most likely token after `history`.
@@ -66,6 +106,15 @@ class FakeRunner final : public StepRunner {
   }
 
  private:
+  static uint64_t hidden_seed(const std::vector<int32_t>& tokens) {
+    uint64_t state = 0;
+    for (const int32_t token : tokens) state = advance(state, token);
+    return state;
+  }
+  void append_hidden(uint64_t seed) {
+    Rng rng(seed);
+    for (int64_t i = 0; i < options_.limits.embedding.width; ++i) hidden_.push_back(rng.next_symmetric());
+  }
   static uint64_t advance(uint64_t state, int32_t token) {
     return Rng(state + static_cast<uint64_t>(token) + 1).next();
   }
@@ -103,6 +152,7 @@ class FakeRunner final : public StepRunner {
   int64_t largest_step_count_ = 0;
   std::vector<int32_t> cells_;  // by page and place: the token that was written there
   std::vector<float> logits_;
+  std::vector<float> hidden_;
 };
 
 }  // namespace pelton

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -34,6 +35,17 @@ ElementType choose_kv_type(const EngineOptions& options) {
   return type;
 }
 
+// OpenAI's limit; the pages for one text of a decoder are kept beside those for answers.
+constexpr int64_t kDecoderEmbeddingTokensMax = 8192;
+
+int64_t embedding_token_count_max(const Model& model, int64_t context_length) {
+  return model.spec.is_encoder ? context_length : std::min(context_length, kDecoderEmbeddingTokensMax);
+}
+
+int64_t page_count_for(int64_t token_count) {
+  return (token_count + KvLayerCache::kPageTokens - 1) / KvLayerCache::kPageTokens;
+}
+
 class ModelRunner final : public StepRunner {
  public:
   ModelRunner(std::shared_ptr<const Model> model, int thread_count, const DecoderOptions& options,
@@ -45,6 +57,7 @@ class ModelRunner final : public StepRunner {
   const LargestRows& step_largest(const StepBatch& batch, int64_t count) override {
     return decoder_.step_largest(batch, count);
   }
+  std::span<const float> step_hidden(const StepBatch& batch) override { return decoder_.step_hidden(batch); }
   Executor& executor() override { return executor_; }
 
  private:
@@ -57,6 +70,18 @@ class ModelRunner final : public StepRunner {
 
 std::unique_ptr<StepRunner> make_model_runner(std::shared_ptr<const Model> model, const EngineOptions& options) {
   const int64_t context_length = choose_context_length(*model, options);
+  RunnerLimits limits{.vocabulary_size = model->spec.vocabulary_size,
+                      .context_length = context_length,
+                      .embedding = {.width = model->spec.width,
+                                    .token_count_max = embedding_token_count_max(*model, context_length),
+                                    .is_bidirectional = model->spec.is_encoder}};
+  if (model->spec.is_encoder) {
+    const DecoderOptions decoding{.activations = options.activations,
+                                  .page_count = 0,
+                                  .row_count_max = options.step_token_count_max,
+                                  .context_length = context_length};
+    return std::make_unique<ModelRunner>(std::move(model), options.thread_count, decoding, limits);
+  }
   const ElementType kv_type = choose_kv_type(options);
   const KvPageBytes page_bytes = Decoder::kv_page_bytes(*model, kv_type);
   const std::optional<int64_t> window = model->graph.window();
@@ -74,19 +99,18 @@ std::unique_ptr<StepRunner> make_model_runner(std::shared_ptr<const Model> model
                         KvLayerCache::kPageTokens,
                         window ? fmt::format(", {} for layers with a window of {}", page_counts.local, *window) : "",
                         (page_counts.global * page_bytes.global + page_counts.local * page_bytes.local) >> 20));
-  const int64_t vocabulary_size = model->spec.vocabulary_size;
+  limits.page_count = page_counts.global;
+  if (window) limits.local_pages = WindowPages{page_counts.local, *window};
+  limits.embedding.page_count = page_count_for(limits.embedding.token_count_max);
   return std::make_unique<ModelRunner>(
       std::move(model), options.thread_count,
       DecoderOptions{.activations = options.activations,
                      .kv_type = kv_type,
-                     .page_count = page_counts.global,
-                     .local_page_count = page_counts.local,
+                     .page_count = page_counts.global + limits.embedding.page_count,
+                     .local_page_count = page_counts.local + limits.embedding.page_count,
                      .row_count_max = options.step_token_count_max,
                      .context_length = context_length},
-      RunnerLimits{.vocabulary_size = vocabulary_size,
-                   .context_length = context_length,
-                   .page_count = page_counts.global,
-                   .local_pages = window ? std::optional(WindowPages{page_counts.local, *window}) : std::nullopt});
+      limits);
 }
 
 }  // namespace pelton

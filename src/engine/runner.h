@@ -15,6 +15,15 @@
 
 namespace pelton {
 
+// Of steps that give hidden states. A model that sees both directions takes whole sequences and no pages; of the
+// others, pages behind those for answers are kept for them: this page_count, in layers of either kind.
+struct EmbeddingLimits {
+  int64_t width = 0;            // D; 0: no embeddings
+  int64_t token_count_max = 0;  // of a text
+  int64_t page_count = 0;       // at least enough for one text
+  bool is_bidirectional = false;
+};
+
 struct RunnerLimits {
   int64_t vocabulary_size = 0;  // V
   int64_t context_length = 0;   // positions of a sequence
@@ -23,6 +32,9 @@ struct RunnerLimits {
   // In layers with a window: at least what one sequence holds of a whole context. None: there are none such.
   std::optional<WindowPages> local_pages = {};
   int64_t page_token_count = KvLayerCache::kPageTokens;
+  EmbeddingLimits embedding = {};
+
+  bool can_generate() const { return page_count > 0 || local_pages; }  // false: an encoder
 };
 
 // Made, used and destroyed on one thread: the engine's.
@@ -35,6 +47,8 @@ class StepRunner {
   virtual std::span<const float> step(const StepBatch& batch) = 0;
   // The same, of each of these rows only its `count` largest.
   virtual const LargestRows& step_largest(const StepBatch& batch, int64_t count) = 0;
+  // The hidden states [logit_rows.size(), D], valid until the next step.
+  virtual std::span<const float> step_hidden(const StepBatch& batch) = 0;
   // Idle between steps: for what else is to be done with many rows.
   virtual Executor& executor() = 0;
 };

@@ -72,10 +72,13 @@ void Scheduler::admit(StepPlan& plan) {
   while (!waiting_.empty() && running_count() < options_.sequence_count_max && budget_left(plan) > 0) {
     const auto sequence = waiting_.begin();
     if (!has_pages(*sequence, running_count())) return;
+    const bool is_whole = options_.keeps_sequences_whole;
+    if (is_whole && plan.row_count > 0 && sequence->token_count > budget_left(plan)) return;
     running_.splice(running_.end(), waiting_, sequence);
     sequence->is_running = true;
     take_pages(*sequence);
-    schedule(*sequence, std::min(sequence->pending_count(), budget_left(plan)), plan);
+    const int64_t pending_count = sequence->pending_count();
+    schedule(*sequence, is_whole ? pending_count : std::min(pending_count, budget_left(plan)), plan);
   }
 }
 

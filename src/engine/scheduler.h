@@ -33,6 +33,9 @@ struct SchedulerOptions {
   int64_t page_token_count = 16;       // P
   int64_t step_token_count_max = 512;  // the budget: rows of a step
   int64_t sequence_count_max = 64;     // running at once; at most step_token_count_max
+  // Sequences come into a step whole: one that does not fit into the rest of the budget waits, and one that is longer
+  // than all of it has a step for itself. For sequences that get no further tokens.
+  bool keeps_sequences_whole = false;
 };
 
 // The rows of one sequence in a step: its tokens at positions [first_position, first_position + row_count).
@@ -72,6 +75,7 @@ class Scheduler {
 
   int64_t running_count() const { return static_cast<int64_t>(running_.size()); }
   int64_t waiting_count() const { return static_cast<int64_t>(waiting_.size()); }
+  bool contains(RequestId id) const { return sequences_.contains(id); }
   bool is_empty() const { return running_.empty() && waiting_.empty(); }
   int64_t preemption_count() const { return preemption_count_; }
   int64_t pages_used() const;

@@ -158,5 +158,36 @@ TEST(SchedulerDeathTest, UnknownSequencesAreBugs) {
   EXPECT_DEATH(scheduler.add(id(1), 4), "bug");
 }
 
+// Rows of each sequence in the next step; the sequences that it completes are removed.
+std::vector<int64_t> next_whole_step(Scheduler& scheduler) {
+  StepPlan plan;
+  scheduler.plan(plan);
+  scheduler.complete(plan);
+  std::vector<int64_t> rows;
+  for (const ScheduledRows& sequence : plan.sequences) {
+    EXPECT_TRUE(sequence.completes_tokens);
+    EXPECT_EQ(sequence.first_position, 0);
+    rows.push_back(sequence.row_count);
+    scheduler.remove(sequence.id);
+  }
+  return rows;
+}
+
+TEST(Scheduler, WholeSequencesAreNeverCut) {
+  Scheduler scheduler({.page_count = 16,
+                       .page_token_count = 100,
+                       .step_token_count_max = 10,
+                       .sequence_count_max = 3,
+                       .keeps_sequences_whole = true});
+  uint64_t id = 0;
+  for (const int64_t token_count : {4, 6, 1, 5, 30, 2, 2, 2, 2}) scheduler.add(RequestId{++id}, token_count);
+  EXPECT_EQ(next_whole_step(scheduler), (std::vector<int64_t>{4, 6}));
+  EXPECT_EQ(next_whole_step(scheduler), (std::vector<int64_t>{1, 5})) << "30 does not fit, and nobody overtakes it";
+  EXPECT_EQ(next_whole_step(scheduler), (std::vector<int64_t>{30})) << "longer than the budget: alone";
+  EXPECT_EQ(next_whole_step(scheduler), (std::vector<int64_t>{2, 2, 2})) << "three at once";
+  EXPECT_EQ(next_whole_step(scheduler), (std::vector<int64_t>{2}));
+  EXPECT_TRUE(scheduler.is_empty());
+}
+
 }  // namespace
 }  // namespace pelton

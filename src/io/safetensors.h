@@ -26,7 +26,7 @@ class SafetensorsFile final : public TensorSource {
   // For tests and fuzzing; `bytes` must outlive the result and all its tensors.
   static std::shared_ptr<const SafetensorsFile> parse(std::span<const std::byte> bytes, std::string name);
 
-  // In the order of their data.
+  // In the order of their data. Bytes that Pelton computes nothing with (U8, F8_E4M3) have the type I8.
   const std::vector<TensorEntry>& entries() const override { return entries_; }
   std::optional<Tensor> find(std::string_view name) const override;
   const std::map<std::string, std::string>& metadata() const { return metadata_; }  // `__metadata__`

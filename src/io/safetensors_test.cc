@@ -169,7 +169,7 @@ TEST(SafetensorsHostile, WhatPeltonDoesNotKnow) {
     const std::string bytes = file_of(fmt::format(R"({{"w": {}}})", description), 16);
     expect_error([&] { parse(bytes); }, ErrorCode::kUnsupported, parts);
   };
-  refused(R"({"dtype":"F8_E4M3","shape":[16],"data_offsets":[0,16]})", {"\"w\"", "\"F8_E4M3\"", "test.safetensors"});
+  refused(R"({"dtype":"F8_E5M2","shape":[16],"data_offsets":[0,16]})", {"\"w\"", "\"F8_E5M2\"", "test.safetensors"});
   refused(R"({"dtype":"","shape":[16],"data_offsets":[0,16]})", {"\"w\"", "dtype \"\""});
   refused(R"({"dtype":"F32","shape":[1,1,1,1,4],"data_offsets":[0,16]})", {"\"w\"", "5 dimensions"});
 }

@@ -42,9 +42,8 @@ constexpr std::string_view kWeightSuffix = ".weight";
 struct BaseTensor {
   struct Part {
     std::string weight;
-    int64_t first_row;
+    WeightPlace place;
     int64_t row_count;
-    bool has_head_rows;
   };
   int64_t row_count = 0;  // N
   int64_t columns = 0;    // K
@@ -66,7 +65,7 @@ BaseTensors adaptable_tensors(const Model& base, WeightNaming naming) {
     BaseTensor& tensor = tensors[place.tensor];
     tensor.row_count = place.tensor_shape[place.is_transposed ? 1 : 0];
     tensor.columns = place.tensor_shape[place.is_transposed ? 0 : 1];
-    tensor.parts.push_back({weight, place.first_row, base.weights.at(weight).shape()[0], place.has_head_rows});
+    tensor.parts.push_back({weight, place, base.weights.at(weight).shape()[0]});
   }
   return tensors;
 }
@@ -94,11 +93,12 @@ RowOrder order_of_rows(const Model& base, WeightNaming file_naming, bool has_hea
   return base.naming == WeightNaming::kGguf ? RowOrder::kInterleave : RowOrder::kDeinterleave;
 }
 
-Tensor rows_of(const Tensor& b, int64_t first, int64_t count, RowOrder order, int64_t head_width) {
+// Of the rows of a tensor's B, those of a weight.
+Tensor rows_of(const Tensor& b, const WeightPlace& place, int64_t count, RowOrder order, int64_t head_width) {
   const int64_t rank = b.shape()[1];
   Tensor rows = Tensor::f32({count, rank});
   for (int64_t row = 0; row < count; ++row) {
-    std::copy_n(b.floats() + (first + source_row(order, row, head_width)) * rank, rank,
+    std::copy_n(b.floats() + place.tensor_row(source_row(order, row, head_width)) * rank, rank,
                 rows.mutable_floats() + row * rank);
   }
   return rows;
@@ -132,8 +132,8 @@ Adapter make_adapter(const Model& base, WeightNaming naming, const BaseTensors& 
     const auto scale = static_cast<float>(scale_of(name, a.shape()[0]));
     if (!std::isfinite(scale)) fail(fmt::format("the adapter's scale of {} is {}", in_quotes(name), scale));
     for (const BaseTensor::Part& part : tensor.parts) {
-      const RowOrder order = order_of_rows(base, naming, part.has_head_rows);
-      matrices[part.weight] = {part.weight, a, rows_of(b, part.first_row, part.row_count, order, base.spec.head_width),
+      const RowOrder order = order_of_rows(base, naming, part.place.has_head_rows);
+      matrices[part.weight] = {part.weight, a, rows_of(b, part.place, part.row_count, order, base.spec.head_width),
                                scale};
     }
   }
@@ -336,12 +336,15 @@ std::vector<WholePair> whole_pairs(const Adapter& adapter, const Model& base, We
         refuse(fmt::format("{} holds several matrices, whose adapters differ; it cannot be written as one", name));
       }
       // Rows that order_of_rows() of the reader takes back.
-      const bool is_moved = part.has_head_rows && base.architecture->interleaves_heads_in_gguf && naming != base.naming;
+      const bool is_moved =
+          part.place.has_head_rows && base.architecture->interleaves_heads_in_gguf && naming != base.naming;
       const RowOrder order = !is_moved                       ? RowOrder::kSame
                              : naming == WeightNaming::kGguf ? RowOrder::kInterleave
                                                              : RowOrder::kDeinterleave;
-      const Tensor rows = rows_of(matrix.b, 0, part.row_count, order, base.spec.head_width);
-      std::copy_n(rows.floats(), part.row_count * rank, pair->b.mutable_floats() + part.first_row * rank);
+      const Tensor rows = rows_of(matrix.b, {}, part.row_count, order, base.spec.head_width);
+      for (int64_t row = 0; row < part.row_count; ++row) {
+        std::copy_n(rows.floats() + row * rank, rank, pair->b.mutable_floats() + part.place.tensor_row(row) * rank);
+      }
     }
     if (pair) pairs.push_back(std::move(*pair));
   }

@@ -18,12 +18,16 @@ enum class WeightForm : uint8_t {
   kPlain,
   kHeadRows,                 // rows of heads to be rotated: in GGUF in another order where the pairs are interleaved
   kMinusOneInHuggingFace,    // the file holds the weight less 1 (Gemma's norms)
-  kTransposedInHuggingFace,  // [in, out] (GPT-2's Conv1D)
-  kHeadByHeadInHuggingFace,  // of the weights that share the tensor: a head of each, then the next (GPT-NeoX)
+  kTransposedInHuggingFace,  // [in, out] (GPT-2's Conv1D); experts in blocks are not
+  kTurnsInHuggingFace,       // where several share a tensor, their rows take turns (gpt-oss)
+  kTransposedTurnsInHuggingFace,  // both
+  kHeadByHeadInHuggingFace,       // of the weights that share the tensor: a head of each, then the next (GPT-NeoX)
 };
 
-// One weight in our naming and in the two that files use; "{}" stands for the layer's number. Weights of one layer that
-// have the same name in a file are one tensor there, with their rows one after the other in the order of the list.
+// One weight in our naming and in the two that files use; "{}" stands for the layer's number, a second one for the
+// expert's. Weights of one layer that have the same name in a file are one tensor there, with their rows one after the
+// other in the order of the list. Where a file's name has no place for the expert, the tensor holds all of them, along
+// its first dimension.
 struct WeightName {
   std::string_view canonical;
   std::string_view hugging_face;
@@ -36,8 +40,12 @@ struct Architecture {
   std::span<const std::string_view> hugging_face_types;  // config.json's `model_type`
   std::span<const std::string_view> gguf_names;          // `general.architecture`; empty: none of its own
   std::span<const WeightName> weight_names;
+  bool has_experts = false;  // of files that share their GGUF name with a dense family, those that say so are its
   // How all names in folders begin, unless they were saved without: then all do without. Empty: they never are.
   std::string_view hugging_face_prefix = {};
+  // How tensors are called that files may hold beside the weights of the graph, from their beginning on: heads that
+  // served to train an encoder.
+  std::span<const std::string_view> unread_prefixes = {};
   // Errors: kUnsupported (an option of the family that Pelton lacks: named), kCorruptFile (a size that is missing or
   // absurd).
   ModelSpec (*spec_from_hugging_face)(const json::object& config);
@@ -59,6 +67,8 @@ struct Architecture {
 std::span<const Architecture* const> architectures();
 // Error kUnsupported: names the unknown one and those that there are.
 const Architecture& architecture_from_hugging_face(std::string_view model_type);
-const Architecture& architecture_from_gguf(std::string_view name);
+const Architecture& architecture_from_gguf(std::string_view name, bool has_experts = false);
+// The same of a file's metadata. Error kCorruptFile: they name none.
+const Architecture& architecture_of_gguf(const GgufFile& file);
 
 }  // namespace pelton

@@ -16,6 +16,7 @@
 #include "model/gguf_vocabulary.h"
 #include "model/model.h"
 #include "model/special_tokens.h"
+#include "model/tokenizer_source.h"
 
 namespace pelton {
 namespace fs = std::filesystem;
@@ -88,6 +89,7 @@ void check_vocabulary(const Tokenizer& tokenizer, const ModelSpec& spec) {
 void load_gguf(const fs::path& path, ModelBundle& bundle) {
   const std::shared_ptr<const GgufFile> file = GgufFile::open(path);
   bundle.model = load_gguf_model(*file);
+  bundle.embedding = read_embedding_settings(*file, bundle.model->spec);
   const GgufVocabulary vocabulary = read_gguf_vocabulary(*file);
   if (vocabulary.model.empty() && vocabulary.tokens.empty()) return;
   bundle.tokenizer = Tokenizer::from_gguf(vocabulary);
@@ -118,8 +120,9 @@ void load_hugging_face(const fs::path& path, ModelBundle& bundle) {
   HfFolder folder = read_hf_folder(path);
   bundle.model = load_hugging_face_model(path, folder.config);
   if (folder.generation_config) bundle.generation = read_generation_defaults(*folder.generation_config);
-  if (!folder.tokenizer_json) return;
-  bundle.tokenizer = Tokenizer::from_json(*folder.tokenizer_json);
+  bundle.embedding = read_embedding_settings(path, folder.config, bundle.model->spec);
+  bundle.tokenizer = load_folder_tokenizer(path);
+  if (bundle.tokenizer == nullptr) return;
   check_vocabulary(*bundle.tokenizer, bundle.model->spec);
   std::set<int64_t> named_ends;
   for (const int64_t token : end_token_ids(folder.config)) named_ends.insert(token);
@@ -131,7 +134,7 @@ void load_hugging_face(const fs::path& path, ModelBundle& bundle) {
     if (const auto token = bundle.tokenizer->find(eos)) named_ends.insert(index_of(*token));
   }
   bundle.end_tokens = end_tokens(*bundle.tokenizer, named_ends);
-  if (folder.chat_template) {
+  if (folder.chat_template && !bundle.model->spec.is_encoder) {
     bundle.chat_template = ChatTemplate::parse(std::move(*folder.chat_template),
                                                special_token_text(folder.tokenizer_config, "bos_token"), eos);
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/embedding_settings.h"
 #include "model/spec.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -44,6 +45,7 @@ struct ModelBundle {
   std::shared_ptr<const ChatTemplate> chat_template;  // null: none, so no chat
   std::vector<TokenId> end_tokens;                    // any of them ends an answer
   GenerationDefaults generation;
+  EmbeddingSettings embedding;
 };
 
 // `model` is a path to a GGUF file or a Hugging Face folder, or the name of one in the cache's `models/` folder

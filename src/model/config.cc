@@ -51,6 +51,16 @@ RopeScaling scaling_from_hugging_face(const JsonReader& rope, RopeScaling scalin
   return scaling;
 }
 
+// Each expert is a layer call's three weights, so that a count beyond all models would be a list without bounds.
+void check_experts(const ModelSpec& spec, std::string_view source) {
+  constexpr int64_t kExpertCountMax = 1024;
+  const RoutingShape& routing = spec.routing;
+  if (routing.expert_count <= kExpertCountMax && routing.active_count <= routing.expert_count) return;
+  throw Error(ErrorCode::kCorruptFile,
+              fmt::format("{}: {} of {} experts for each token; expected 1 to all of at most {}", source,
+                          routing.active_count, routing.expert_count, kExpertCountMax));
+}
+
 std::string scaling_name(const RopeScaling& scaling) { return scaling.type == "default" ? "none" : scaling.type; }
 
 void check_rotated_width(int64_t rotated_width, int64_t head_width) {
@@ -91,8 +101,25 @@ std::optional<float> HuggingFaceConfig::positive(std::string_view key) const {
   return found ? std::optional(static_cast<float>(*found)) : std::nullopt;
 }
 
+std::optional<float> HuggingFaceConfig::epsilon(std::string_view key) const {
+  const auto found = reader_.number(key, 0, 1);
+  return found ? std::optional(static_cast<float>(*found)) : std::nullopt;
+}
+
+bool HuggingFaceConfig::is_class(std::string_view name) const {
+  const json::array* classes = reader_.array("architectures");
+  return classes != nullptr && std::any_of(classes->begin(), classes->end(), [&](const json::value& item) {
+           return item.is_string() && item.get_string() == name;
+         });
+}
+
+int64_t HuggingFaceConfig::label_count() const {
+  const json::object* names = reader_.object("id2label");
+  if (names != nullptr && !names->empty()) return static_cast<int64_t>(names->size());
+  return size("num_labels", 2);
+}
+
 ModelSpec HuggingFaceConfig::common_spec(std::string_view architecture, const Family& family) const {
-  require_absent({"quantization_config"});
   ModelSpec spec;
   spec.architecture = architecture;
   spec.layer_count = size("num_hidden_layers", std::nullopt);
@@ -168,29 +195,44 @@ RopeParameters HuggingFaceConfig::read_rope(ModelSpec& spec, const Family& famil
   return rope_parameters(scaling);
 }
 
-void HuggingFaceConfig::read_window(ModelSpec& spec, const LayerRule& is_local) const {
-  if (flag("use_sliding_window", true)) spec.window = reader_.integer("sliding_window", 1, kSizeMax);
+std::optional<std::vector<bool>> HuggingFaceConfig::local_layers(int64_t layer_count) const {
   const json::array* types = reader_.array("layer_types");
-  if (types == nullptr) {
-    if (spec.window) spec.local_layers = list_layers(spec, is_local);
-    return;
-  }
-  if (static_cast<int64_t>(types->size()) != spec.layer_count) {
+  if (types == nullptr) return std::nullopt;
+  if (static_cast<int64_t>(types->size()) != layer_count) {
     throw Error(ErrorCode::kCorruptFile,
-                fmt::format("config.json: layer_types has {} entries for {} layers", types->size(), spec.layer_count));
+                fmt::format("config.json: layer_types has {} entries for {} layers", types->size(), layer_count));
   }
+  std::vector<bool> layers;
   for (const json::value& value : *types) {
     const std::string_view type = value.is_string() ? std::string_view(value.get_string()) : "";
     if (type != "full_attention" && type != "sliding_attention") {
       throw Error(ErrorCode::kUnsupported,
                   fmt::format("config.json: a layer of type {} is not supported", json::serialize(value)));
     }
-    spec.local_layers.push_back(type == "sliding_attention");
+    layers.push_back(type == "sliding_attention");
   }
+  return layers;
+}
+
+void HuggingFaceConfig::read_window(ModelSpec& spec, const LayerRule& is_local) const {
+  if (flag("use_sliding_window", true)) spec.window = reader_.integer("sliding_window", 1, kSizeMax);
+  const std::optional<std::vector<bool>> named = local_layers(spec.layer_count);
+  if (!named) {
+    if (spec.window) spec.local_layers = list_layers(spec, is_local);
+    return;
+  }
+  spec.local_layers = *named;
   const bool has_local = std::find(spec.local_layers.begin(), spec.local_layers.end(), true) != spec.local_layers.end();
   if (has_local && !spec.window) {
     throw Error(ErrorCode::kCorruptFile, "config.json: layer_types names sliding windows without a sliding_window");
   }
+}
+
+void HuggingFaceConfig::read_experts(ModelSpec& spec, const ExpertKeys& keys) const {
+  spec.routing.expert_count = size(keys.count, std::nullopt);
+  spec.routing.active_count = size("num_experts_per_tok", std::nullopt);
+  spec.expert_width = size(keys.width, std::nullopt);
+  check_experts(spec, "config.json");
 }
 
 void HuggingFaceConfig::require(std::string_view key, std::initializer_list<std::string_view> expected) const {
@@ -228,6 +270,15 @@ std::optional<std::vector<bool>> HuggingFaceConfig::layer_flags(std::string_view
     flags.push_back(value.is_bool() ? value.get_bool() : value.to_number<double>() != 0);
   }
   return flags;
+}
+
+std::vector<int64_t> HuggingFaceConfig::layer_numbers(std::string_view key) const {
+  std::vector<int64_t> layers;
+  for (const double number : numbers_of(reader_, key)) {
+    if (!(number >= 0 && number <= static_cast<double>(kSizeMax))) reader_.fail(key, "numbers of layers");
+    layers.push_back(static_cast<int64_t>(number));
+  }
+  return layers;
 }
 
 int64_t GgufConfig::size(std::string_view key, std::optional<int64_t> fallback) const {
@@ -282,6 +333,15 @@ std::optional<float> GgufConfig::positive(std::string_view key) const {
   return static_cast<float>(*found);
 }
 
+std::optional<float> GgufConfig::epsilon(std::string_view key) const {
+  const auto found = number(key);
+  if (!found) return std::nullopt;
+  if (!(*found >= 0 && *found < 1)) {
+    throw Error(ErrorCode::kCorruptFile, fmt::format("GGUF metadata: {} is {}", full_key(key), *found));
+  }
+  return static_cast<float>(*found);
+}
+
 ModelSpec GgufConfig::common_spec() const {
   ModelSpec spec;
   spec.architecture = prefix_;
@@ -293,11 +353,7 @@ ModelSpec GgufConfig::common_spec() const {
   spec.head_width = size("attention.key_length", spec.width / spec.query_head_count);
   spec.feed_forward_width = size_by_layer("feed_forward_length", std::nullopt, spec, spec.feed_forward_widths);
   spec.context_length = size("context_length", std::nullopt);
-  spec.norm_epsilon = static_cast<float>(number("attention.layer_norm_rms_epsilon").value_or(1e-6));
-  if (!(spec.norm_epsilon >= 0 && spec.norm_epsilon < 1)) {
-    throw Error(ErrorCode::kCorruptFile, fmt::format("GGUF metadata: {} is {}",
-                                                     full_key("attention.layer_norm_rms_epsilon"), spec.norm_epsilon));
-  }
+  spec.norm_epsilon = epsilon("attention.layer_norm_rms_epsilon").value_or(1e-6f);
   const auto table = file_.find("token_embd.weight");
   if (!table || table->shape().rank() != 2) {
     throw Error(ErrorCode::kCorruptFile, "GGUF: the tensor token_embd.weight [vocabulary, width] is missing");
@@ -404,6 +460,13 @@ void GgufConfig::read_window(ModelSpec& spec, const LayerRule& is_local) const {
   }
 }
 
+void GgufConfig::read_experts(ModelSpec& spec) const {
+  spec.routing.expert_count = size("expert_count", std::nullopt);
+  spec.routing.active_count = size("expert_used_count", std::nullopt);
+  spec.expert_width = size("expert_feed_forward_length", spec.feed_forward_width);
+  check_experts(spec, "GGUF metadata");
+}
+
 void GgufConfig::refuse_other_families(std::initializer_list<std::string_view> understood) const {
   struct Neutral {
     std::string_view key;
@@ -411,6 +474,10 @@ void GgufConfig::refuse_other_families(std::initializer_list<std::string_view> u
   };
   static const Neutral kKeys[] = {
       {"expert_count", {0}},
+      {"expert_shared_count", {0}},
+      {"expert_group_count", {0, 1}},
+      {"expert_weights_scale", {0, 1}},
+      {"expert_gating_func", {0, 1}},  // softmax
       {"attention.sliding_window", {0}},
       {"attention.clamp_kqv", {0}},
       {"attention.max_alibi_bias", {0}},
@@ -491,7 +558,8 @@ AttentionShape attention_shape(const ModelSpec& spec, int64_t layer) {
           .head_width = spec.head_width_of(layer),
           .scale = spec.attention_scale.value_or(static_cast<float>(scale)),
           .window = spec.is_local(layer) ? spec.window : std::nullopt,
-          .score_cap = spec.attention_cap};
+          .score_cap = spec.attention_cap,
+          .is_causal = !spec.is_encoder};
 }
 
 }  // namespace pelton

@@ -42,15 +42,32 @@ class HuggingFaceConfig {
   // is missing, the rule does. Errors: kCorruptFile, kUnsupported (another type of layer).
   void read_window(ModelSpec& spec, const LayerRule& is_local) const;
 
+  // Where the family says how many experts there are (`num_experts_per_tok` of them active) and how wide one is.
+  struct ExpertKeys {
+    std::string_view count;
+    std::string_view width;
+  };
+  void read_experts(ModelSpec& spec, const ExpertKeys& keys) const;
+
   // Error kCorruptFile: it is missing and there is no fallback.
   int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
   int64_t count(std::string_view key, int64_t fallback) const;  // may be 0; null reads as 0
   // By layer, what `per_layer_config` says of the key; empty: nothing.
   std::map<int64_t, int64_t> layer_overrides(std::string_view key) const;
   std::optional<float> positive(std::string_view key) const;  // null reads as absent, and so does absent
+  std::optional<float> epsilon(std::string_view key) const;   // of a norm, from 0 on: BERT's is 1e-12
   bool flag(std::string_view key, bool fallback) const { return reader_.boolean(key).value_or(fallback); }
+  // Which layers are local by `layer_types`; none: it is not there. Errors: kCorruptFile, kUnsupported.
+  std::optional<std::vector<bool>> local_layers(int64_t layer_count) const;
+  // Classes of a ...ForSequenceClassification: those of `id2label`, else `num_labels`, else 2.
+  int64_t label_count() const;
+  // Whether `architectures` names the class.
+  bool is_class(std::string_view name) const;
   // A list of 0 and 1, or of false and true, one for each layer at least; none: it is not there.
   std::optional<std::vector<bool>> layer_flags(std::string_view key, int64_t layer_count) const;
+
+  // A list of layers' numbers; empty: it is not there.
+  std::vector<int64_t> layer_numbers(std::string_view key) const;
 
   // Error kUnsupported: the key is there and says something else.
   void require(std::string_view key, std::initializer_list<std::string_view> expected) const;
@@ -79,10 +96,14 @@ class GgufConfig {
   // `attention.sliding_window`, where it is there and not 0, on the layers of which `attention.sliding_window_pattern`
   // says so; where that is missing, the rule does.
   void read_window(ModelSpec& spec, const LayerRule& is_local) const;
+  // `expert_count`, `expert_used_count`, and `expert_feed_forward_length`, or `feed_forward_length` where that is
+  // missing.
+  void read_experts(ModelSpec& spec) const;
 
   int64_t size(std::string_view key, std::optional<int64_t> fallback) const;
   int64_t count(std::string_view key, int64_t fallback) const;  // may be 0
   std::optional<float> positive(std::string_view key) const;    // 0 reads as absent
+  std::optional<float> epsilon(std::string_view key) const;
 
   // Error kUnsupported: one of the keys by which families differ is there with a value under which the model would be
   // another one. `understood`: those that the architecture reads.

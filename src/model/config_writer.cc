@@ -106,9 +106,17 @@ json::object rope_object(const ModelSpec& spec) {
   return rope;
 }
 
+// How it pools would be lost.
+void refuse_encoder(const Architecture& architecture, const ModelSpec& spec) {
+  if (!spec.is_encoder) return;
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("{} is an encoder, and these cannot be converted yet", architecture.name));
+}
+
 }  // namespace
 
 void add_gguf_config(const Architecture& architecture, const ModelSpec& spec, GgufMetadata& metadata) {
+  refuse_encoder(architecture, spec);
   if (architecture.gguf_names.empty() || architecture.spec_from_gguf == nullptr) {
     throw Error(ErrorCode::kUnsupported, fmt::format("GGUF has no name for the architecture {}", architecture.name));
   }
@@ -130,6 +138,15 @@ void add_gguf_config(const Architecture& architecture, const ModelSpec& spec, Gg
   metadata.add(prefix + "attention.layer_norm_rms_epsilon", spec.norm_epsilon);
   if (has_rope(spec)) add_gguf_rope(prefix, spec, metadata);
   if (architecture.add_gguf_config != nullptr) architecture.add_gguf_config(spec, metadata);
+}
+
+void add_gguf_experts(std::string_view name, const ModelSpec& spec, GgufMetadata& metadata) {
+  const auto add = [&](std::string_view key, int64_t value) {
+    metadata.add(fmt::format("{}.{}", name, key), static_cast<uint32_t>(value));
+  };
+  add("expert_count", spec.routing.expert_count);
+  add("expert_used_count", spec.routing.active_count);
+  add("expert_feed_forward_length", spec.expert_width);
 }
 
 std::vector<NamedTensor> gguf_rope_divisors(const ModelSpec& spec) {
@@ -191,6 +208,7 @@ json::value number_or_null(std::optional<float> value) {
 }
 
 json::object hugging_face_config(const Architecture& architecture, const ModelSpec& spec) {
+  refuse_encoder(architecture, spec);
   if (architecture.hugging_face_types.empty()) {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("transformers has no name for the architecture {}", architecture.name));

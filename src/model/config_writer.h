@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -18,6 +19,9 @@ namespace pelton {
 // "general.architecture", the numbers that decoder-only families share under "ARCHITECTURE.", and those of the family
 // (Architecture::add_gguf_config). Error kUnsupported: a RoPE scaling that GGUF has no words for.
 void add_gguf_config(const Architecture& architecture, const ModelSpec& spec, GgufMetadata& metadata);
+
+// The experts' numbers under "NAME.", a name in GGUF: for Architecture::add_gguf_config.
+void add_gguf_experts(std::string_view name, const ModelSpec& spec, GgufMetadata& metadata);
 
 // What a file of the other kind calls a model of this architecture: itself, or one of its twins.
 const Architecture& architecture_for_gguf(const Architecture& architecture);

@@ -16,6 +16,7 @@
 #include "model/config_writer.h"
 #include "model/gguf_vocabulary.h"
 #include "model/model.h"
+#include "model/prequantised.h"
 #include "model/special_tokens.h"
 #include "quant/blocks.h"
 #include "text/gguf_tokenizer_json.h"
@@ -129,10 +130,16 @@ void add_weights(const Model& model, WeightNaming naming, ConversionPlan& plan) 
   for (const std::string& name : order) {
     std::vector<const WeightSpec*>& weights = weights_of_tensor[name];
     std::sort(weights.begin(), weights.end(), [&](const WeightSpec* a, const WeightSpec* b) {
-      return places.find(a->name)->second.first_row < places.find(b->name)->second.first_row;
+      const WeightPlace& of_a = places.find(a->name)->second;
+      const WeightPlace& of_b = places.find(b->name)->second;
+      return std::pair(of_a.slice, of_a.first_row) < std::pair(of_b.slice, of_b.first_row);
     });
     const WeightPlace& first = places.find(weights.front()->name)->second;
     PlannedTensor tensor{{name, model.weights.at(weights.front()->name).type(), first.tensor_shape}, {}};
+    if (first.row_step > 1 || (first.is_transposed && first.is_sliced)) {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("writing {}, which holds turned experts, is not supported", name));
+    }
     if (first.is_transposed) {
       std::vector<Tensor> matrices;
       for (const WeightSpec* weight : weights) matrices.push_back(model.weights.at(weight->name));
@@ -403,14 +410,24 @@ ConversionPlan plan_folder_to_folder(const HfFolder& source, const TypeMix* mix)
   check_folder_mix(mix);
   constexpr uint64_t kFileBytesMax = uint64_t{256} << 20;
   ConversionPlan plan;
-  const std::shared_ptr<const TensorSource> tensors = open_safetensors_folder(source.path);
+  // What others quantised is written as what it decodes to.
+  const bool is_quantised = !quantisation_name(source.config).empty();
+  const std::shared_ptr<const TensorSource> tensors =
+      dequantised_tensors(source.config, open_safetensors_folder(source.path));
   for (const TensorEntry& entry : tensors->entries()) {
     PlannedTensor tensor{entry, {{*tensors->find(entry.name)}}};
+    if (entry.type == ElementType::kI8) {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("the tensor {} is of bytes that config.json gives no meaning", entry.name));
+    }
+    if (is_block_format(entry.type)) tensor.target.type = ElementType::kF32;
     if (mix != nullptr && is_floating(entry.type) && entry.shape.rank() >= 2) tensor.target.type = mix->base;
     plan.tensors.push_back(std::move(tensor));
   }
   json::object config = source.config;
+  config.erase("quantization_config");
   if (mix != nullptr) set_dtype(mix->base, config);
+  if (is_quantised && mix == nullptr) set_dtype(main_type(plan.tensors), config);
   plan.files.emplace_back("config.json", to_config_text(config));
   for (const std::string_view name : {"generation_config.json", "tokenizer.json", "tokenizer_config.json",
                                       "special_tokens_map.json", "added_tokens.json", "tokenizer.model", "vocab.json",

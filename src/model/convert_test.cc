@@ -108,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(Llama, GoldenConversion,
                          test_name);
 INSTANTIATE_TEST_SUITE_P(Relatives, GoldenConversion,
                          testing::Values("mistral-window", "qwen2", "qwen3", "olmo2", "phi3", "phi3-longrope",
-                                         "granite"),
+                                         "granite", "mixtral", "qwen3-moe"),
                          test_name);
 INSTANTIATE_TEST_SUITE_P(Others, GoldenConversion, testing::Values("gemma", "gemma2", "gemma3", "gpt2"), test_name);
 

@@ -73,6 +73,8 @@ class Decoder::Impl {
       : executor_(executor),
         graph_(options.fuses ? fused_graph(model, options.activations) : model.graph),
         layers_(make_inference_layers(executor, model, graph_, options.activations)),
+        hidden_(final_hidden_state(model.graph)),
+        hidden_call_count_(call_count_to(graph_, hidden_)),
         plan_(graph_),
         buffers_(plan_.buffer_count()),
         activations_(model.graph.value_widths.size()),
@@ -104,6 +106,11 @@ class Decoder::Impl {
     return largest_;
   }
 
+  std::span<const float> step_hidden(const StepBatch& batch) {
+    run(batch, {}, hidden_call_count_);
+    return values_of(activations_[index_of(hidden_)]);
+  }
+
   const Graph& graph() const { return graph_; }
   void set_observer(CallObserver observer) { observer_ = std::move(observer); }
 
@@ -114,12 +121,23 @@ class Decoder::Impl {
   };
 
   const Activation& logits_activation() const { return activations_[index_of(graph_.logits)]; }
-  std::span<const float> logits() const {
-    const Activation& logits = logits_activation();
-    return {logits.data, static_cast<size_t>(logits.row_count * logits.width)};
+  std::span<const float> logits() const { return values_of(logits_activation()); }
+  static std::span<const float> values_of(const Activation& activation) {
+    return {activation.data, static_cast<size_t>(activation.row_count * activation.width)};
   }
 
-  void run(const StepBatch& batch, const LargestWanted& largest) {
+  // How many calls make `value` and all before it.
+  static size_t call_count_to(const Graph& graph, ValueId value) {
+    for (size_t i = graph.calls.size(); i-- > 0;) {
+      const std::vector<ValueId> outputs = graph.calls[i].outputs();
+      if (std::find(outputs.begin(), outputs.end(), value) != outputs.end()) return i + 1;
+    }
+    PELTON_UNREACHABLE();
+  }
+
+  void run(const StepBatch& batch, const LargestWanted& largest) { run(batch, largest, layers_.size()); }
+
+  void run(const StepBatch& batch, const LargestWanted& largest, size_t call_count) {
     StepContext context;
     context.largest_count = largest.count;
     context.largest = largest.rows;
@@ -133,23 +151,30 @@ class Decoder::Impl {
     context.shared_input = &shared_input_;
     context.caches = caches_;
     context.cache_sequences = sequences_by_cache(batch);
+    context.sequences = {offsets_};
+    CHECK(batch.token_types.empty() || batch.token_types.size() == batch.tokens.size());
+    no_token_types_.resize(batch.tokens.size(), 0);
+    context.token_types = batch.token_types.empty() ? no_token_types_ : batch.token_types;
     shared_input_.start_step();
 
     if (observer_) {
-      run_observed(context);
+      run_observed(context, call_count);
     } else {
-      for (size_t i = 0; i < layers_.size(); ++i) run_call(context, i);
+      for (size_t i = 0; i < call_count; ++i) run_call(context, i);
     }
   }
 
   void fill_positions(const StepBatch& batch) {
     positions_.resize(batch.tokens.size());
+    offsets_.assign(1, 0);
     int64_t row = 0;
     for (const AttentionSequence& sequence : batch.sequences) {
       CHECK(sequence.row_begin == row && sequence.row_count > 0);
+      CHECK(!caches_.empty() || sequence.first_position == 0);
       std::iota(positions_.begin() + row, positions_.begin() + row + sequence.row_count,
                 static_cast<int32_t>(sequence.first_position));
       row += sequence.row_count;
+      offsets_.push_back(row);
     }
     CHECK(row == static_cast<int64_t>(batch.tokens.size()));
   }
@@ -166,9 +191,9 @@ class Decoder::Impl {
     return cache_sequences_;
   }
 
-  void run_observed(const StepContext& context) {
+  void run_observed(const StepContext& context, size_t call_count) {
     const SteadyClock clock;
-    for (size_t i = 0; i < layers_.size(); ++i) {
+    for (size_t i = 0; i < call_count; ++i) {
       const TimePoint start = clock.now();
       run_call(context, i);
       observer_(i, clock.now() - start);
@@ -198,12 +223,16 @@ class Decoder::Impl {
   Executor& executor_;
   Graph graph_;
   std::vector<std::unique_ptr<InferenceLayer>> layers_;
+  ValueId hidden_;
+  size_t hidden_call_count_;  // calls that make it
   BufferPlan plan_;
   std::vector<AlignedArray<float>> buffers_;
   std::vector<Activation> activations_;  // by value, of the step that runs
   std::vector<Activation> inputs_;       // of the call that runs
   std::vector<Output> outputs_;
   std::vector<int32_t> positions_;
+  std::vector<int64_t> offsets_;  // of the step's sequences
+  std::vector<int32_t> no_token_types_;
   std::vector<RopeTable> rope_tables_;
   std::vector<KvLayerCache> caches_;
   std::vector<AttentionSequence> local_sequences_;  // those of the step, with their pages in layers with a window
@@ -228,6 +257,8 @@ const LargestRows& Decoder::step_largest(const StepBatch& batch, int64_t count) 
   return impl_->step_largest(batch, count);
 }
 
+std::span<const float> Decoder::step_hidden(const StepBatch& batch) { return impl_->step_hidden(batch); }
+
 const Graph& Decoder::graph() const { return impl_->graph(); }
 
 void Decoder::set_observer(CallObserver observer) { impl_->set_observer(std::move(observer)); }
@@ -235,10 +266,16 @@ void Decoder::set_observer(CallObserver observer) { impl_->set_observer(std::mov
 int64_t Decoder::weight_traffic_bytes() const {
   int64_t bytes = 0;
   for (const LayerCall& call : model_->graph.calls) {
-    if (std::holds_alternative<EmbeddingCall>(call.kind) || std::holds_alternative<PositionEmbeddingCall>(call.kind)) {
+    if (std::holds_alternative<EmbeddingCall>(call.kind) || std::holds_alternative<PositionEmbeddingCall>(call.kind) ||
+        std::holds_alternative<TokenTypeEmbeddingCall>(call.kind)) {
       continue;
     }
-    for (const std::string& weight : call.weights()) bytes += model_->weights.at(weight).size_bytes();
+    int64_t of_call = 0;
+    for (const std::string& weight : call.weights()) of_call += model_->weights.at(weight).size_bytes();
+    if (const auto* experts = std::get_if<ExpertsCall>(&call.kind)) {
+      of_call = of_call / experts->routing.expert_count * experts->routing.active_count;
+    }
+    bytes += of_call;
   }
   return bytes;
 }

@@ -1,4 +1,5 @@
-// Runs a model for inference: rows of many sequences in one step, keys and values in pages.
+// Runs a model for inference: rows of many sequences in one step, keys and values in pages. An encoder has none of
+// these: it takes whole sequences.
 #pragma once
 
 #include <cstddef>
@@ -37,9 +38,12 @@ struct DecoderOptions {
 
 // The rows of one step. Sequences lie back to back: sequences[i].row_begin is where the one before ends.
 struct StepBatch {
-  std::vector<int32_t> tokens;               // [T], each in [0, V)
-  std::vector<AttentionSequence> sequences;  // their pages must cover first_position + row_count
-  std::vector<int32_t> logit_rows;           // rows whose logits are wanted, ascending; may be empty
+  std::vector<int32_t> tokens;  // [T], each in [0, V)
+  // Their pages must cover first_position + row_count. Of an encoder: whole sequences from position 0; pages are not
+  // looked at.
+  std::vector<AttentionSequence> sequences;
+  std::vector<int32_t> logit_rows;        // rows whose logits are wanted, ascending; may be empty
+  std::vector<int32_t> token_types = {};  // [T]: which of two texts each belongs to; empty: all the first
   // Of each sequence, its pages in layers with a window; those behind all windows may be anything. Empty: the same as
   // in the others.
   std::vector<std::span<const int32_t>> local_pages = {};
@@ -70,6 +74,10 @@ class Decoder {
   // The same step, but of each of these rows only the `count` >= 1 largest logits, valid until the next step of this
   // kind. Faster: whole rows are not made.
   const LargestRows& step_largest(const StepBatch& batch, int64_t count);
+
+  // The same step, but what the output matrix would read, [logit_rows.size(), D], valid until the next step. Of an
+  // encoder without a head: its logits.
+  std::span<const float> step_hidden(const StepBatch& batch);
 
   // The list that a step runs.
   const Graph& graph() const;

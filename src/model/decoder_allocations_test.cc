@@ -82,6 +82,11 @@ TEST_P(DecoderAllocations, AStepAllocatesNothingOnceItsLikeWasSeen) {
   expect_no_allocations(load_hugging_face_model(folder, read_hf_folder(folder).config), GetParam());
 }
 
+TEST_P(DecoderAllocations, NeitherWithExperts) {
+  const std::filesystem::path folder = std::filesystem::path(PELTON_GOLDEN_DIR) / "arch" / "mixtral";
+  expect_no_allocations(load_hugging_face_model(folder, read_hf_folder(folder).config), GetParam());
+}
+
 TEST_P(DecoderAllocations, NeitherWithQuantisedWeights) {
   const char* path = std::getenv("PELTON_DEMO_MODEL");
   std::shared_ptr<const ModelBundle> bundle;

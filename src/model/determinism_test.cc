@@ -53,8 +53,8 @@ class RecodedWeights final : public TensorSource {
   std::map<std::string, Tensor, std::less<>> tensors_;
 };
 
-std::shared_ptr<const Model> model_in(const std::vector<ElementType>& types) {
-  const std::string folder = std::string(PELTON_GOLDEN_DIR) + "/arch/llama";
+std::shared_ptr<const Model> model_in(const std::string& name, const std::vector<ElementType>& types) {
+  const std::string folder = std::string(PELTON_GOLDEN_DIR) + "/arch/" + name;
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(folder);
   const Model& golden = *bundle->model;
   const RecodedWeights source(open_safetensors_folder(folder), types);
@@ -153,12 +153,13 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 struct Types {
   const char* name;
   std::vector<ElementType> matrices;
+  std::string folder = "llama";
 };
 
 class Deterministic : public testing::TestWithParam<Types> {};
 
 TEST_P(Deterministic, TheSameBitsWhateverElseIsComputed) {
-  const std::shared_ptr<const Model> model = model_in(GetParam().matrices);
+  const std::shared_ptr<const Model> model = model_in(GetParam().folder, GetParam().matrices);
   for (const ActivationType activations : {ActivationType::kF32, ActivationType::kInt8}) {
     for (const ElementType kv_type : kKvTypes) {
       const DecoderOptions options{.activations = activations, .kv_type = kv_type};
@@ -181,7 +182,9 @@ TEST_P(Deterministic, TheSameBitsWhateverElseIsComputed) {
 
 INSTANTIATE_TEST_SUITE_P(Models, Deterministic,
                          testing::Values(Types{"F32", {ElementType::kF32}}, Types{"Q8_0", {ElementType::kQ8_0}},
-                                         Types{"Mixed", {ElementType::kBF16, ElementType::kQ4_1, ElementType::kF16}}),
+                                         Types{"Mixed", {ElementType::kBF16, ElementType::kQ4_1, ElementType::kF16}},
+                                         Types{"ExpertsF32", {ElementType::kF32}, "mixtral"},
+                                         Types{"ExpertsQ8_0", {ElementType::kQ8_0}, "mixtral"}),
                          [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace

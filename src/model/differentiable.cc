@@ -52,6 +52,8 @@ std::span<const float> DifferentiableModel::forward(const TrainingBatch& batch) 
   context_.executor = &executor_;
   context_.tokens = batch_.tokens;
   context_.positions = positions_;
+  token_types_.assign(batch_.tokens.size(), 0);
+  context_.token_types = token_types_;
   rope_tables_.resize(graph.ropes.size());
   const int64_t longest = longest_sequence(batch_.offsets);
   for (size_t i = 0; i < graph.ropes.size(); ++i) {
@@ -111,10 +113,13 @@ void DifferentiableModel::backward_call(size_t index) {
   const auto gradient_of = [&](const std::string& weight) {
     return weight.empty() ? nullptr : gradients_.at(weight).mutable_floats();
   };
+  std::vector<float*> further;
+  for (const std::string& weight : call.further_weights) further.push_back(gradient_of(weight));
   const Buffer& d_output = d_values_[index_of(call.output)];
   CHECK(d_output.size() > 0);
-  layers_[index]->backward(context_, {inputs, values_[index_of(call.output)].data(), saved_[index].data(),
-                                      d_output.data(), d_inputs, gradient_of(call.weight), gradient_of(call.bias)});
+  layers_[index]->backward(
+      context_, {inputs, values_[index_of(call.output)].data(), saved_[index].data(), d_output.data(), d_inputs,
+                 gradient_of(call.weight), gradient_of(call.bias), further});
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (is_first[i]) continue;
     accumulate(executor_, arriving[i].data(), static_cast<int64_t>(arriving[i].size()),

@@ -52,6 +52,7 @@ class DifferentiableModel {
   // Of the last forward.
   TrainingBatch batch_;
   std::vector<int32_t> positions_;
+  std::vector<int32_t> token_types_;
   std::vector<RopeTable> rope_tables_;
   std::vector<int32_t> all_rows_;
   SharedInput shared_input_;

@@ -115,7 +115,7 @@ Graph rewrite_with(const Graph& graph, Match match) {
 
 LayerCall fused_call(const LayerKind& kind, std::string name, std::vector<ValueId> inputs, ValueId output,
                      std::vector<ValueId> further_outputs = {}) {
-  return {kind, std::move(name), std::move(inputs), output, {}, {}, std::move(further_outputs), {}};
+  return {kind, std::move(name), std::move(inputs), output, {}, {}, {}, std::move(further_outputs), {}};
 }
 
 // An attention whose keys and values are in the pages.
@@ -213,7 +213,8 @@ Graph fuse_query_key_value(const Graph& graph, const FusionContext&) {
 Graph fuse_shared_kv(const Graph& graph, const FusionContext&) {
   Graph rewritten = graph;
   for (LayerCall& call : rewritten.calls) {
-    if (is<AttentionCall>(call) && !std::get<AttentionCall>(call.kind).writes) read_pages(call);
+    const auto* attention = std::get_if<AttentionCall>(&call.kind);
+    if (attention != nullptr && attention->shape.is_causal && !attention->writes) read_pages(call);
   }
   return rewritten;
 }
@@ -226,7 +227,7 @@ Graph fuse_kv_write(const Graph& graph, const FusionContext&) {
   Graph rewritten = graph;
   for (size_t i = 0; i < graph.calls.size(); ++i) {
     const LayerCall& attention = graph.calls[i];
-    if (!is<AttentionCall>(attention)) continue;
+    if (!is<AttentionCall>(attention) || !std::get<AttentionCall>(attention.kind).shape.is_causal) continue;
     const std::optional<size_t> maker = links.written_by<QueryKeyValueCall>(attention.inputs[0]);
     if (!maker || graph.calls[*maker].outputs() != attention.inputs) continue;
     const auto is_wanted_elsewhere = [&](ValueId value) {

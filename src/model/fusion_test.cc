@@ -423,6 +423,9 @@ TEST(FusedDecoder, GivesThePlainListsBitsOfEveryArchitecture) {
   spec.residual_scale = 0.5f;
   spec.logit_scale = 0.25f;
   spec.logit_cap = 5;
+  // An encoder's list with a score for each token, and causal: with pages and all that is fused round them.
+  spec.label_count = spec.vocabulary_size;
+  spec.token_type_count = 2;
   for (const Architecture* architecture : architectures()) {
     const std::span<const WeightName> names = architecture->weight_names;
     const auto has_weight = [&](std::string_view canonical) {
@@ -436,6 +439,9 @@ TEST(FusedDecoder, GivesThePlainListsBitsOfEveryArchitecture) {
     if (spec.latent || names[3].form == WeightForm::kHeadByHeadInHuggingFace) {
       spec.key_value_head_count = spec.query_head_count;
     }
+    spec.routing = {};
+    if (architecture->has_experts) spec.routing = {.expert_count = 5, .active_count = 2};
+    spec.expert_width = 64;
     for (const ElementType type : {ElementType::kF32, ElementType::kQ8_0, ElementType::kBF16}) {
       SCOPED_TRACE(std::string(architecture->name) + " " + std::string(element_type_name(type)));
       const std::shared_ptr<const Model> model = drawn_model(*architecture, spec, {type});

@@ -86,7 +86,7 @@ class GatedDecoder {
       keys_values_.push_back(keys_values_[static_cast<size_t>(spec_.key_value_source_of(layer))]);
     }
     const ValueId a = graph_.attention(q_placed, keys_values_.back().keys, keys_values_.back().values, "attention",
-                                       attention_shape(spec_, layer));
+                                       attention_shape(spec_, layer), options_.has_sinks ? "attention.sinks" : "");
     return graph_.linear(a, "attention.output", spec_.width, bias_if(spec_.has_attention_output_bias));
   }
 
@@ -145,7 +145,20 @@ class GatedDecoder {
     return graph_.rope(x, name + "_rope", table, {head_count, spec_.head_width_of(layer)});
   }
 
-  ValueId feed_forward(ValueId x, int64_t layer) {
+  ValueId feed_forward(ValueId x, int64_t layer) { return spec_.has_experts(layer) ? experts(x) : dense(x, layer); }
+
+  ValueId experts(ValueId x) {
+    const ValueId logits =
+        graph_.linear(x, "mlp.router", spec_.routing.expert_count, bias_if(options_.has_router_bias));
+    const ClampedGate& bounds = spec_.expert_gate_bounds;
+    return graph_.experts(x, logits, "mlp.experts",
+                          {.routing = spec_.routing,
+                           .f = bounds.limit > 0 ? GateFunction(bounds) : GateFunction(options_.gate),
+                           .hidden_width = spec_.expert_width,
+                           .has_biases = options_.has_expert_biases});
+  }
+
+  ValueId dense(ValueId x, int64_t layer) {
     const Bias bias = bias_if(spec_.has_feed_forward_bias);
     if (!options_.has_gate) {
       const ValueId up = graph_.linear(x, "mlp.up", spec_.feed_forward_width_of(layer), bias);

@@ -30,11 +30,16 @@ struct GatedDecoderOptions {
   bool norms_outputs = false;  // of the same, before they join the residual: "attention.output_norm", …
   bool norms_values = false;   // of each head, without a weight
   bool scales_layers = false;  // what a layer gives, by a number that the file holds: "scale"
+  bool has_sinks = false;      // in every layer: "attention.sinks" [H]
+  bool has_router_bias = false;
+  bool has_expert_biases = false;
 };
 
 // Canonical names: "embedding", "layers.N.attention.query", .key, .value, .output, "layers.N.mlp.gate", .up, .down,
 // "norm", "output"; where layers have inputs of their own "layer_input.embedding", .projection, .norm,
-// "layers.N.input.gate", .projection, .norm; the norms above, "layers.N.attention.query_norm" and .key_norm.
+// "layers.N.input.gate", .projection, .norm; the norms above, "layers.N.attention.query_norm" and .key_norm. Where a
+// layer has experts it has, in place of the three of its "mlp", "layers.N.mlp.router" [E, D] and
+// "layers.N.mlp.experts.E.gate", .up, .down.
 Graph lower_gated_decoder(const ModelSpec& spec, const GatedDecoderOptions& options);
 
 }  // namespace pelton

@@ -26,6 +26,7 @@ struct Case {
   // Writes what this family has beside the common keys.
   std::function<void(GgufTestWriter& writer)> write_more = [](GgufTestWriter&) {};
   float rope_theta = 10000;
+  bool splits_experts = false;             // a tensor for each, as old files have it
   std::optional<int64_t> key_length = {};  // where it is not the spec's head width
 };
 
@@ -64,14 +65,22 @@ std::string write_gguf(const Model& model, const Case& test) {
       .f32(key("rope.freq_base"), test.rope_theta);
   test.write_more(writer);
 
-  // By tensor, and within it by the first row.
-  std::map<std::string, std::map<int64_t, std::string>> weights_of_tensor;
+  // By tensor, and within it by expert and first row.
+  std::map<std::string, std::map<std::pair<int64_t, int64_t>, std::string>> weights_of_tensor;
   const WeightPlaces places = weight_places(model.graph, model.architecture->weight_names, WeightNaming::kGguf);
-  for (const auto& [weight, place] : places) weights_of_tensor[place.tensor][place.first_row] = weight;
+  for (const auto& [weight, place] : places) weights_of_tensor[place.tensor][{place.slice, place.first_row}] = weight;
   for (const auto& [tensor, weights] : weights_of_tensor) {
     std::vector<float> values;
     const WeightPlace& place = places.at(weights.begin()->second);
-    for (const auto& [first_row, weight] : weights) {
+    if (test.splits_experts && place.is_sliced) {
+      for (const auto& [where, weight] : weights) {
+        std::string name = tensor;
+        name.replace(name.find("_exps."), 6, "." + std::to_string(where.first) + ".");
+        writer.tensor(name, model.weights.decoded(weight));
+      }
+      continue;
+    }
+    for (const auto& [where, weight] : weights) {
       const Tensor part = model.weights.decoded(weight);
       std::vector<float> rows(part.floats(), part.floats() + part.shape().element_count());
       if (place.has_head_rows && test.pairing == RopePairing::kInterleaved) {
@@ -133,7 +142,7 @@ std::vector<Case> cases() {
          for (int64_t i = 0; i < 256; ++i) divisors.mutable_floats()[i] = i < 64 ? 1.0f : 1e30f;
          writer.tensor("rope_freqs.weight", divisors);
        },
-       1e6f, 512},
+       1e6f, false, 512},
       {"starcoder2", "starcoder2", RopePairing::kHalves,
        [](GgufTestWriter& writer) {
          writer.u32("starcoder2.attention.sliding_window", 12).f32("starcoder2.attention.layer_norm_epsilon", 1e-5f);
@@ -152,13 +161,34 @@ std::vector<Case> cases() {
        [](GgufTestWriter& writer) { writer.u32("glm4.rope.dimension_count", 6); }},
       {"olmo2", "olmo2"},
       {"phi3", "phi3"},
+      {"mixtral", "llama", RopePairing::kInterleaved,
+       [](GgufTestWriter& writer) { writer.u32("llama.expert_count", 4).u32("llama.expert_used_count", 2); }, 1e6f},
+      {"mixtral", "llama", RopePairing::kInterleaved,
+       [](GgufTestWriter& writer) { writer.u32("llama.expert_count", 4).u32("llama.expert_used_count", 2); }, 1e6f,
+       true},
+      {"qwen3-moe", "qwen3moe", RopePairing::kHalves,
+       [](GgufTestWriter& writer) {
+         writer.u32("qwen3moe.expert_count", 5)
+             .u32("qwen3moe.expert_used_count", 2)
+             .u32("qwen3moe.expert_feed_forward_length", 24);
+       }},
+      {"gpt-oss", "gpt-oss", RopePairing::kHalves,
+       [](GgufTestWriter& writer) {
+         writer.u32("gpt-oss.attention.sliding_window", 12)
+             .u32("gpt-oss.expert_count", 4)
+             .u32("gpt-oss.expert_used_count", 2)
+             .string("gpt-oss.rope.scaling.type", "yarn")
+             .f32("gpt-oss.rope.scaling.factor", 32)
+             .u32("gpt-oss.rope.scaling.original_context_length", 4096);
+       },
+       150000},
       {"gpt2", "gpt2", RopePairing::kHalves,
        [](GgufTestWriter& writer) { writer.f32("gpt2.attention.layer_norm_epsilon", 1e-5f); }},
   };
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, GgufModel, testing::ValuesIn(cases()), [](const auto& test) {
-  std::string name = test.param.folder;
+  std::string name = test.param.folder + (test.param.splits_experts ? "-split" : "");
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });

@@ -30,6 +30,9 @@ GgufVocabulary read_gguf_vocabulary(const GgufFile& file) {
   vocabulary.eos = file.integer("tokenizer.ggml.eos_token_id");
   vocabulary.unknown = file.integer("tokenizer.ggml.unknown_token_id");
   vocabulary.padding = file.integer("tokenizer.ggml.padding_token_id");
+  vocabulary.begin = file.integer("tokenizer.ggml.cls_token_id");
+  vocabulary.separator = file.integer("tokenizer.ggml.seperator_token_id");  // spelt so in the format
+  vocabulary.mask = file.integer("tokenizer.ggml.mask_token_id");
   vocabulary.adds_bos = file.boolean("tokenizer.ggml.add_bos_token");
   vocabulary.adds_eos = file.boolean("tokenizer.ggml.add_eos_token");
   vocabulary.adds_space_prefix = file.boolean("tokenizer.ggml.add_space_prefix");

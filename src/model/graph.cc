@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/check.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::string_view kKindNames[] = {"embedding",
                                            "position_embedding",
+                                           "token_type_embedding",
                                            "linear",
                                            "rms_norm",
                                            "layer_norm",
@@ -18,7 +20,9 @@ constexpr std::string_view kKindNames[] = {"embedding",
                                            "attention",
                                            "silu_gate",
                                            "gelu_gate",
+                                           "gelu_erf_gate",
                                            "gelu",
+                                           "gelu_erf",
                                            "add",
                                            "scale",
                                            "soft_cap",
@@ -26,6 +30,7 @@ constexpr std::string_view kKindNames[] = {"embedding",
                                            "columns",
                                            "join",
                                            "stored_scale",
+                                           "experts",
                                            "rms_norm_quantise",
                                            "add_rms_norm",
                                            "add_rms_norm_quantise",
@@ -36,6 +41,8 @@ constexpr std::string_view kKindNames[] = {"embedding",
                                            "paged_attention",
                                            "logits_top_k"};
 static_assert(std::size(kKindNames) == std::variant_size_v<LayerKind>);
+
+constexpr size_t kWeightsShown = 12;  // of a call's: those of experts are many
 
 std::string values_to_text(const Graph& graph, const std::vector<ValueId>& values) {
   std::string text;
@@ -58,6 +65,7 @@ std::vector<std::string> LayerCall::weights() const {
   const auto add_weights_of = [&](const LayerCall& call) {
     if (!call.weight.empty()) all.push_back(call.weight);
     if (!call.bias.empty()) all.push_back(call.bias);
+    all.insert(all.end(), call.further_weights.begin(), call.further_weights.end());
   };
   if (!is_fused()) add_weights_of(*this);
   for (const LayerCall& part : parts) add_weights_of(part);
@@ -78,15 +86,14 @@ ValueId GraphBuilder::call(const LayerKind& kind, std::string_view name, std::ve
                            std::string weight) {
   const auto output = static_cast<ValueId>(graph_.value_widths.size());
   graph_.value_widths.push_back(width);
-  graph_.calls.push_back({kind, prefix_ + std::string(name), std::move(inputs), output, std::move(weight), {}, {}, {}});
+  graph_.calls.push_back(
+      {kind, prefix_ + std::string(name), std::move(inputs), output, std::move(weight), {}, {}, {}, {}});
   return output;
 }
 
 std::string GraphBuilder::weight(std::string_view name, Shape shape) {
   std::string full_name = prefix_ + std::string(name);
-  const auto found = std::find_if(graph_.weights.begin(), graph_.weights.end(),
-                                  [&](const WeightSpec& spec) { return spec.name == full_name; });
-  CHECK(found == graph_.weights.end());
+  CHECK(weight_names_.insert(full_name).second);
   graph_.weights.push_back({full_name, shape});
   return full_name;
 }
@@ -97,6 +104,10 @@ ValueId GraphBuilder::embedding(std::string_view name, int64_t vocabulary_size, 
 
 ValueId GraphBuilder::position_embedding(std::string_view name, int64_t position_count, int64_t width) {
   return call(PositionEmbeddingCall{}, name, {}, width, weight(name, {position_count, width}));
+}
+
+ValueId GraphBuilder::token_type_embedding(std::string_view name, int64_t type_count, int64_t width) {
+  return call(TokenTypeEmbeddingCall{}, name, {}, width, weight(name, {type_count, width}));
 }
 
 ValueId GraphBuilder::linear(ValueId x, std::string_view name, int64_t output_width, Bias bias) {
@@ -141,6 +152,9 @@ ValueId GraphBuilder::rope(ValueId x, std::string_view name, int64_t table_index
 
 ValueId GraphBuilder::attention(ValueId q, ValueId k, ValueId v, std::string_view name, const AttentionShape& shape,
                                 std::string_view sinks) {
+  const std::string weight_of_sinks = sinks.empty() ? std::string() : weight(sinks, {shape.query_head_count});
+  // Nothing of what sees both directions is kept.
+  if (!shape.is_causal) return call(AttentionCall{shape, 0}, name, {q, k, v}, width_of(q), weight_of_sinks);
   const std::optional<int64_t> shared = cache_of(k, v);
   const int64_t cache_index = shared.value_or(static_cast<int64_t>(graph_.caches.size()));
   if (!shared) {
@@ -150,8 +164,7 @@ ValueId GraphBuilder::attention(ValueId q, ValueId k, ValueId v, std::string_vie
     CHECK(cache.key_value_head_count == shape.key_value_head_count && cache.head_width == shape.head_width);
     cache.window = cache.window && shape.window ? std::optional(std::max(*cache.window, *shape.window)) : std::nullopt;
   }
-  return call(AttentionCall{shape, cache_index, !shared}, name, {q, k, v}, width_of(q),
-              sinks.empty() ? std::string() : weight(sinks, {shape.query_head_count}));
+  return call(AttentionCall{shape, cache_index, !shared}, name, {q, k, v}, width_of(q), weight_of_sinks);
 }
 
 std::optional<int64_t> GraphBuilder::cache_of(ValueId k, ValueId v) const {
@@ -169,6 +182,12 @@ ValueId GraphBuilder::silu_gate(ValueId gate, ValueId up, std::string_view name)
 ValueId GraphBuilder::gelu_gate(ValueId gate, ValueId up, std::string_view name) {
   return call(GeluGateCall{}, name, {gate, up}, width_of(gate));
 }
+
+ValueId GraphBuilder::gelu_erf_gate(ValueId gate, ValueId up, std::string_view name) {
+  return call(GeluErfGateCall{}, name, {gate, up}, width_of(gate));
+}
+
+ValueId GraphBuilder::gelu_erf(ValueId x, std::string_view name) { return call(GeluErfCall{}, name, {x}, width_of(x)); }
 
 ValueId GraphBuilder::gelu(ValueId x, std::string_view name) { return call(GeluCall{}, name, {x}, width_of(x)); }
 
@@ -207,15 +226,68 @@ ValueId GraphBuilder::stored_scale(ValueId x, std::string_view name) {
   return call(StoredScaleCall{}, name, {x}, width_of(x), weight(name, {1}));
 }
 
+ValueId GraphBuilder::experts(ValueId x, ValueId router_logits, std::string_view name, const ExpertsCall& kind) {
+  const int64_t width = width_of(x);
+  CHECK(width_of(router_logits) == kind.routing.expert_count);
+  std::vector<std::string> weights;
+  for (int64_t expert = 0; expert < kind.routing.expert_count; ++expert) {
+    const std::string prefix = fmt::format("{}.{}.", name, expert);
+    weights.push_back(weight(prefix + "gate", {kind.hidden_width, width}));
+    weights.push_back(weight(prefix + "up", {kind.hidden_width, width}));
+    weights.push_back(weight(prefix + "down", {width, kind.hidden_width}));
+    if (!kind.has_biases) continue;
+    weights.push_back(weight(prefix + "gate.bias", {kind.hidden_width}));
+    weights.push_back(weight(prefix + "up.bias", {kind.hidden_width}));
+    weights.push_back(weight(prefix + "down.bias", {width}));
+  }
+  const ValueId y = call(kind, name, {x, router_logits}, width);
+  graph_.calls.back().further_weights = std::move(weights);
+  return y;
+}
+
 Graph GraphBuilder::finish(ValueId logits) {
   graph_.logits = logits;
   return std::move(graph_);
 }
 
+int64_t active_parameter_count(const Graph& graph) {
+  std::map<std::string_view, int64_t> sizes;
+  int64_t count = 0;
+  for (const WeightSpec& weight : graph.weights) {
+    sizes[weight.name] = weight.shape.element_count();
+    count += weight.shape.element_count();
+  }
+  for (const LayerCall& call : graph.calls) {
+    const auto* experts = std::get_if<ExpertsCall>(&call.kind);
+    if (experts == nullptr) continue;
+    int64_t of_call = 0;
+    for (const std::string& weight : call.further_weights) of_call += sizes.at(weight);
+    count -= of_call / experts->routing.expert_count * (experts->routing.expert_count - experts->routing.active_count);
+  }
+  return count;
+}
+
+ValueId final_hidden_state(const Graph& graph) {
+  ValueId value = graph.logits;
+  for (auto call = graph.calls.rbegin(); call != graph.calls.rend(); ++call) {
+    if (call->output != value) continue;
+    if (std::holds_alternative<LinearCall>(call->kind)) return call->inputs[0];
+    const bool keeps_rows =
+        std::holds_alternative<ScaleCall>(call->kind) || std::holds_alternative<SoftCapCall>(call->kind);
+    if (!keeps_rows) break;
+    value = call->inputs[0];
+  }
+  return graph.logits;
+}
+
 std::string to_text(const Graph& graph) {
   std::string text;
   for (const LayerCall& call : graph.calls) {
-    const std::vector<std::string> weights = call.weights();
+    std::vector<std::string> weights = call.weights();
+    if (const size_t count = weights.size(); count > kWeightsShown) {
+      weights.resize(kWeightsShown);
+      weights.push_back(fmt::format("… ({} in all)", count));
+    }
     text += fmt::format("{:<34} {:<21} {} → {}{}{}\n", call.name, layer_kind_name(call.kind),
                         call.inputs.empty() ? "tokens" : values_to_text(graph, call.inputs),
                         values_to_text(graph, call.outputs()), weights.empty() ? "" : "  weight ",

@@ -5,13 +5,16 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "ops/attention.h"
+#include "ops/elementwise.h"
 #include "ops/rope.h"
+#include "ops/routing.h"
 #include "tensor/tensor.h"
 
 namespace pelton {
@@ -23,6 +26,7 @@ constexpr size_t index_of(ValueId value) { return static_cast<size_t>(value); }
 // The kinds of layers, one struct a kind, with what each needs to know beside its weight.
 struct EmbeddingCall {};
 struct PositionEmbeddingCall {};
+struct TokenTypeEmbeddingCall {};
 struct LinearCall {};
 struct RmsNormCall {
   float epsilon;
@@ -37,12 +41,14 @@ struct RopeCall {
 };
 struct AttentionCall {
   AttentionShape shape;
-  int64_t cache_index;
-  bool writes = true;  // false: an earlier call keeps the same keys and values in that cache
+  int64_t cache_index;  // not causal: of no meaning
+  bool writes = true;   // false: an earlier call keeps the same keys and values in that cache
 };
 struct SiluGateCall {};
 struct GeluGateCall {};
+struct GeluErfGateCall {};
 struct GeluCall {};
+struct GeluErfCall {};
 struct AddCall {};
 struct ScaleCall {
   float factor;
@@ -59,6 +65,13 @@ struct JoinCall {  // one input: zeros are joined
   int64_t part_count;
 };
 struct StoredScaleCall {};
+// Inputs: what the experts read, and the router's logits.
+struct ExpertsCall {
+  RoutingShape routing;
+  GateFunction f;
+  int64_t hidden_width;  // F of each expert
+  bool has_biases;
+};
 
 // Kinds that only model/fusion.h writes: several calls in one, which are its `parts`.
 struct FusedCall {};
@@ -78,11 +91,12 @@ struct QueryKeyValueWriteCall : QueryKeyValueCall {  // the same; keys and value
 struct PagedAttentionCall : FusedCall {};  // attention, whose keys and values somebody else has written
 struct LogitsTopKCall : FusedCall {};      // linear; gives the best of each row alone where a step wants no more
 
-using LayerKind = std::variant<EmbeddingCall, PositionEmbeddingCall, LinearCall, RmsNormCall, LayerNormCall, RopeCall,
-                               AttentionCall, SiluGateCall, GeluGateCall, GeluCall, AddCall, ScaleCall, SoftCapCall,
-                               SelectRowsCall, ColumnsCall, JoinCall, StoredScaleCall, RmsNormQuantiseCall,
-                               AddRmsNormCall, AddRmsNormQuantiseCall, GatedLinearCall, GatedLinearQuantiseCall,
-                               QueryKeyValueCall, QueryKeyValueWriteCall, PagedAttentionCall, LogitsTopKCall>;
+using LayerKind =
+    std::variant<EmbeddingCall, PositionEmbeddingCall, TokenTypeEmbeddingCall, LinearCall, RmsNormCall, LayerNormCall,
+                 RopeCall, AttentionCall, SiluGateCall, GeluGateCall, GeluErfGateCall, GeluCall, GeluErfCall, AddCall,
+                 ScaleCall, SoftCapCall, SelectRowsCall, ColumnsCall, JoinCall, StoredScaleCall, ExpertsCall,
+                 RmsNormQuantiseCall, AddRmsNormCall, AddRmsNormQuantiseCall, GatedLinearCall, GatedLinearQuantiseCall,
+                 QueryKeyValueCall, QueryKeyValueWriteCall, PagedAttentionCall, LogitsTopKCall>;
 std::string_view layer_kind_name(const LayerKind& kind);  // "rms_norm"
 
 struct LayerCall {
@@ -92,6 +106,9 @@ struct LayerCall {
   ValueId output;
   std::string weight;     // canonical name of its weight; empty: none
   std::string bias = {};  // of its bias, likewise: [the output's width]
+
+  // Of experts: of each, one after the other, gate, up and down, and their biases if it has them.
+  std::vector<std::string> further_weights = {};
 
   // Of a fused call only; it has no weight of its own.
   std::vector<ValueId> further_outputs = {};
@@ -119,8 +136,8 @@ struct Graph {
   std::vector<int64_t> value_widths;  // by ValueId
   std::vector<WeightSpec> weights;    // each once, in order of first use
   std::vector<RopeParameters> ropes;  // one table of angles for each
-  ValueId logits{};
-  std::vector<KvCacheShape> caches;  // by AttentionCall::cache_index
+  ValueId logits{};                   // of an encoder: the hidden state, or what its head makes of it
+  std::vector<KvCacheShape> caches;   // by AttentionCall::cache_index
 
   // The largest of the caches that have one; none: no cache has.
   std::optional<int64_t> window() const;
@@ -141,6 +158,8 @@ class GraphBuilder {
   ValueId embedding(std::string_view name, int64_t vocabulary_size, int64_t width);
   // Learned vectors of the rows' positions. A step must not go beyond them.
   ValueId position_embedding(std::string_view name, int64_t position_count, int64_t width);
+  // Learned vectors of the texts that rows belong to.
+  ValueId token_type_embedding(std::string_view name, int64_t type_count, int64_t width);
   ValueId linear(ValueId x, std::string_view name, int64_t output_width, Bias bias = Bias::kNo);
   // The same matrix as another call's (a tied output).
   ValueId linear_with(ValueId x, std::string_view name, std::string_view weight, int64_t output_width);
@@ -156,7 +175,9 @@ class GraphBuilder {
                     std::string_view sinks = {});
   ValueId silu_gate(ValueId gate, ValueId up, std::string_view name);
   ValueId gelu_gate(ValueId gate, ValueId up, std::string_view name);
+  ValueId gelu_erf_gate(ValueId gate, ValueId up, std::string_view name);
   ValueId gelu(ValueId x, std::string_view name);
+  ValueId gelu_erf(ValueId x, std::string_view name);
   ValueId add(ValueId a, ValueId b, std::string_view name);
   // x itself where the factor is 1, or there is no cap.
   ValueId scale(ValueId x, std::string_view name, float factor);
@@ -170,6 +191,8 @@ class GraphBuilder {
   ValueId pad(ValueId x, std::string_view name, int64_t part_count, int64_t width);
   // By one number that the file holds, a weight [1].
   ValueId stored_scale(ValueId x, std::string_view name);
+  // Weights "NAME.7.gate", .up, .down, and with ".bias" behind it what the kind says.
+  ValueId experts(ValueId x, ValueId router_logits, std::string_view name, const ExpertsCall& kind);
 
   Graph finish(ValueId logits);
 
@@ -181,8 +204,14 @@ class GraphBuilder {
   int64_t width_of(ValueId value) const { return graph_.value_widths[index_of(value)]; }
 
   Graph graph_;
+  std::set<std::string, std::less<>> weight_names_;
   std::string prefix_;
 };
+
+// Of all weights, of experts only those that one token uses.
+int64_t active_parameter_count(const Graph& graph);
+// What the output matrix reads, where logits are its product, scaled or capped; else the result itself (an encoder's).
+ValueId final_hidden_state(const Graph& graph);
 
 // One line a call, with widths: "layers.0.attention.query  linear  %1 [576] → %2 [576]  weight
 // layers.0.attention.query".

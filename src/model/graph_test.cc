@@ -57,7 +57,12 @@ ModelSpec spec_for(const Architecture& architecture, ModelSpec spec) {
 TEST(Graph, EveryArchitectureLowersToAWellFormedListWithNamedWeights) {
   for (const Architecture* architecture : architectures()) {
     for (const bool has_tied_output : {false, true}) {
-      const Graph graph = architecture->lower(spec_for(*architecture, tiny_spec(has_tied_output)));
+      ModelSpec spec = spec_for(*architecture, tiny_spec(has_tied_output));
+      if (architecture->has_experts) {
+        spec.routing = {.expert_count = 3, .active_count = 2};
+        spec.expert_width = 8;
+      }
+      const Graph graph = architecture->lower(spec);
       check_is_well_formed(graph);
       std::set<std::string> names;
       for (const WeightNaming naming : {WeightNaming::kHuggingFace, WeightNaming::kGguf}) {
@@ -65,7 +70,8 @@ TEST(Graph, EveryArchitectureLowersToAWellFormedListWithNamedWeights) {
         EXPECT_EQ(places.size(), graph.weights.size());
         for (const auto& [canonical, place] : places) {
           // No two weights lie at the same place.
-          const std::string where = place.tensor + ":" + std::to_string(place.first_row);
+          const std::string where =
+              place.tensor + ":" + std::to_string(place.slice) + ":" + std::to_string(place.first_row);
           EXPECT_TRUE(names.insert(where).second) << where;
           EXPECT_EQ(place.tensor.find("{}"), std::string::npos);
         }

@@ -9,10 +9,12 @@
 #include "base/error.h"
 #include "io/safetensors.h"
 #include "model/fusion.h"
+#include "model/prequantised.h"
 #include "model/text_part.h"
 #include "nn/attention_layer.h"
 #include "nn/elementwise_layers.h"
 #include "nn/embedding_layer.h"
+#include "nn/experts_layer.h"
 #include "nn/fused_layers.h"
 #include "nn/layer_norm_layer.h"
 #include "nn/linear_layer.h"
@@ -71,7 +73,7 @@ bool lacks_prefix(const TensorSource& source, std::string_view prefix) {
 std::shared_ptr<const Model> make_model(const Architecture& architecture, WeightNaming naming, ModelSpec spec,
                                         const TensorSource& source) {
   Graph graph = architecture.lower(spec);
-  WeightSet weights(graph, architecture.weight_names, naming, source);
+  WeightSet weights(graph, architecture.weight_names, naming, source, architecture.unread_prefixes);
   return std::make_shared<const Model>(
       Model{&architecture, naming, std::move(spec), std::move(graph), std::move(weights)});
 }
@@ -110,6 +112,9 @@ class LayerMaker {
   Made operator()(const LayerCall& call, const PositionEmbeddingCall&) {
     return std::make_unique<EmbeddingLayer>(model_.weights.at(call.weight), EmbeddingIndex::kPosition);
   }
+  Made operator()(const LayerCall& call, const TokenTypeEmbeddingCall&) {
+    return std::make_unique<EmbeddingLayer>(model_.weights.at(call.weight), EmbeddingIndex::kTokenType);
+  }
   Made operator()(const LayerCall& call, const LinearCall&) {
     return std::make_unique<LinearLayer>(linear_weight(call.weight), vector(call.bias));
   }
@@ -130,7 +135,9 @@ class LayerMaker {
   }
   Made operator()(const LayerCall& call, const SiluGateCall&) { return std::make_unique<GateLayer>(gate_of(call)); }
   Made operator()(const LayerCall& call, const GeluGateCall&) { return std::make_unique<GateLayer>(gate_of(call)); }
-  Made operator()(const LayerCall&, const GeluCall&) { return std::make_unique<GeluLayer>(); }
+  Made operator()(const LayerCall& call, const GeluErfGateCall&) { return std::make_unique<GateLayer>(gate_of(call)); }
+  Made operator()(const LayerCall&, const GeluCall&) { return std::make_unique<GeluLayer>(Nonlinearity::kGelu); }
+  Made operator()(const LayerCall&, const GeluErfCall&) { return std::make_unique<GeluLayer>(Nonlinearity::kGeluErf); }
   Made operator()(const LayerCall&, const AddCall&) { return std::make_unique<AddLayer>(); }
   Made operator()(const LayerCall&, const ScaleCall& kind) { return std::make_unique<ScaleLayer>(kind.factor); }
   Made operator()(const LayerCall&, const SoftCapCall& kind) { return std::make_unique<SoftCapLayer>(kind.cap); }
@@ -143,6 +150,18 @@ class LayerMaker {
   }
   Made operator()(const LayerCall& call, const StoredScaleCall&) {
     return std::make_unique<StoredScaleLayer>(vector(call.weight).floats()[0]);
+  }
+
+  Made operator()(const LayerCall& call, const ExpertsCall& kind) {
+    std::vector<ExpertsLayer::Expert> experts(static_cast<size_t>(kind.routing.expert_count));
+    auto name = call.further_weights.begin();
+    for (ExpertsLayer::Expert& expert : experts) {
+      for (LinearWeight* weight : {&expert.gate, &expert.up, &expert.down}) *weight = linear_weight(*name++);
+      if (!kind.has_biases) continue;
+      for (Tensor* bias : {&expert.gate_bias, &expert.up_bias, &expert.down_bias}) *bias = vector(*name++);
+    }
+    CHECK(name == call.further_weights.end());
+    return std::make_unique<ExpertsLayer>(kind.routing, kind.f, std::move(experts));
   }
 
   MadeFused operator()(const LayerCall& call, const RmsNormQuantiseCall&) {
@@ -201,7 +220,8 @@ class LayerMaker {
   }
 
   static Nonlinearity gate_of(const LayerCall& call) {
-    return std::holds_alternative<SiluGateCall>(call.kind) ? Nonlinearity::kSilu : Nonlinearity::kGelu;
+    if (std::holds_alternative<SiluGateCall>(call.kind)) return Nonlinearity::kSilu;
+    return std::holds_alternative<GeluGateCall>(call.kind) ? Nonlinearity::kGelu : Nonlinearity::kGeluErf;
   }
 
   // The weight of this name, in float32; empty: there is none.
@@ -247,14 +267,14 @@ class LayerMaker {
 }  // namespace
 
 std::shared_ptr<const Model> load_gguf_model(const GgufFile& file) {
-  const auto name = file.string("general.architecture");
-  if (!name) throw Error(ErrorCode::kCorruptFile, "GGUF metadata: general.architecture is missing");
-  const Architecture& architecture = architecture_from_gguf(*name);
+  const Architecture& architecture = architecture_of_gguf(file);
   return make_model(architecture, WeightNaming::kGguf, architecture.spec_from_gguf(file), file);
 }
 
 std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path& folder, const json::object& config) {
-  return load_hugging_face_model(*text_tensors(config, open_safetensors_folder(folder)), text_config(config));
+  const json::object text = text_config(config);
+  return load_hugging_face_model(*dequantised_tensors(text, text_tensors(config, open_safetensors_folder(folder))),
+                                 text);
 }
 
 std::shared_ptr<const Model> load_hugging_face_model(const TensorSource& source, const json::object& config) try {

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "model/rope_scaling.h"
+#include "ops/elementwise.h"
 #include "ops/rope.h"
+#include "ops/routing.h"
 #include "text/token_id.h"
 
 namespace pelton {
@@ -42,6 +44,12 @@ struct ModelSpec {
   float residual_scale = 1;
   float logit_scale = 1;
   std::optional<float> logit_cap;
+
+  // Mixture of experts; no experts: every block is dense.
+  RoutingShape routing;
+  int64_t expert_width = 0;          // F of each expert
+  std::vector<bool> dense_layers;    // by layer; empty: all have experts, if the model has them
+  ClampedGate expert_gate_bounds{};  // limit 0: a SiLU gate
 
   RopeParameters rope;
   std::optional<RopeParameters> local_rope;      // of local layers; none: as the others
@@ -83,9 +91,21 @@ struct ModelSpec {
   int64_t query_width_of(int64_t layer) const { return query_head_count * head_width_of(layer); }
   int64_t key_value_width_of(int64_t layer) const { return key_value_head_count_of(layer) * head_width_of(layer); }
   // Of layers that are alike.
+  // Encoders (BERT and its kin): attention in both directions, no output matrix; the result is the hidden state.
+  bool is_encoder = false;
+  int64_t token_type_count = 0;  // rows of the table of token types; 0: none
+  int64_t label_count = 0;       // of a classifier over the first row, which is the result then; 0: none
+
   int64_t query_width() const { return query_head_count * head_width; }
   int64_t key_value_width() const { return key_value_head_count * head_width; }
   bool is_local(int64_t layer) const { return is_listed(local_layers, layer); }
+  bool has_experts() const { return routing.expert_count > 0; }
+  int64_t expert_layer_count() const {
+    int64_t count = 0;
+    for (int64_t layer = 0; layer < layer_count; ++layer) count += has_experts(layer) ? 1 : 0;
+    return count;
+  }
+  bool has_experts(int64_t layer) const { return has_experts() && !is_listed(dense_layers, layer); }
   bool is_rotated(int64_t layer) const { return !is_listed(unrotated_layers, layer); }
 
   friend bool operator==(const ModelSpec&, const ModelSpec&) = default;

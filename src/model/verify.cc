@@ -225,17 +225,11 @@ std::vector<float> deinterleave_rows(std::span<const float> values, const Shape&
 // The part of a file's tensor that is this weight's gradient, in the weight's own layout.
 std::vector<float> weight_part(std::span<const float> tensor, const WeightPlace& place, const Shape& shape) {
   const int64_t columns = shape.rank() == 1 ? 1 : shape[1];
-  std::vector<float> part(static_cast<size_t>(shape[0] * columns));
-  if (!place.is_transposed) {
-    for (int64_t row = 0; row < shape[0]; ++row) {
-      std::copy_n(tensor.begin() + place.tensor_row(row) * columns, columns, part.begin() + row * columns);
-    }
-    return part;
-  }
+  std::vector<float> part;
+  part.reserve(static_cast<size_t>(shape.element_count()));
   for (int64_t row = 0; row < shape[0]; ++row) {
     for (int64_t column = 0; column < columns; ++column) {
-      const int64_t from = column * place.tensor_shape[1] + place.first_row + row;
-      part[static_cast<size_t>(row * columns + column)] = tensor[static_cast<size_t>(from)];
+      part.push_back(tensor[static_cast<size_t>(element_in_tensor(place, row, column))]);
     }
   }
   return part;

@@ -25,7 +25,10 @@ constexpr std::string_view kLoraBSuffix = ".lora_b";
 struct WeightPlace {
   std::string tensor;          // "model.layers.3.self_attn.q_proj.weight"
   Shape tensor_shape;          // more rows than the weight's where several share the tensor
+  bool is_sliced = false;      // the tensor's first dimension is experts; what follows is said of one of them
+  int64_t slice = 0;           // which
   int64_t first_row = 0;       // of the weight's among the tensor's
+  int64_t row_step = 1;        // from one of them to the next
   bool is_transposed = false;  // the tensor is [in, out]; the rows above are its columns
   bool is_minus_one = false;   // it holds the weight less 1
   bool has_head_rows = false;  // WeightForm::kHeadRows
@@ -35,9 +38,11 @@ struct WeightPlace {
 
   // Where the weight's row lies among the tensor's.
   int64_t tensor_row(int64_t row) const {
-    return first_row + (run_rows == 0 ? row : row / run_rows * run_stride + row % run_rows);
+    return first_row + (run_rows == 0 ? row * row_step : row / run_rows * run_stride + row % run_rows);
   }
 };
+// Which of the tensor's elements is the weight's in this row and column (0 of a vector).
+int64_t element_in_tensor(const WeightPlace& place, int64_t row, int64_t column);
 using WeightPlaces = std::map<std::string, WeightPlace, std::less<>>;
 // Of each weight of the graph but adapters', by canonical name. CHECKs that the table has it.
 WeightPlaces weight_places(const Graph& graph, std::span<const WeightName> names, WeightNaming naming);
@@ -48,7 +53,9 @@ class WeightSet {
   // Errors: kCorruptFile (a weight is missing or has another shape than the configuration says: both are named),
   // kUnsupported (an element type that cannot hold weights; a tensor that the graph does not use, such as a bias or a
   // layer too many: without it this would be another model).
-  WeightSet(const Graph& graph, std::span<const WeightName> names, WeightNaming naming, const TensorSource& source);
+  // unread_prefixes: of names that are let pass all the same.
+  WeightSet(const Graph& graph, std::span<const WeightName> names, WeightNaming naming, const TensorSource& source,
+            std::span<const std::string_view> unread_prefixes = {});
 
   // As it lies in the file, but for what its WeightForm says.
   const Tensor& at(std::string_view canonical) const;

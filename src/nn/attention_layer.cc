@@ -13,8 +13,7 @@ void AttentionLayer::forward(const StepContext& step, std::span<const Activation
   const float* q = inputs[0].data;
   const float* k = inputs[1].data;
   const float* v = inputs[2].data;
-  if (step.caches.empty()) {
-    CHECK(saved != nullptr);
+  if (!shape_.is_causal || step.caches.empty()) {
     attention(*step.executor, shape_, step.sequences, q, k, v, output, saved, attention_sinks(sinks_));
     return;
   }

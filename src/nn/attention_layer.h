@@ -1,5 +1,6 @@
-// Causal attention with grouped query heads. Inputs: queries [T, H·K], keys [T, G·K], values [T, G·K], positions
-// already rotated in. Inference reads and writes the pages of its layer's cache; training works on whole sequences.
+// Attention with grouped query heads. Inputs: queries [T, H·K], keys [T, G·K], values [T, G·K], positions already
+// rotated in. Inference of causal models reads and writes the pages of its layer's cache; encoders and training work on
+// whole sequences.
 #pragma once
 
 #include "nn/layer.h"
@@ -15,7 +16,7 @@ inline AttentionSinks attention_sinks(const Tensor& sinks) {
 
 class AttentionLayer final : public Layer {
  public:
-  // Of the step's caches. writes: false where an earlier layer has put the same keys and values there.
+  // Of the step's caches; not causal: any. writes: false where an earlier layer has put the same keys and values there.
   struct Cache {
     int64_t index;
     bool writes = true;

@@ -47,11 +47,12 @@ void GateLayer::backward(const StepContext& step, const Backward& pass) const {
 }
 
 void GeluLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output, float*) const {
-  gelu(*step.executor, inputs[0].data, element_count(inputs[0]), output);
+  gelu(*step.executor, form_, inputs[0].data, element_count(inputs[0]), output);
 }
 
 void GeluLayer::backward(const StepContext& step, const Backward& pass) const {
-  gelu_backward(*step.executor, pass.inputs[0].data, pass.d_output, element_count(pass.inputs[0]), pass.d_inputs[0]);
+  gelu_backward(*step.executor, form_, pass.inputs[0].data, pass.d_output, element_count(pass.inputs[0]),
+                pass.d_inputs[0]);
 }
 
 void StoredScaleLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output,

@@ -50,11 +50,16 @@ class GateLayer final : public Layer {
   Nonlinearity f_;
 };
 
-// y = gelu(x)
+// y = gelu(x), in one of its two forms
 class GeluLayer final : public Layer {
  public:
+  explicit GeluLayer(Nonlinearity form) : form_(form) {}
+
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
+
+ private:
+  Nonlinearity form_;
 };
 
 // y = factor · x, where the file holds the factor. A constant: training leaves it alone, so it has no gradient.

@@ -1,4 +1,4 @@
-// Token ids, or positions, to vectors. Reads the step's tokens or positions, no activation.
+// Token ids, positions or token types to vectors. Reads these of the step, no activation.
 #pragma once
 
 #include "nn/layer.h"
@@ -6,11 +6,11 @@
 
 namespace pelton {
 
-enum class EmbeddingIndex : uint8_t { kToken, kPosition };
+enum class EmbeddingIndex : uint8_t { kToken, kPosition, kTokenType };
 
 class EmbeddingLayer final : public Layer {
  public:
-  // table: [V, D], or [positions, D], of any decodable type.
+  // table: [V, D], [positions, D] or [token types, D], of any decodable type.
   explicit EmbeddingLayer(Tensor table, EmbeddingIndex index = EmbeddingIndex::kToken)
       : table_(std::move(table)), index_(index) {}
 
@@ -20,6 +20,7 @@ class EmbeddingLayer final : public Layer {
 
  private:
   std::span<const int32_t> ids(const StepContext& step) const {
+    if (index_ == EmbeddingIndex::kTokenType) return step.token_types;
     return index_ == EmbeddingIndex::kToken ? step.tokens : step.positions;
   }
 

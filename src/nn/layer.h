@@ -48,6 +48,7 @@ struct StepContext {
   Executor* executor = nullptr;
   std::span<const int32_t> tokens;         // [T]
   std::span<const int32_t> positions;      // [T]: where each stands in its sequence
+  std::span<const int32_t> token_types;    // [T]: which of two texts it belongs to (BERT); empty: all the first
   std::span<const RopeTable> rope_tables;  // prepared for the T rows' positions; one for each set of parameters
   std::span<const int32_t> selected_rows;  // rows that go on to the logits, ascending
   int64_t largest_count = 0;               // so many of each row's logits are wanted, the largest; 0: all
@@ -57,7 +58,7 @@ struct StepContext {
   // Inference: keys and values go to pages and stay there.
   std::span<KvLayerCache> caches;                                       // empty: training
   std::span<const std::span<const AttentionSequence>> cache_sequences;  // by cache: with their pages in it
-  // Training: whole sequences, back to back.
+  // Training and encoders: whole sequences, back to back.
   SequenceOffsets sequences;
 };
 
@@ -97,10 +98,11 @@ class Layer : public InferenceLayer {
     std::span<const Activation> inputs;  // as forward saw them
     const float* output;                 // as forward gave it
     const float* saved;
-    const float* d_output;             // gradient of the loss by the output
-    std::span<float* const> d_inputs;  // by each input: assigned; null: not wanted
-    float* d_weight;                   // by the weight: added to; null: not wanted
-    float* d_bias = nullptr;           // by the bias, likewise
+    const float* d_output;                         // gradient of the loss by the output
+    std::span<float* const> d_inputs;              // by each input: assigned; null: not wanted
+    float* d_weight;                               // by the weight: added to; null: not wanted
+    float* d_bias = nullptr;                       // by the bias, likewise
+    std::span<float* const> further_weights = {};  // by the weights of a layer that has many, likewise; empty: none
   };
   virtual void backward(const StepContext& step, const Backward& pass) const = 0;
 };

@@ -38,13 +38,11 @@ struct Job {
   AttentionSinks sinks;
   const AttentionInt8Query* int8_queries{};  // [T, H], for a cache in 8 bits
 
-  // The first position that the row at `position` sees.
-  int64_t first_visible(int64_t position) const {
-    return shape.window ? std::max<int64_t>(0, position + 1 - *shape.window) : 0;
-  }
   int64_t group_size() const { return shape.query_head_count / shape.key_value_head_count; }
   int64_t padded_width() const { return padded_head_width(shape.head_width); }
 };
+
+int64_t length_of(const AttentionSequence& sequence) { return sequence.first_position + sequence.row_count; }
 
 // Some queries of one sequence, for some key/value heads. Query i of a head is row i / group size of the sequence, head
 // i % group size of the group: all of them read the same keys and values.
@@ -156,9 +154,9 @@ void find_visible(const Job& job, const Unit& unit, int64_t position, int64_t to
   tile.hides = false;
   for (int64_t i = 0; i < unit.query_count; ++i) {
     const int64_t row_position = unit.sequence->first_position + (unit.query_begin + i) / job.group_size();
-    tile.visible_counts[i] = row_position + 1 - position;
+    tile.visible_counts[i] = job.shape.end_visible(row_position, length_of(*unit.sequence)) - position;
     if (!job.shape.window) continue;
-    tile.hidden_counts[i] = job.first_visible(row_position) - position;
+    tile.hidden_counts[i] = job.shape.first_visible(row_position) - position;
     tile.hides |= tile.hidden_counts[i] > 0;
     if (tile.hidden_counts[i] >= token_count) tile.visible_counts[i] = 0;
   }
@@ -297,8 +295,10 @@ void append_units(const Job& job, bool heads_together, std::vector<Unit>& units)
     const int64_t heads_per_unit = is_together ? job.shape.key_value_head_count : 1;
     for (int64_t begin = 0; begin < query_count; begin += kAttentionQueriesMax) {
       const int64_t end = std::min(begin + kAttentionQueriesMax, query_count);
-      const int64_t first_visible = job.first_visible(sequence.first_position + begin / job.group_size());
-      const int64_t context_end = sequence.first_position + (end - 1) / job.group_size() + 1;
+      const int64_t first_row = sequence.first_position + begin / job.group_size();
+      const int64_t last_row = sequence.first_position + (end - 1) / job.group_size();
+      const int64_t first_visible = job.shape.first_visible(first_row);
+      const int64_t context_end = job.shape.end_visible(last_row, length_of(sequence));
       CHECK(ceil_divide(context_end, kPage) <= static_cast<int64_t>(sequence.pages.size()));
       for (int64_t head = 0; head < job.shape.key_value_head_count; head += heads_per_unit) {
         units.push_back(
@@ -342,8 +342,7 @@ void attend(Executor& executor, Job job) {
   const int64_t wanted_items = executor.thread_count() == 1 ? 1 : 4 * executor.thread_count();
   int64_t chunk_count = 0;
   for (const AttentionSequence& sequence : job.sequences) {
-    chunk_count += ceil_divide(sequence.first_position + sequence.row_count, kChunk) -
-                   job.first_visible(sequence.first_position) / kChunk;
+    chunk_count += ceil_divide(length_of(sequence), kChunk) - job.shape.first_visible(sequence.first_position) / kChunk;
   }
   static thread_local std::vector<Unit> units;
   units.clear();
@@ -478,6 +477,7 @@ void kv_write_head(const AttentionShape& shape, std::span<const AttentionSequenc
 
 void paged_attention(Executor& executor, const AttentionShape& shape, std::span<const AttentionSequence> sequences,
                      const float* q, const KvLayerCache& cache, float* out, AttentionSinks sinks) {
+  CHECK(shape.is_causal);
   attend(executor, {shape, sequences, q, cache, out, nullptr, sinks});
 }
 

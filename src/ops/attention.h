@@ -1,7 +1,9 @@
-// Causal scaled dot-product attention with grouped query heads, over a paged KV cache (inference) and over whole
-// sequences with its backward (training). Online softmax (Milakov, Gimelshein 2018; FlashAttention, arXiv 2205.14135).
+// Scaled dot-product attention with grouped query heads: causal over a paged KV cache (inference), causal or in both
+// directions over whole sequences with its backward (training, encoders). Online softmax (Milakov, Gimelshein 2018;
+// FlashAttention, arXiv 2205.14135).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -25,6 +27,16 @@ struct AttentionShape {
   std::optional<int64_t> window = std::nullopt;
   // c > 0: scaled scores become c · tanh(score / c) (Gemma 2).
   std::optional<float> score_cap = std::nullopt;
+  // False: a row sees what comes after it too, a window reaches as far forwards as backwards (BERT, arXiv 1810.04805;
+  // ModernBERT, arXiv 2412.13663). Over whole sequences only.
+  bool is_causal = true;
+
+  // What the row at `position` of a sequence of `length` positions sees: [first_visible, end_visible).
+  int64_t first_visible(int64_t position) const { return window ? std::max<int64_t>(0, position + 1 - *window) : 0; }
+  int64_t end_visible(int64_t position, int64_t length) const {
+    if (is_causal) return position + 1;
+    return window ? std::min(length, position + *window) : length;
+  }
 };
 
 // Learned logits [H], one for each query head, that join a row's softmax as if a position stood there whose value is
@@ -75,6 +87,7 @@ struct AttentionSequence {
   std::span<const int32_t> pages;
 };
 
+// The functions of pages are for causal attention alone.
 // Stores k, v [T, G, K] of the step's rows in the sequences' pages.
 void kv_write(Executor& executor, const AttentionShape& shape, std::span<const AttentionSequence> sequences,
               const float* k, const float* v, KvLayerCache& cache);
@@ -94,8 +107,8 @@ void paged_attention(Executor& executor, const AttentionShape& shape, std::span<
 struct SequenceOffsets {
   std::span<const int64_t> offsets;  // ascending, first 0, last T
 };
-// out [T, H, K]; log_sum_exp [T, H] (of the scaled, capped scores and the sink) is kept for the backward. Memory linear
-// in T.
+// out [T, H, K]; log_sum_exp [T, H] (of the scaled, capped scores and the sink) is kept for the backward; null: none
+// follows. Memory linear in T.
 void attention(Executor& executor, const AttentionShape& shape, SequenceOffsets sequences, const float* q,
                const float* k, const float* v, float* out, float* log_sum_exp, AttentionSinks sinks = {});
 

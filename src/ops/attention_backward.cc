@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "base/check.h"
@@ -26,7 +25,6 @@ struct Job {
   const float* d_output_dots;  // [T, H]
   const float* transposed;     // [blocks of all sequences][G][keys, values][K][16]
 
-  int64_t window() const { return shape.window.value_or(std::numeric_limits<int64_t>::max()); }
   int64_t group_size() const { return shape.query_head_count / shape.key_value_head_count; }
   int64_t query_stride() const { return shape.query_head_count * shape.head_width; }
   int64_t key_stride() const { return shape.key_value_head_count * shape.head_width; }
@@ -39,6 +37,7 @@ struct Block {
   int64_t begin;  // row of this block's first token
   int64_t index;  // among the blocks of all sequences
   int64_t end() const { return std::min(begin + kBlock, sequence_end); }
+  int64_t sequence_length() const { return sequence_end - sequence_begin; }
 };
 
 const float* transposed_keys(const Job& job, const Block& block, int64_t key_head) {
@@ -64,8 +63,10 @@ void score_gradients(const Job& job, const Block& tokens, int64_t head, int64_t 
     d_outputs[i] = job.d_out + index * job.shape.head_width;
     log_sum_exp[i] = job.forward.log_sum_exp[index];
     dots[i] = job.d_output_dots[index];
-    visible_counts[i] = row_begin + i + 1 - tokens.begin;
-    if (job.shape.window) hidden_counts[i] = visible_counts[i] - *job.shape.window;
+    const int64_t position = row_begin + i - tokens.sequence_begin;
+    const int64_t block_begin = tokens.begin - tokens.sequence_begin;
+    visible_counts[i] = job.shape.end_visible(position, tokens.sequence_length()) - block_begin;
+    if (job.shape.window) hidden_counts[i] = job.shape.first_visible(position) - block_begin;
   }
   const float* keys = transposed_keys(job, tokens, head / job.group_size());
   job.kernels.gradient_block({.queries = queries,
@@ -98,9 +99,11 @@ void backward_rows(const Job& job, std::span<const Block> blocks, const Block& r
   memory.assign(static_cast<size_t>(row_count * padded_head_width(width)), 0.0f);
   ScoreGradients gradients;
   const int64_t begin = rows.begin - rows.sequence_begin;
-  const int64_t first_visible = std::max<int64_t>(0, begin + 1 - job.window());
-  const int64_t first_block = rows.index - begin / kBlock + first_visible / kBlock;
-  for (int64_t index = first_block; index <= rows.index; ++index) {
+  const int64_t sequence_block = rows.index - begin / kBlock;
+  const int64_t first_block = sequence_block + job.shape.first_visible(begin) / kBlock;
+  const int64_t end_visible = job.shape.end_visible(begin + row_count - 1, rows.sequence_length());
+  const int64_t last_block = sequence_block + (end_visible - 1) / kBlock;
+  for (int64_t index = first_block; index <= last_block; ++index) {
     const Block& tokens = blocks[static_cast<size_t>(index)];
     score_gradients(job, tokens, head, rows.begin, row_count, gradients);
     job.kernels.add_weighted_rows(
@@ -118,6 +121,14 @@ void backward_rows(const Job& job, std::span<const Block> blocks, const Block& r
             job.gradients.d_q + rows.begin * job.query_stride() + head * width);
 }
 
+// From the first row that sees the block's first token, or is it, to the last one that sees its last token.
+Range rows_that_see(const AttentionShape& shape, const Block& tokens) {
+  const int64_t last = tokens.end() - 1;
+  const int64_t reach = shape.window.value_or(tokens.sequence_length());
+  return {shape.is_causal ? tokens.begin : std::max(tokens.sequence_begin, tokens.begin + 1 - reach),
+          std::min(tokens.sequence_end, last + reach)};
+}
+
 // d_k and d_v of the block's tokens for one key/value head: sums over the rows of all query heads that read it of
 // d_score · q and probability · d_out.
 void backward_tokens(const Job& job, const Block& tokens, int64_t key_head, std::vector<float>& memory) {
@@ -128,12 +139,10 @@ void backward_tokens(const Job& job, const Block& tokens, int64_t key_head, std:
   float* d_keys = memory.data();
   float* d_values = d_keys + floats;
   ScoreGradients gradients;
-  const int64_t last = tokens.end() - 1;
-  const int64_t row_end =
-      last + std::min(job.window(), tokens.sequence_end - last);  // of those that see the last token
+  const Range rows = rows_that_see(job.shape, tokens);
   for (int64_t head = key_head * job.group_size(); head < (key_head + 1) * job.group_size(); ++head) {
-    for (int64_t row = tokens.begin; row < row_end; row += kRows) {
-      const int64_t row_count = std::min(kRows, row_end - row);
+    for (int64_t row = rows.begin; row < rows.end; row += kRows) {
+      const int64_t row_count = std::min(kRows, rows.end - row);
       score_gradients(job, tokens, head, row, row_count, gradients);
       WeightedRows product = {.weights = gradients.d_scores,
                               .weight_stride = 1,

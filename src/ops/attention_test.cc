@@ -30,9 +30,12 @@ PlainResult plain_attention(const AttentionShape& shape, const Doubles& q, const
     for (int64_t head = 0; head < heads; ++head) {
       const int64_t at = (row * heads + head) * width;
       const int64_t key_head = head / (heads / key_heads);
-      const int64_t begin = shape.window ? std::max<int64_t>(0, first + row + 1 - *shape.window) : 0;
+      // By hand, not by the shape's own functions: those are tested too.
+      const int64_t reach = shape.window.value_or(std::numeric_limits<int32_t>::max());
+      const int64_t begin = std::max<int64_t>(0, first + row + 1 - reach);
+      const int64_t end = shape.is_causal ? first + row + 1 : std::min(first + rows, first + row + reach);
       Doubles scores;
-      for (int64_t t = begin; t <= first + row; ++t) {
+      for (int64_t t = begin; t < end; ++t) {
         double score = 0;
         for (int64_t d = 0; d < width; ++d) {
           score += q[static_cast<size_t>(at + d)] * k[static_cast<size_t>((t * key_heads + key_head) * width + d)];
@@ -49,7 +52,7 @@ PlainResult plain_attention(const AttentionShape& shape, const Doubles& q, const
       double sum = 0;
       for (double& score : scores) sum += score = std::exp(score - largest);
       result.log_sum_exp.push_back(largest + std::log(sum));
-      for (int64_t t = begin; t <= first + row; ++t) {
+      for (int64_t t = begin; t < end; ++t) {
         for (int64_t d = 0; d < width; ++d) {
           result.out[static_cast<size_t>(at + d)] += scores[static_cast<size_t>(t - begin)] / sum *
                                                      v[static_cast<size_t>((t * key_heads + key_head) * width + d)];
@@ -509,6 +512,40 @@ INSTANTIATE_TEST_SUITE_P(
                     TrainingCase{shape_of(3, 1, 16), {0, 17, 33}, 5, true},
                     TrainingCase{with_options(shape_of(4, 2, 5), 7, 2.0f), {0, 5, 5, 24, 25}, 1, true},
                     TrainingCase{with_options(shape_of(6, 2, 20), 40, 2.0f), {0, 75, 91}, 101, true}));
+
+AttentionShape in_both_directions(AttentionShape shape, std::optional<int64_t> window) {
+  shape.window = window;
+  shape.is_causal = false;
+  return shape;
+}
+
+// Longer than a chunk of the context too (256 positions), and windows that begin and end amid tiles.
+INSTANTIATE_TEST_SUITE_P(
+    InBothDirections, TrainingAttention,
+    testing::Values(TrainingCase{in_both_directions(shape_of(4, 2, 5), std::nullopt), {0, 5, 5, 24, 25}, 1},
+                    TrainingCase{in_both_directions(shape_of(4, 4, 5), 2), {0, 5, 24}, 1},
+                    TrainingCase{in_both_directions(shape_of(4, 2, 5), 4), {0, 5, 5, 40, 41}, 1},
+                    TrainingCase{in_both_directions(shape_of(3, 1, 16), 33), {0, 17, 150}, 41},
+                    TrainingCase{in_both_directions(shape_of(2, 2, 8), std::nullopt), {0, 270, 271}, 811},
+                    TrainingCase{in_both_directions(shape_of(2, 2, 8), 65), {0, 330}, 997},
+                    TrainingCase{in_both_directions(with_options(shape_of(4, 2, 5), 3, 2.0f), 3), {0, 19}, 1, true}));
+
+TEST(AttentionInBothDirections, AWindowAsLongAsTheSequenceIsNone) {
+  Executor executor(2);
+  Rng rng(5);
+  const std::vector<int64_t> offsets = {0, 40};
+  const std::vector<float> q = random_floats(rng, 40 * 2 * 8);
+  const std::vector<float> k = random_floats(rng, 40 * 8);
+  const std::vector<float> v = random_floats(rng, 40 * 8);
+  const auto run = [&](std::optional<int64_t> window) {
+    std::vector<float> out(q.size());
+    attention(executor, in_both_directions(shape_of(2, 1, 8), window), {offsets}, q.data(), k.data(), v.data(),
+              out.data(), nullptr);
+    return out;
+  };
+  EXPECT_EQ(run(40), run(std::nullopt));
+  EXPECT_NE(run(39), run(std::nullopt));
+}
 
 // Against numbers that numpy computed (tests/golden/attention/make_expected.py).
 class GoldenAttention : public testing::Test {

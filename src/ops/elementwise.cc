@@ -1,5 +1,6 @@
 #include "ops/elementwise.h"
 
+#include "base/check.h"
 #include "kernels/elementwise/elementwise.h"
 #include "ops/grain.h"
 
@@ -65,31 +66,66 @@ void soft_cap_backward(Executor& executor, const float* y, float cap, const floa
   });
 }
 
-void gate(Executor& executor, Nonlinearity f, const float* gate, const float* up, int64_t count, float* y) {
-  for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
-    const auto kernel = f == Nonlinearity::kSilu ? kernels.silu_gate : kernels.gelu_gate;
-    kernel(gate + range.begin, up + range.begin, range.end - range.begin, y + range.begin);
+void gate_here(const GateFunction& f, const float* gate, const float* up, int64_t count, float* y) {
+  const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
+  switch (f.f) {
+    case Nonlinearity::kSilu:
+      return kernels.silu_gate(gate, up, count, y);
+    case Nonlinearity::kGelu:
+      return kernels.gelu_gate(gate, up, count, y);
+    case Nonlinearity::kGeluErf:
+      return kernels.gelu_erf_gate(gate, up, count, y);
+    case Nonlinearity::kClampedSilu:
+      return kernels.clamped_gate(f.bounds, gate, up, count, y);
+  }
+  PELTON_UNREACHABLE();
+}
+
+namespace {
+
+void gate_backward_here(const GateFunction& f, const float* gate, const float* up, const float* d_y, int64_t count,
+                        float* d_gate, float* d_up) {
+  const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
+  switch (f.f) {
+    case Nonlinearity::kSilu:
+      return kernels.silu_gate_backward(gate, up, d_y, count, d_gate, d_up);
+    case Nonlinearity::kGelu:
+      return kernels.gelu_gate_backward(gate, up, d_y, count, d_gate, d_up);
+    case Nonlinearity::kGeluErf:
+      return kernels.gelu_erf_gate_backward(gate, up, d_y, count, d_gate, d_up);
+    case Nonlinearity::kClampedSilu:
+      return kernels.clamped_gate_backward(f.bounds, gate, up, d_y, count, d_gate, d_up);
+  }
+  PELTON_UNREACHABLE();
+}
+
+}  // namespace
+
+void gate(Executor& executor, const GateFunction& f, const float* gate, const float* up, int64_t count, float* y) {
+  for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels&, Range range) {
+    gate_here(f, gate + range.begin, up + range.begin, range.end - range.begin, y + range.begin);
   });
 }
 
-void gate_backward(Executor& executor, Nonlinearity f, const float* gate, const float* up, const float* d_y,
+void gate_backward(Executor& executor, const GateFunction& f, const float* gate, const float* up, const float* d_y,
                    int64_t count, const GateGradients& gradients) {
-  for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
-    const auto kernel = f == Nonlinearity::kSilu ? kernels.silu_gate_backward : kernels.gelu_gate_backward;
-    kernel(gate + range.begin, up + range.begin, d_y + range.begin, range.end - range.begin,
-           gradients.d_gate + range.begin, gradients.d_up + range.begin);
+  for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels&, Range range) {
+    gate_backward_here(f, gate + range.begin, up + range.begin, d_y + range.begin, range.end - range.begin,
+                       gradients.d_gate + range.begin, gradients.d_up + range.begin);
   });
 }
 
-void gelu(Executor& executor, const float* x, int64_t count, float* y) {
+void gelu(Executor& executor, Nonlinearity form, const float* x, int64_t count, float* y) {
   for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
-    kernels.gelu(x + range.begin, range.end - range.begin, y + range.begin);
+    const auto kernel = form == Nonlinearity::kGelu ? kernels.gelu : kernels.gelu_erf;
+    kernel(x + range.begin, range.end - range.begin, y + range.begin);
   });
 }
 
-void gelu_backward(Executor& executor, const float* x, const float* d_y, int64_t count, float* d_x) {
+void gelu_backward(Executor& executor, Nonlinearity form, const float* x, const float* d_y, int64_t count, float* d_x) {
   for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
-    kernels.gelu_backward(x + range.begin, d_y + range.begin, range.end - range.begin, d_x + range.begin);
+    const auto kernel = form == Nonlinearity::kGelu ? kernels.gelu_backward : kernels.gelu_erf_backward;
+    kernel(x + range.begin, d_y + range.begin, range.end - range.begin, d_x + range.begin);
   });
 }
 

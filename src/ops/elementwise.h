@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kernels/elementwise/elementwise.h"
 #include "ops/executor.h"
 
 namespace pelton {
@@ -25,21 +26,33 @@ void soft_cap(Executor& executor, const float* x, float cap, int64_t count, floa
 void soft_cap_backward(Executor& executor, const float* y, float cap, const float* d_y, int64_t count, float* d_x);
 
 enum class Nonlinearity : uint8_t {
-  kSilu,  // z / (1 + e^-z) (SwiGLU: Shazeer 2020, arXiv 2002.05202)
-  kGelu,  // z / 2 (1 + tanh(√(2/π) (z + 0.044715 z³))) (Hendrycks, Gimpel 2016, arXiv 1606.08415)
+  kSilu,         // z / (1 + e^-z) (SwiGLU: Shazeer 2020, arXiv 2002.05202)
+  kGelu,         // z / 2 (1 + tanh(√(2/π) (z + 0.044715 z³))) (Hendrycks, Gimpel 2016, arXiv 1606.08415)
+  kGeluErf,      // z / 2 (1 + erf(z / √2)), which that stands for
+  kClampedSilu,  // ElementwiseKernels::clamped_gate
 };
 
+// What a gate does with its two inputs.
+struct GateFunction {
+  GateFunction(Nonlinearity function) : f(function) {}  // NOLINT(google-explicit-constructor): most need no more
+  GateFunction(const ClampedGate& clamp) : f(Nonlinearity::kClampedSilu), bounds(clamp) {}  // NOLINT(*-explicit-*)
+  Nonlinearity f;
+  ClampedGate bounds{};  // of kClampedSilu
+};
+// By the calling thread.
+void gate_here(const GateFunction& f, const float* gate, const float* up, int64_t count, float* y);
+
 // y = f(gate) · up. y may be gate or up.
-void gate(Executor& executor, Nonlinearity f, const float* gate, const float* up, int64_t count, float* y);
+void gate(Executor& executor, const GateFunction& f, const float* gate, const float* up, int64_t count, float* y);
 struct GateGradients {  // both assigned; each may be gate, up or d_y
   float* d_gate;
   float* d_up;
 };
-void gate_backward(Executor& executor, Nonlinearity f, const float* gate, const float* up, const float* d_y,
+void gate_backward(Executor& executor, const GateFunction& f, const float* gate, const float* up, const float* d_y,
                    int64_t count, const GateGradients& gradients);
 
-// y = gelu(x), the form above; y may be x, d_x may be x or d_y.
-void gelu(Executor& executor, const float* x, int64_t count, float* y);
-void gelu_backward(Executor& executor, const float* x, const float* d_y, int64_t count, float* d_x);
+// y = gelu(x), in one of the forms above (kGelu, kGeluErf); y may be x, d_x may be x or d_y.
+void gelu(Executor& executor, Nonlinearity form, const float* x, int64_t count, float* y);
+void gelu_backward(Executor& executor, Nonlinearity form, const float* x, const float* d_y, int64_t count, float* d_x);
 
 }  // namespace pelton

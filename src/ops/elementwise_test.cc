@@ -10,7 +10,7 @@ namespace pelton {
 namespace {
 
 double plain(Nonlinearity f, double z) {
-  if (f == Nonlinearity::kSilu) return z / (1 + std::exp(-z));
+  if (f != Nonlinearity::kGelu) return z / (1 + std::exp(-z));
   return z / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (z + 0.044715 * z * z * z)));
 }
 
@@ -139,6 +139,43 @@ TEST(Elementwise, GatesHaveTheGradientsOfTheDefinition) {
   }
 }
 
+TEST(Elementwise, TheClampedGateIsWhatTheDefinitionSays) {
+  Executor executor(2);
+  const ClampedGate bounds = {.steepness = 1.702f, .limit = 3};
+  const auto plain_clamped = [](const Doubles& gate, const Doubles& up) {
+    Doubles y;
+    for (size_t i = 0; i < gate.size(); ++i) {
+      const double z = std::min(gate[i], 3.0);
+      const double u = std::clamp(up[i], -3.0, 3.0);
+      y.push_back(z / (1 + std::exp(-static_cast<double>(1.702f) * z)) * (1 + u));
+    }
+    return y;
+  };
+  Rng rng(7);
+  const std::vector<float> x = random_floats(rng, 2003, 6);
+  const std::vector<float> up = random_floats(rng, 2003, 6);
+  const std::vector<float> d_y = random_floats(rng, 2003);
+  std::vector<float> y(x.size());
+  gate(executor, bounds, x.data(), up.data(), 2003, y.data());
+  EXPECT_LE(relative_error(y, plain_clamped(to_doubles(x), to_doubles(up))), 8 * 0x1p-24);
+  std::vector<float> d_gate(x.size());
+  std::vector<float> d_up(x.size());
+  gate_backward(executor, bounds, x.data(), up.data(), d_y.data(), 2003, {d_gate.data(), d_up.data()});
+  const auto of_gate = [&](const Doubles& at) { return weighted_sum(plain_clamped(at, to_doubles(up)), d_y); };
+  const auto of_up = [&](const Doubles& at) { return weighted_sum(plain_clamped(to_doubles(x), at), d_y); };
+  EXPECT_LE(gradient_error(d_gate, of_gate, to_doubles(x)), 0x1p-19);
+  EXPECT_LE(gradient_error(d_up, of_up, to_doubles(up)), 0x1p-19);
+
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> ends = {-1000, 1000, nan, 1};
+  const std::vector<float> ups = {1000, 1000, 1, nan};
+  std::vector<float> at_ends(4);
+  gate(executor, bounds, ends.data(), ups.data(), 4, at_ends.data());
+  EXPECT_EQ(at_ends[0], 0);
+  EXPECT_NEAR(at_ends[1], 3 / (1 + std::exp(-1.702 * 3)) * 4, 1e-5);
+  EXPECT_TRUE(std::isnan(at_ends[2]) && std::isnan(at_ends[3])) << "bounds hide no NaN";
+}
+
 TEST(Elementwise, GeluAloneIsTheGateOfOne) {
   Executor executor(2);
   Rng rng(6);
@@ -148,13 +185,51 @@ TEST(Elementwise, GeluAloneIsTheGateOfOne) {
   std::vector<float> y(x.size());
   std::vector<float> expected(x.size());
   std::vector<float> ignored(x.size());
-  gelu(executor, x.data(), 203, y.data());
+  gelu(executor, Nonlinearity::kGelu, x.data(), 203, y.data());
   gate(executor, Nonlinearity::kGelu, x.data(), ones.data(), 203, expected.data());
   EXPECT_EQ(y, expected);
-  gelu_backward(executor, x.data(), d_y.data(), 203, y.data());
+  gelu_backward(executor, Nonlinearity::kGelu, x.data(), d_y.data(), 203, y.data());
   gate_backward(executor, Nonlinearity::kGelu, x.data(), ones.data(), d_y.data(), 203,
                 {expected.data(), ignored.data()});
   EXPECT_EQ(y, expected);
+}
+
+// By the definition in double precision, and its derivative by differences.
+TEST(GeluErf, IsItsDefinitionAndSoIsItsGradient) {
+  Executor executor(2);
+  Rng rng(3);
+  const std::vector<float> x = random_floats(rng, 203, 8);
+  const std::vector<float> d_y = random_floats(rng, 203);
+  std::vector<float> y(x.size());
+  std::vector<float> d_x(x.size());
+  gelu(executor, Nonlinearity::kGeluErf, x.data(), 203, y.data());
+  gelu_backward(executor, Nonlinearity::kGeluErf, x.data(), d_y.data(), 203, d_x.data());
+  const auto exact = [](double z) { return z / 2 * std::erfc(-z / std::sqrt(2.0)); };
+  for (size_t i = 0; i < x.size(); ++i) {
+    const auto z = static_cast<double>(x[i]);
+    // |z| <= 8 times what Φ is off by: 2^-23.
+    EXPECT_NEAR(static_cast<double>(y[i]), exact(z), 8 * 0x1p-23) << z;
+    const double slope = (exact(z + 1e-4) - exact(z - 1e-4)) / 2e-4;
+    EXPECT_NEAR(static_cast<double>(d_x[i]), slope * static_cast<double>(d_y[i]), 4e-7) << z;
+  }
+}
+
+TEST(GeluErf, AGateIsItTimesUp) {
+  Executor executor(2);
+  Rng rng(4);
+  const std::vector<float> z = random_floats(rng, 77, 5);
+  const std::vector<float> up = random_floats(rng, 77);
+  const std::vector<float> d_y = random_floats(rng, 77);
+  std::vector<float> gelu_z(77), slope_times_d(77), y(77), d_gate(77), d_up(77);
+  gelu(executor, Nonlinearity::kGeluErf, z.data(), 77, gelu_z.data());
+  gelu_backward(executor, Nonlinearity::kGeluErf, z.data(), d_y.data(), 77, slope_times_d.data());
+  gate(executor, Nonlinearity::kGeluErf, z.data(), up.data(), 77, y.data());
+  gate_backward(executor, Nonlinearity::kGeluErf, z.data(), up.data(), d_y.data(), 77, {d_gate.data(), d_up.data()});
+  for (size_t i = 0; i < z.size(); ++i) {
+    EXPECT_NEAR(y[i], gelu_z[i] * up[i], 1e-6f);
+    EXPECT_NEAR(d_gate[i], slope_times_d[i] * up[i], 1e-6f);
+    EXPECT_NEAR(d_up[i], gelu_z[i] * d_y[i], 2e-6f);
+  }
 }
 
 }  // namespace

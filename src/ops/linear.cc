@@ -87,13 +87,17 @@ void linear_by_gemm(Executor& executor, const LinearInput& x, const Tensor& weig
   });
 }
 
+// Of a row in BF16: K, made even.
+int64_t rounded_stride(int64_t column_count) { return (column_count + 1) / 2 * 2; }
+
 // --- By columns: what threads that share a product work on.
 
 constexpr int64_t kColumnGrain = kQdotTileRows;
 
 // What a product needs before its region opens.
 struct ColumnProduct {
-  const LinearInput* x;
+  const float* x;     // [M, K]
+  int64_t row_count;  // M
   const LinearWeight* weight;
   float* y;                                // [M, y_stride]
   int64_t y_stride;                        // N, or fewer columns where y is a part of the product
@@ -103,10 +107,22 @@ struct ColumnProduct {
 };
 
 ColumnProduct column_product(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
-  ColumnProduct product{&x, &weight, y, weight.output_size()};
+  ColumnProduct product{x.rows(), x.row_count(), &weight, y, weight.output_size()};
   if (weight.activations() == ActivationType::kInt8) product.blocks = x.quantised(executor).blocks.data();
   if (weight.activations() == ActivationType::kBF16) product.rounded = x.rounded(executor).values.data();
   return product;
+}
+
+// The same product of some of the rows. y moves with them where there is one.
+ColumnProduct rows_of(const ColumnProduct& product, Range rows) {
+  const int64_t input_size = product.weight->input_size();
+  ColumnProduct part = product;
+  part.x += rows.begin * input_size;
+  part.row_count = rows.end - rows.begin;
+  if (part.y != nullptr) part.y += rows.begin * part.y_stride;
+  if (part.blocks != nullptr) part.blocks += rows.begin * (input_size / kQdotBlockValues);
+  if (part.rounded != nullptr) part.rounded += rows.begin * rounded_stride(input_size);
+  return part;
 }
 
 // Of a weight without tiles a thread decodes so many rows at once.
@@ -146,7 +162,7 @@ void multiply_integers(const ColumnProduct& product, const LinearWeight::Packed&
           .tile_begin = tiles.begin,
           .tile_end = tiles.end,
           .activations = product.blocks,
-          .row_count = product.x->row_count(),
+          .row_count = product.row_count,
           .y = product.y,
           .column_count = product.y_stride,
       });
@@ -161,7 +177,7 @@ HalfProduct<Activation> half_product(const ColumnProduct& product, const LinearW
       .tile_begin = tiles.begin,
       .tile_end = tiles.end,
       .activations = activations,
-      .row_count = product.x->row_count(),
+      .row_count = product.row_count,
       .y = product.y,
       .column_count = product.y_stride,
   };
@@ -176,13 +192,12 @@ void multiply_packed(const ColumnProduct& product, const LinearWeight::Packed& p
   } else if (product.weight->activations() == ActivationType::kBF16) {
     half.multiply_bf16(half_product(product, packed, tiles, product.rounded));
   } else {
-    half.multiply_f16(half_product(product, packed, tiles, product.x->rows()));
+    half.multiply_f16(half_product(product, packed, tiles, product.x));
   }
 }
 
 // Rows of the weight are decoded some at a time and multiplied with rows of x that stay in L2.
 void multiply_decoded(const ColumnProduct& product, Range columns, float* decoded) {
-  const LinearInput& x = *product.x;
   const Tensor& weight = product.weight->tensor();
   const int64_t input_size = product.weight->input_size();
   const float* in_place = floats_in_place(weight);
@@ -192,16 +207,16 @@ void multiply_decoded(const ColumnProduct& product, Range columns, float* decode
   // Few rows wait for the weights: what is decoded shall come from L1, and what lies in memory as one stream, which the
   // hardware fetches ahead.
   int64_t columns_at_once = kDecodedColumns;
-  if (x.row_count() < 8) columns_at_once = 4;
-  if (x.row_count() < 3 && in_place != nullptr) columns_at_once = 1;
-  for (int64_t row = 0; row < x.row_count(); row += kRowsAtOnce) {
+  if (product.row_count < 8) columns_at_once = 4;
+  if (product.row_count < 3 && in_place != nullptr) columns_at_once = 1;
+  for (int64_t row = 0; row < product.row_count; row += kRowsAtOnce) {
     for (int64_t n = columns.begin; n < columns.end; n += columns_at_once) {
       const int64_t count = std::min(columns_at_once, columns.end - n);
       if (in_place == nullptr) decode(weight.row(n), decoded, count * input_size);
       dot({.weight = in_place == nullptr ? decoded : in_place + n * input_size,
            .weight_count = count,
-           .x = x.rows() + row * input_size,
-           .row_count = std::min(kRowsAtOnce, x.row_count() - row),
+           .x = product.x + row * input_size,
+           .row_count = std::min(kRowsAtOnce, product.row_count - row),
            .count = input_size,
            .y = product.y + row * product.y_stride + n - product.first_column,
            .y_stride = product.y_stride});
@@ -396,7 +411,7 @@ void LinearInput::quantise(Range rows, Range columns) {
 
 const LinearInput::Rounded& LinearInput::rounded(Executor& executor) {
   if (is_rounded_) return *rounded_;
-  const int64_t stride = (column_count_ + 1) / 2 * 2;
+  const int64_t stride = rounded_stride(column_count_);
   const size_t value_count = static_cast<size_t>(row_count_ * stride);
   if (rounded_ == nullptr) rounded_ = std::make_unique<Rounded>();
   if (rounded_->values.size() < value_count) rounded_->values = AlignedArray<uint16_t>(value_count);
@@ -504,8 +519,6 @@ void gated_linear(Executor& executor, LinearInput& x, const GatedProduct& produc
   static thread_local Scratch<float> scratch;
   const ColumnProduct gate_product = column_product(executor, x, gate, nullptr);
   const ColumnProduct up_product = column_product(executor, x, up, nullptr);
-  const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
-  const auto gate_kernel = product.f == Nonlinearity::kSilu ? kernels.silu_gate : kernels.gelu_gate;
   const DecodedRows decoded(executor, std::max(decoded_floats(gate), decoded_floats(up)));
   // A block of y's int8 form must not fall to two threads.
   const int64_t columns_at_once = block_columns(row_count, kQdotBlockValues);
@@ -522,10 +535,152 @@ void gated_linear(Executor& executor, LinearInput& x, const GatedProduct& produc
       multiply_columns(block_of(gate_product, columns, gates), columns, decoded.of(thread));
       multiply_columns(block_of(up_product, columns, ups), columns, decoded.of(thread));
       for (int64_t row = 0; row < row_count; ++row) {
-        gate_kernel(gates + row * count, ups + row * count, count, y + row * width + begin);
+        gate_here(product.f, gates + row * count, ups + row * count, count, y + row * width + begin);
         if (y_input != nullptr) y_input->quantise({row, row + 1}, columns);
       }
     }
+  });
+}
+
+namespace {
+
+// Groups of rows, each with a weight of its own, laid end to end: what a thread's share of the whole is. All weights
+// have as many columns, which come in units of `grain`.
+class GroupCut {
+ public:
+  GroupCut(std::span<const Range> groups, int64_t column_count, int64_t grain)
+      : groups_(groups), column_count_(column_count), grain_(grain), unit_count_((column_count + grain - 1) / grain) {
+    for (const Range& rows : groups) cost_ += unit_cost(rows) * unit_count_;
+  }
+
+  // body(group, columns) for each group of which the thread has columns.
+  template <typename Body>
+  void for_part(int part, int part_count, const Body& body) const {
+    const int64_t begin = cost_ * part / part_count;
+    const int64_t end = cost_ * (part + 1) / part_count;
+    int64_t before = 0;
+    for (size_t group = 0; group < groups_.size() && before < end; ++group) {
+      const int64_t unit = unit_cost(groups_[group]);
+      const int64_t after = before + unit * unit_count_;
+      const auto boundary = [&](int64_t cost) {
+        const int64_t within = std::clamp<int64_t>(cost - before, 0, after - before);
+        return unit == 0 ? 0 : std::min((within + unit - 1) / unit * grain_, column_count_);
+      };
+      const Range columns{boundary(begin), boundary(end)};
+      if (columns.begin < columns.end) body(group, columns);
+      before = after;
+    }
+  }
+
+ private:
+  // A weight is read once for all its rows, which takes as long as some rows' multiplications.
+  static int64_t unit_cost(const Range& rows) {
+    constexpr int64_t kRowsAReadCosts = 4;
+    return rows.begin == rows.end ? 0 : rows.end - rows.begin + kRowsAReadCosts;
+  }
+
+  std::span<const Range> groups_;
+  int64_t column_count_;
+  int64_t grain_;
+  int64_t unit_count_;
+  int64_t cost_ = 0;
+};
+
+void check_groups(const LinearInput& x, std::span<const Range> groups, size_t weight_count) {
+  CHECK(groups.size() == weight_count);
+  int64_t row = 0;
+  for (const Range& rows : groups) {
+    CHECK(rows.begin == row && rows.end >= row);
+    row = rows.end;
+  }
+  CHECK(row == x.row_count());
+}
+
+void add_bias_here(const Tensor& bias, Range columns, int64_t row_count, int64_t row_stride, float* y) {
+  if (bias.is_empty()) return;
+  const ElementwiseKernels& kernels = elementwise_kernels(active_isa());
+  const int64_t count = columns.end - columns.begin;
+  for (int64_t row = 0; row < row_count; ++row) {
+    kernels.add(y + row * row_stride, bias.floats() + columns.begin, count, y + row * row_stride);
+  }
+}
+
+// Makes the forms of x that the weight reads, so that in a region column_product() only looks them up.
+void make_forms(Executor& executor, LinearInput& x, const LinearWeight& weight) {
+  CHECK(weight.input_size() == x.column_count());
+  static_cast<void>(column_product(executor, x, weight, nullptr));
+}
+
+}  // namespace
+
+void linear_by_group(Executor& executor, LinearInput& x, std::span<const Range> groups,
+                     std::span<const BiasedWeight> weights, float* y) {
+  check_groups(x, groups, weights.size());
+  if (x.row_count() == 0) return;
+  const int64_t column_count = weights[0].weight->output_size();
+  int64_t floats_each = 0;
+  for (const BiasedWeight& biased : weights) {
+    CHECK(biased.weight->output_size() == column_count);
+    make_forms(executor, x, *biased.weight);
+    floats_each = std::max(floats_each, decoded_floats(*biased.weight));
+  }
+  const DecodedRows decoded(executor, floats_each);
+  const GroupCut cut(groups, column_count, kColumnGrain);
+  parallel_if_worth(executor, multiplications(x, *weights[0].weight), [&](int thread, int thread_count) {
+    cut.for_part(thread, thread_count, [&](size_t group, Range columns) {
+      const BiasedWeight& biased = weights[group];
+      const ColumnProduct product = rows_of(column_product(executor, x, *biased.weight, y), groups[group]);
+      multiply_columns(product, columns, decoded.of(thread));
+      add_bias_here(biased.bias, columns, product.row_count, column_count, product.y + columns.begin);
+    });
+  });
+}
+
+void gated_linear_by_group(Executor& executor, LinearInput& x, std::span<const Range> groups,
+                           std::span<const GatedWeights> weights, const GateFunction& f, float* y,
+                           LinearInput* y_input) {
+  check_groups(x, groups, weights.size());
+  if (x.row_count() == 0) return;
+  const int64_t width = weights[0].up.weight->output_size();
+  int64_t floats_each = 0;
+  for (const GatedWeights& pair : weights) {
+    for (const LinearWeight* weight : {pair.gate.weight, pair.up.weight}) {
+      CHECK(weight->output_size() == width);
+      make_forms(executor, x, *weight);
+      floats_each = std::max(floats_each, decoded_floats(*weight));
+    }
+  }
+  static thread_local Scratch<float> scratch;
+  const DecodedRows decoded(executor, floats_each);
+  // Room for the largest group that these rows could make, so that no cut of them needs more than another.
+  const int64_t block_floats = std::max(kBlockFloats, x.row_count() * kQdotBlockValues);
+  float* blocks = scratch.reserve(executor.thread_count() * 2 * block_floats);
+  if (y_input != nullptr) y_input->start_quantising();
+  // A block of y's int8 form must not fall to two threads.
+  const GroupCut cut(groups, width, kQdotBlockValues);
+  parallel_if_worth(executor, 2 * multiplications(x, *weights[0].up.weight), [&](int thread, int thread_count) {
+    float* gates = blocks + thread * 2 * block_floats;
+    float* ups = gates + block_floats;
+    cut.for_part(thread, thread_count, [&](size_t group, Range mine) {
+      const GatedWeights& pair = weights[group];
+      const Range rows = groups[group];
+      const int64_t row_count = rows.end - rows.begin;
+      const ColumnProduct gate = rows_of(column_product(executor, x, *pair.gate.weight, nullptr), rows);
+      const ColumnProduct up = rows_of(column_product(executor, x, *pair.up.weight, nullptr), rows);
+      const int64_t columns_at_once = block_columns(row_count, kQdotBlockValues);
+      for (int64_t begin = mine.begin; begin < mine.end; begin += columns_at_once) {
+        const Range columns{begin, std::min(begin + columns_at_once, mine.end)};
+        const int64_t count = columns.end - columns.begin;
+        multiply_columns(block_of(gate, columns, gates), columns, decoded.of(thread));
+        multiply_columns(block_of(up, columns, ups), columns, decoded.of(thread));
+        add_bias_here(pair.gate.bias, columns, row_count, count, gates);
+        add_bias_here(pair.up.bias, columns, row_count, count, ups);
+        for (int64_t row = 0; row < row_count; ++row) {
+          gate_here(f, gates + row * count, ups + row * count, count, y + (rows.begin + row) * width + begin);
+          if (y_input != nullptr) y_input->quantise({rows.begin + row, rows.begin + row + 1}, columns);
+        }
+      }
+    });
   });
 }
 

@@ -136,6 +136,25 @@ struct GatedProduct {
 };
 void gated_linear(Executor& executor, LinearInput& x, const GatedProduct& product, float* y, LinearInput* y_input);
 
+// Products of groups of rows, each with a weight of its own, in one region: what experts compute. Groups are ranges of
+// x's rows, back to back, as many as weights, and may be empty; all weights have one shape. A row's bits are those of
+// linear() and add_bias().
+struct BiasedWeight {
+  const LinearWeight* weight;
+  Tensor bias = {};  // [N], F32; empty: none
+};
+// y [M, N]
+void linear_by_group(Executor& executor, LinearInput& x, std::span<const Range> groups,
+                     std::span<const BiasedWeight> weights, float* y);
+struct GatedWeights {
+  BiasedWeight gate;
+  BiasedWeight up;
+};
+// y [M, F] = f(gate, up); `y_input` as in gated_linear().
+void gated_linear_by_group(Executor& executor, LinearInput& x, std::span<const Range> groups,
+                           std::span<const GatedWeights> weights, const GateFunction& f, float* y,
+                           LinearInput* y_input);
+
 // d_x [M, K] = d_y [M, N] · W. Assigns. `weight` of any decodable type, decoded by panels.
 void linear_backward_input(Executor& executor, const float* d_y, const Tensor& weight, int64_t rows, float* d_x);
 // d_weight [N, K] += d_yᵀ [N, M] · x [M, K].

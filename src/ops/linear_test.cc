@@ -372,6 +372,68 @@ TEST_P(SharedProducts, GatedLinearGivesTheBitsOfItsChain) {
   }
 }
 
+// Groups of every size beside each other, empty ones too, with weights of different types.
+TEST_P(SharedProducts, RowsByGroupHaveTheBitsOfTheirWeightAlone) {
+  const Range groups[] = {{0, 1}, {1, 1}, {1, 39}, {39, 42}, {42, 42}};
+  constexpr int64_t kRows = 42;
+  const ElementType types[] = {ElementType::kQ4_1, ElementType::kBF16, ElementType::kQ8_0, ElementType::kF32,
+                               ElementType::kF16};
+  const std::vector<float> x = random_floats(kRows * kK, 5);
+  Tensor bias = Tensor::f32({kF});
+  std::copy_n(random_floats(kF, 6).begin(), kF, bias.mutable_floats());
+  const GateFunction f(ClampedGate{.steepness = 1.7f, .limit = 0.5f});
+  for (const int thread_count : {1, 2, 3, 8}) {
+    Executor executor(thread_count);
+    std::vector<LinearWeight> weights;
+    std::vector<BiasedWeight> biased;
+    std::vector<GatedWeights> gated;
+    for (const ElementType type : types) {
+      weights.emplace_back(executor, make_weight(type, kF, kK).tensor, GetParam());
+    }
+    for (size_t i = 0; i < std::size(types); ++i) {
+      biased.push_back({&weights[i], i == 3 ? bias : Tensor()});
+      gated.push_back({biased[i], {&weights[(i + 1) % std::size(types)], bias}});
+    }
+    LinearInput input;
+    input.set(x.data(), kRows, kK);
+    std::vector<float> y(kRows * kF, std::nanf(""));
+    linear_by_group(executor, input, groups, biased, y.data());
+    std::vector<float> h(kRows * kF, std::nanf(""));
+    LinearInput h_input;
+    h_input.set(h.data(), kRows, kF);
+    gated_linear_by_group(executor, input, groups, gated, f, h.data(), &h_input);
+    const LinearWeight down(executor, make_weight(ElementType::kQ8_0, 20, kF).tensor, GetParam());
+    std::vector<float> z(kRows * 20);
+    linear(executor, h_input, down, z.data());
+    LinearInput h_again;
+    h_again.set(h.data(), kRows, kF);
+    std::vector<float> z_again(z.size());
+    linear(executor, h_again, down, z_again.data());
+    EXPECT_EQ(z, z_again) << "the int8 form that it left";
+
+    const auto alone = [&](const BiasedWeight& weight, const Range& rows) {
+      LinearInput part;
+      part.set(x.data() + rows.begin * kK, rows.end - rows.begin, kK);
+      std::vector<float> result(static_cast<size_t>((rows.end - rows.begin) * kF));
+      linear(executor, part, *weight.weight, result.data());
+      if (!weight.bias.is_empty()) {
+        add_bias(executor, weight.bias.floats(), rows.end - rows.begin, kF, result.data());
+      }
+      return result;
+    };
+    for (size_t i = 0; i < std::size(groups); ++i) {
+      const Range rows = groups[i];
+      const auto of_group = [&](const std::vector<float>& all) {
+        return std::vector<float>(all.begin() + rows.begin * kF, all.begin() + rows.end * kF);
+      };
+      EXPECT_EQ(of_group(y), alone(biased[i], rows)) << i << ", " << thread_count << " threads";
+      std::vector<float> plain = alone(gated[i].gate, rows);
+      gate(executor, f, plain.data(), alone(gated[i].up, rows).data(), (rows.end - rows.begin) * kF, plain.data());
+      EXPECT_EQ(of_group(h), plain) << i << ", " << thread_count << " threads";
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Activations, SharedProducts, testing::Values(ActivationType::kF32, ActivationType::kInt8),
                          [](const auto& test) { return test.param == ActivationType::kF32 ? "F32" : "Int8"; });
 

@@ -1,6 +1,7 @@
 #include "plan/work.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 
@@ -50,6 +51,7 @@ class WorkCounter {
     return {.weight_bytes = rows * static_cast<double>(model_.weight_bytes(call.weight)) / table_rows(call)};
   }
   CallWork operator()(const LayerCall& call, const PositionEmbeddingCall&) { return (*this)(call, EmbeddingCall{}); }
+  CallWork operator()(const LayerCall& call, const TokenTypeEmbeddingCall&) { return (*this)(call, EmbeddingCall{}); }
   CallWork operator()(const LayerCall& call, const LinearCall&) {
     const double sums = call.bias.empty() ? 0 : elements(call.output);
     return {.weight_bytes = weight_bytes(call), .operations = 2 * elements(call.inputs[0]) * width(call.output) + sums};
@@ -73,6 +75,11 @@ class WorkCounter {
     const double pair_operations = static_cast<double>(4 * shape.query_head_count * shape.head_width);
     CallWork work;
     work.weight_bytes = weight_bytes(call);  // of its sinks
+    if (!shape.is_causal) {
+      for (const SequenceRows& sequence : rows_.sequences)
+        work.operations += pair_operations * pair_count(shape, sequence);
+      return work;
+    }
     const double write_count = kind.writes ? 1 : 0;
     for (const SequenceRows& sequence : rows_.sequences) {
       const double count = static_cast<double>(sequence.row_count);
@@ -88,7 +95,12 @@ class WorkCounter {
   CallWork operator()(const LayerCall& call, const SiluGateCall&) { return {.operations = 4 * elements(call.output)}; }
   // Seven more for the cubic.
   CallWork operator()(const LayerCall& call, const GeluGateCall&) { return {.operations = 11 * elements(call.output)}; }
+  CallWork operator()(const LayerCall& call, const GeluErfGateCall&) {
+    return {.operations = 21 * elements(call.output)};
+  }
   CallWork operator()(const LayerCall& call, const GeluCall&) { return {.operations = 10 * elements(call.output)}; }
+  // e^-z²/2, a quotient, a polynomial of the fifth degree and what joins them.
+  CallWork operator()(const LayerCall& call, const GeluErfCall&) { return {.operations = 20 * elements(call.output)}; }
   CallWork operator()(const LayerCall& call, const AddCall&) { return {.operations = elements(call.output)}; }
   CallWork operator()(const LayerCall& call, const ScaleCall&) { return {.operations = elements(call.output)}; }
   // As e^2x, two sums and two quotients with a product.
@@ -97,7 +109,27 @@ class WorkCounter {
   CallWork operator()(const LayerCall&, const ColumnsCall&) { return {}; }
   CallWork operator()(const LayerCall&, const JoinCall&) { return {}; }
   CallWork operator()(const LayerCall& call, const StoredScaleCall&) { return {.operations = elements(call.output)}; }
+  // Three products a row and expert, its gate, and the weighted sum. Of the weights, those of the experts that some row
+  // reaches: the expected number, if rows choose independently and all experts are equally likely.
+  CallWork operator()(const LayerCall& call, const ExpertsCall& kind) {
+    const double rows = static_cast<double>(row_counts_[index_of(call.output)]);
+    const double share =
+        static_cast<double>(kind.routing.active_count) / static_cast<double>(kind.routing.expert_count);
+    const double slots = rows * static_cast<double>(kind.routing.active_count);
+    const double hidden = static_cast<double>(kind.hidden_width);
+    const double sums = kind.has_biases ? 2 * hidden + width(call.output) : 0;
+    return {.weight_bytes = weight_bytes(call) * (1 - std::pow(1 - share, rows)),
+            .operations = slots * (6 * hidden * width(call.output) + 4 * hidden + 2 * width(call.output) + sums)};
+  }
 
+  // Of a whole sequence in both directions.
+  static double pair_count(const AttentionShape& shape, const SequenceRows& sequence) {
+    int64_t pairs = 0;
+    for (int64_t position = 0; position < sequence.row_count; ++position) {
+      pairs += shape.end_visible(position, sequence.row_count) - shape.first_visible(position);
+    }
+    return static_cast<double>(pairs);
+  }
   static int64_t positions_before_window(const AttentionShape& shape, int64_t position) {
     return shape.window ? std::max<int64_t>(0, position + 1 - *shape.window) : 0;
   }

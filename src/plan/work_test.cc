@@ -157,5 +157,23 @@ TEST(FusedStepWork, IsThatOfThePlainListWithFewerActivationBytes) {
   EXPECT_EQ(before.activation_bytes - after.activation_bytes, 4 * 3 * (32 + 4 * 64 + 32));
 }
 
+TEST_F(StepWork, OfExpertsCountsThoseThatSomeRowReaches) {
+  GraphBuilder graph;
+  const ValueId x = graph.embedding("embedding", 10, 8);
+  const ValueId router = graph.linear(x, "router", 4);
+  const ExpertsCall kind = {{.expert_count = 4, .active_count = 2}, Nonlinearity::kSilu, 16, false};
+  graph_ = graph.finish(graph.experts(x, router, "experts", kind));
+  constexpr double kAllBytes = 4 * 3 * 16 * 8;
+  auto one = by_name({.sequences = {{.row_count = 1, .first_position = 5}}, .logit_row_count = 1});
+  EXPECT_EQ(one["experts"].weight_bytes, kAllBytes / 2);
+  EXPECT_EQ(one["experts"].operations, 2 * (2 * 3 * 16 * 8 + 4 * 16 + 2 * 8));
+  EXPECT_EQ(one["experts"].activation_bytes, 4 * (8 + 4 + 8));
+  // A row leaves out half of the experts: three rows leave out all three times, an eighth.
+  auto three = by_name({.sequences = {{.row_count = 3, .first_position = 5}}, .logit_row_count = 3});
+  EXPECT_EQ(three["experts"].weight_bytes, kAllBytes * 7 / 8);
+  EXPECT_EQ(three["experts"].operations, 3 * one["experts"].operations);
+  EXPECT_EQ(active_parameter_count(graph_), 10 * 8 + 4 * 8 + 2 * 3 * 16 * 8);
+}
+
 }  // namespace
 }  // namespace pelton

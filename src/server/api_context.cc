@@ -25,6 +25,14 @@ size_t prompt_bytes_max(const Engine& engine) {
   return static_cast<size_t>(engine.context_length()) * longest;
 }
 
+void require_generation(const ApiContext& context) {
+  if (context.engine.can_generate()) return;
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("the model {} is an encoder: it answers /v1/embeddings and generates no text",
+                          context.model_names.front()),
+              "model");
+}
+
 const std::string& find_model(const ApiContext& context, const std::string& name) {
   for (const std::string& served : context.model_names) {
     if (served == name) return served;

@@ -23,8 +23,12 @@ struct ApiContext {
   int64_t started = 0;      // seconds since 1970
   std::string fingerprint;  // server/fingerprint.h
   size_t prompt_bytes_max = std::numeric_limits<size_t>::max();
+  EmbeddingSettings embedding = {};
   WorkerPool& workers;
 };
+
+// Error kUnsupported, parameter `model`: an encoder is served, which generates no text.
+void require_generation(const ApiContext& context);
 
 // A text of more bytes has more tokens than the context, as far as each byte of it belongs to a token: the context's
 // length × the longest token's bytes. Beyond it a prompt is refused before it costs the time of tokenising.

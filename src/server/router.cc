@@ -29,6 +29,7 @@ constexpr Route kRoutes[] = {
     {.method = "GET", .path = "/v1/models/{id}", .answer = routes::show_model},
     {.method = "POST", .path = "/v1/chat/completions", .prepare = routes::prepare_chat},
     {.method = "POST", .path = "/v1/completions", .prepare = routes::prepare_text},
+    {.method = "POST", .path = "/v1/embeddings", .prepare = routes::prepare_embeddings},
 };
 
 // What stands for "{…}" (empty where the route has none); absent: another path.

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 
+#include "base/base64.h"
 #include "engine/fake_runner.h"
 #include "engine/fake_tokenizer.h"
 
@@ -158,7 +159,7 @@ TEST_F(RouterTest, Models) {
 }
 
 TEST_F(RouterTest, UnknownRoutesAndMethods) {
-  for (const char* path : {"/", "/v1", "/v1/models/", "/health/", "/v1/embeddings"}) {
+  for (const char* path : {"/", "/v1", "/v1/models/", "/health/", "/v1/embedding"}) {
     EXPECT_EQ(get(path)->response().status, 404) << path;
     EXPECT_EQ(get(path)->body().at("error").at("code"), "not_found") << path;
   }
@@ -360,6 +361,103 @@ TEST_F(RouterTest, FullQueueSaysWhenToComeBack) {
   }
   for (const auto& reply : replies) reply->work();  // also so that no step asks for the gate when it is gone
   EXPECT_EQ(replies.front()->response().status, 200);
+}
+
+// --- Embeddings
+
+class EmbeddingsTest : public RouterTest {
+ protected:
+  EmbeddingsTest() { runner_.limits.embedding = {.width = 4, .token_count_max = 16, .page_count = 1}; }
+  std::shared_ptr<RecordingReply> embed(const std::string& fields) {
+    const auto reply = ask({.method = "POST", .path = "/v1/embeddings", .body = "{" + fields + "}"});
+    reply->work();
+    return reply;
+  }
+  json::object error_of(const std::string& fields, int status) {
+    const auto reply = embed(fields);
+    EXPECT_EQ(reply->response().status, status) << fields;
+    return reply->body().at("error").as_object();
+  }
+};
+
+std::vector<float> first_embedding(const json::value& body) {
+  return json::value_to<std::vector<float>>(body.at("data").at(0).at("embedding"));
+}
+
+TEST_F(EmbeddingsTest, OneInputOrMany) {
+  const json::value one = embed(R"("input": [1, 2, 3], "model": "alias")")->body();
+  EXPECT_EQ(one.at("object"), "list");
+  EXPECT_EQ(one.at("model"), "alias");
+  EXPECT_EQ(one.at("usage").at("prompt_tokens"), 3);
+  EXPECT_EQ(one.at("usage").at("total_tokens"), 3);
+  EXPECT_EQ(one.at("data").as_array().size(), 1u);
+  const json::value two = embed(R"("input": [[9], [1, 2, 3]], "user": "me")")->body();
+  EXPECT_EQ(two.at("model"), "fake");
+  EXPECT_EQ(two.at("data").at(1).at("index"), 1);
+  EXPECT_EQ(two.at("data").at(1).at("object"), "embedding");
+  EXPECT_EQ(two.at("data").at(1).at("embedding"), one.at("data").at(0).at("embedding"));
+  EXPECT_EQ(two.at("usage").at("prompt_tokens"), 4);
+}
+
+TEST_F(EmbeddingsTest, ATextIsWhatTheTokenizerMakesOfItAfterTheModelsPrompt) {
+  tokenizer_ = std::make_shared<GatedTokenizer>();  // a token 0 for each byte
+  start({});
+  context_.reset();
+  context_.emplace(ApiContext{.engine = *engine_,
+                              .model_names = {"fake"},
+                              .embedding = {.pooling = Pooling::kLastToken, .prompt = "ab"},
+                              .workers = *workers_});
+  const json::value body = embed(R"("input": ["xyz", "y"])")->body();
+  EXPECT_EQ(body.at("usage").at("prompt_tokens"), 5 + 3);
+  EXPECT_EQ(body.at("data").at(0), embed(R"("input": [0, 0, 0, 0, 0])")->body().at("data").at(0));
+}
+
+TEST_F(EmbeddingsTest, Base64HoldsTheSameFloats) {
+  const std::vector<float> floats = first_embedding(embed(R"("input": [5], "encoding_format": "float")")->body());
+  const json::value coded = embed(R"("input": [5], "encoding_format": "base64")")->body();
+  EXPECT_EQ(coded.at("data").at(0).at("embedding"),
+            json::string(to_base64({reinterpret_cast<const char*>(floats.data()), 4 * floats.size()})));
+}
+
+TEST_F(EmbeddingsTest, DimensionsAreForModelsTrainedForThem) {
+  EXPECT_EQ(error_of(R"("input": [5], "dimensions": 2)", 400).at("param"), "dimensions");
+  EXPECT_EQ(embed(R"("input": [5], "dimensions": 4)")->response().status, 200);
+  context_.reset();
+  context_.emplace(ApiContext{.engine = *engine_,
+                              .model_names = {"fake"},
+                              .embedding = {.pooling = Pooling::kCls, .is_matryoshka = true},
+                              .workers = *workers_});
+  const std::vector<float> two = first_embedding(embed(R"("input": [5], "dimensions": 2)")->body());
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_NEAR(two[0] * two[0] + two[1] * two[1], 1, 1e-5);
+  EXPECT_EQ(error_of(R"("input": [5], "dimensions": 5)", 400).at("param"), "dimensions");
+}
+
+TEST_F(EmbeddingsTest, WhatIsWrongIsNamed) {
+  const auto param_of = [&](const std::string& fields, int status) { return error_of(fields, status).at("param"); };
+  EXPECT_EQ(param_of("", 400), "input");
+  EXPECT_EQ(param_of(R"("input": [])", 400), "input");
+  EXPECT_EQ(param_of(R"("input": [[1], []])", 400), "input");
+  EXPECT_EQ(param_of(R"("input": {"text": "a"})", 400), "input");
+  EXPECT_EQ(param_of(R"("input": [64])", 400), "input") << "outside of the vocabulary";
+  EXPECT_EQ(param_of(R"("input": [1], "encoding_format": "hex")", 400), "encoding_format");
+  EXPECT_EQ(param_of(R"("input": [1], "model": "gpt-5")", 404), "model");
+  EXPECT_EQ(param_of(R"("input": [1], "inputs": [1])", 400), "inputs");
+  EXPECT_EQ(error_of(R"("input": [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1])", 400).at("code"), "context_length_exceeded");
+}
+
+TEST_F(EmbeddingsTest, AnEncoderRefusesToGenerate) {
+  runner_.limits.page_count = 0;
+  runner_.limits.embedding.is_bidirectional = true;
+  for (const char* path : {"/v1/completions", "/v1/chat/completions"}) {
+    const auto reply = ask(
+        {.method = "POST", .path = path, .body = R"({"prompt": "a", "messages": [{"role": "user", "content": "a"}]})"});
+    EXPECT_EQ(reply->response().status, 400) << path;
+    EXPECT_THAT(std::string(reply->body().at("error").at("message").as_string()),
+                AllOf(HasSubstr("encoder"), HasSubstr("/v1/embeddings")));
+  }
+  EXPECT_EQ(embed(R"("input": [5])")->response().status, 200);
+  EXPECT_EQ(get("/health")->response().status, 200);
 }
 
 }  // namespace

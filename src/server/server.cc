@@ -26,6 +26,7 @@ class Server::Impl {
                  .started = unix_seconds(),
                  .fingerprint = fingerprint_of(engine_->bundle(), engine_->options()),
                  .prompt_bytes_max = prompt_bytes_max(*engine_),
+                 .embedding = options.embedding.value_or(engine_->bundle().embedding),
                  .workers = workers_},
         http_(options.http, [this](HttpRequest request, const std::shared_ptr<Reply>& reply) {
           dispatch(context_, std::move(request), reply);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct ServerOptions {
   std::vector<std::string>
       model_names;  // what `model` may say in requests, the first in answers; empty: the bundle's name
   bool allow_special_in_messages = false;
+  std::optional<EmbeddingSettings> embedding;          // absent: the bundle's
   Duration drain_time_max = std::chrono::seconds(30);  // what requests in flight get when the server stops
 };
 

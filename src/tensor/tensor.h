@@ -72,6 +72,13 @@ class Tensor {
     CHECK(shape_.rank() == 2 && first >= 0 && count >= 0 && first + count <= shape_[0]);
     return Tensor(type_, {count, shape_[1]}, row(first), owner_);
   }
+  // The index-th of what lies along the first of two or more dimensions; shares the bytes.
+  Tensor slice(int64_t index) const {
+    CHECK(shape_.rank() >= 2 && index >= 0 && index < shape_[0]);
+    Shape rest;
+    for (int axis = 1; axis < shape_.rank(); ++axis) rest.append(shape_[axis]);
+    return Tensor(type_, rest, data_ + index * bytes_of(type_, rest.element_count()), owner_);
+  }
 
   // The type must be F32.
   const float* floats() const {

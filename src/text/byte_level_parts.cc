@@ -194,15 +194,16 @@ void read_merges(const json::array& merges, ByteLevelParts& parts) {
   }
 }
 
-// All bytes that valid UTF-8 may have are tokens: nothing is ever unknown.
-std::array<TokenId, 256> byte_tokens(const TokenIndex& index) {
+// Bytes that the vocabulary lacks are left out of a text where there is no token for the unknown.
+std::array<TokenId, 256> byte_tokens(const json::object& model, const TokenIndex& index) {
+  const bool leaves_out = value_at(model, "unk_token") == nullptr && !flag_at(model, "byte_fallback", false);
   std::array<TokenId, 256> tokens;
   tokens.fill(PairMerger::kNoToken);
   for (int byte = 0; byte < 256; ++byte) {
     const char character = static_cast<char>(byte);
     const auto token = index.find({&character, 1});
-    const bool is_used = byte != 0xC0 && byte != 0xC1 && byte < 0xF5;
-    require(token || !is_used);
+    const bool is_utf8 = byte != 0xC0 && byte != 0xC1 && byte < 0xF5;
+    require(token || leaves_out || !is_utf8);
     if (token) tokens[static_cast<size_t>(byte)] = *token;
   }
   return tokens;
@@ -244,7 +245,7 @@ ByteLevelParts read_parts(const json::object& tokenizer, const TokenizerFacts& f
   read_post_processor(tokenizer, parts);
   check_added_tokens(tokenizer, vocabulary, parts, facts);
   read_vocabulary(vocabulary, parts);
-  parts.merger = PairMerger(byte_tokens(parts.index), merges.size());
+  parts.merger = PairMerger(byte_tokens(model, parts.index), merges.size());
   read_merges(merges, parts);
   return parts;
 }

@@ -92,6 +92,25 @@ TEST_P(GoldenFamily, IdsAreTheLibrarys) {
 
 INSTANTIATE_TEST_SUITE_P(Families, GoldenFamily, testing::Values("gpt-2", "smollm", "llama-bpe", "qwen2"));
 
+// As SmolLM's vocabulary: such bytes vanish, and their neighbours merge.
+TEST(ByteLevelTokenizer, LeavesOutBytesWithoutAToken) {
+  json::object tokenizer = read_golden("gpt-2").at("tokenizer").as_object();
+  json::object renamed;
+  for (const auto& [spelling, id] : tokenizer.at("model").at("vocab").as_object()) {
+    const std::string_view name = spelling;  // of the bytes 0, 4, 0x7F and 0xF4
+    const bool is_lost = name == "\u0100" || name == "\u0104" || name == "\u0121" || name == "\u00F4";
+    renamed[is_lost ? "lost " + std::string(name) : std::string(name)] = id;
+  }
+  ASSERT_EQ(renamed.size(), tokenizer.at("model").at("vocab").as_object().size());
+  tokenizer.at("model").as_object()["vocab"] = renamed;
+  expect_same_on_hostile_texts(tokenizer, 6, 300);
+  for (const size_t size : {31, 32, 33, 100}) {
+    EXPECT_TRUE(our_tokenizer(tokenizer)->encode(std::string(size, '\4'), {}).empty());
+  }
+  tokenizer.at("model").as_object()["unk_token"] = "a";
+  EXPECT_EQ(Tokenizer::from_json(json::serialize(tokenizer))->encoder(), "Hugging Face's tokenizers");
+}
+
 TEST(ByteLevelTokenizer, AddsWhatATemplateSays) {
   json::object tokenizer = read_golden("gpt-2").at("tokenizer").as_object();
   const auto piece = [](const char* kind, const char* id) {

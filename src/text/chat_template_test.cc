@@ -57,6 +57,23 @@ TEST(ChatTemplate, SeesWhatItIsGiven) {
   EXPECT_EQ(ChatTemplate::parse("{{ bos_token is defined }}", "", "")->render({}), "False");
 }
 
+// As Python and Jinja have it, not as the engine does.
+TEST(ChatTemplate, KnowsWhatPythonsStringsCanDo) {
+  EXPECT_EQ(
+      render("{{ 'a' is sequence }}{{ {} is sequence }}{{ [] is sequence }}{{ 1 is sequence }}{{ none is sequence }}"),
+      "TrueTrueTrueFalseFalse");
+  EXPECT_EQ(render("{{ 'a,b,c'.rsplit(',', 1) }}{{ 'a,b,c'.rsplit(',') }}{{ ' a  b c '.rsplit() }}"),
+            "['a,b', 'c']['a', 'b', 'c']['a', 'b', 'c']");
+  EXPECT_EQ(render("{{ ' a  b \u00a0c '.rsplit(none, 1) }}{{ ''.rsplit() }}{{ ''.rsplit(',') }}"),
+            "[' a  b', 'c'][]['']");
+  EXPECT_EQ(
+      render("{% for p in ['a=b=c'.partition('='), 'a=b=c'.rpartition('='), 'a'.partition('='), 'a'.rpartition('=')] "
+             "%}{{ p | join('|') }};{% endfor %}"),
+      "a|=|b=c;a=b|=|c;a||;||a;");
+  EXPECT_EQ(render_error("{{ 'a'.rsplit('') }}").code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(render_error("{{ 'a'.partition('') }}").code(), ErrorCode::kInvalidArgument);
+}
+
 TEST(ChatTemplate, VariablesReplaceNothingOfTheTemplates) {
   for (const char* name :
        {"messages", "tools", "add_generation_prompt", "bos_token", "raise_exception", "strftime_now", "namespace"}) {

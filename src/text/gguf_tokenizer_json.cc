@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 #include "base/error.h"
 #include "text/pre_tokenizer.h"
 #include "text/utf8.h"
+#include "text/wordpiece.h"
 
 namespace pelton {
 namespace {
@@ -41,6 +43,9 @@ class CheckedVocabulary {
     check_id("eos", vocabulary.eos);
     check_id("unknown", vocabulary.unknown);
     check_id("padding", vocabulary.padding);
+    check_id("begin", vocabulary.begin);
+    check_id("separator", vocabulary.separator);
+    check_id("mask", vocabulary.mask);
     index_tokens();
   }
 
@@ -256,16 +261,51 @@ json::object sentencepiece_bpe(const GgufVocabulary& source, const CheckedVocabu
                                  {"merges", merges_from_scores(source, vocabulary)}}}};
 }
 
+bool is_in_brackets(std::string_view token) { return token.starts_with('[') && token.ends_with(']'); }
+
+// As llama.cpp's converter spells it: U+2581 begins a word, and what goes on within one has no mark. Files of old
+// converters call all tokens normal.
+json::object wordpiece(const GgufVocabulary& source, const CheckedVocabulary& vocabulary) {
+  WordPieceVocabulary result;
+  std::set<size_t> special;
+  const auto use = [&](std::optional<int64_t> id, std::string& text) {
+    if (!id) return;
+    text = vocabulary.token(static_cast<size_t>(*id));
+    special.insert(static_cast<size_t>(*id));
+  };
+  std::string unused;
+  use(source.unknown, result.unknown);
+  use(source.bos, result.begin);
+  use(source.begin, result.begin);
+  use(source.eos, result.end);
+  use(source.separator, result.end);
+  use(source.padding, unused);
+  use(source.mask, unused);
+  for (size_t id = 0; id < vocabulary.size(); ++id) {
+    const std::string& token = vocabulary.token(id);
+    const int64_t type = vocabulary.type(id);
+    if (type == kControl || type == kUnknown) special.insert(id);
+    if (special.contains(id) || type == kUserDefined || is_in_brackets(token)) {
+      result.tokens.push_back(token);
+    } else {
+      result.tokens.push_back(token.starts_with(kSpaceMark) ? token.substr(kSpaceMark.size()) : "##" + token);
+    }
+  }
+  result.special.assign(special.begin(), special.end());
+  return wordpiece_tokenizer_json(result);
+}
+
 }  // namespace
 
 json::object gguf_tokenizer_json(const GgufVocabulary& vocabulary) {
-  if (vocabulary.model != "gpt2" && vocabulary.model != "llama") {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("the tokenizer model \"{}\" (tokenizer.ggml.model) is not known; known: gpt2, llama",
-                            vocabulary.model));
+  constexpr std::pair<std::string_view, json::object (*)(const GgufVocabulary&, const CheckedVocabulary&)> kModels[] = {
+      {"gpt2", byte_level_bpe}, {"llama", sentencepiece_bpe}, {"bert", wordpiece}};
+  for (const auto& [name, make] : kModels) {
+    if (vocabulary.model == name) return make(vocabulary, CheckedVocabulary(vocabulary));
   }
-  const CheckedVocabulary checked(vocabulary);
-  return vocabulary.model == "gpt2" ? byte_level_bpe(vocabulary, checked) : sentencepiece_bpe(vocabulary, checked);
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("the tokenizer model \"{}\" (tokenizer.ggml.model) is not known; known: gpt2, llama, bert",
+                          vocabulary.model));
 }
 
 }  // namespace pelton

@@ -68,11 +68,12 @@ void PairMerger::merge_short(std::string_view word, std::vector<TokenId>& tokens
     const Slot* slot = find(left, right);
     return slot == nullptr ? Merge{kNoRank, {}} : Merge{slot->rank, slot->merged};
   };
-  size_t count = word.size();
-  for (size_t i = 0; i < count; ++i) {
-    parts[i] = byte_tokens_[static_cast<unsigned char>(word[i])];
-    DCHECK(parts[i] != kNoToken);
-    if (i > 0) merges[i - 1] = merge_of(parts[i - 1], parts[i]);
+  size_t count = 0;
+  for (const char byte : word) {
+    const TokenId token = byte_tokens_[static_cast<unsigned char>(byte)];
+    if (token == kNoToken) continue;
+    parts[count++] = token;
+    if (count > 1) merges[count - 2] = merge_of(parts[count - 2], token);
   }
   while (count > 1) {
     size_t best = 0;
@@ -93,19 +94,24 @@ void PairMerger::merge_short(std::string_view word, std::vector<TokenId>& tokens
 // A list of tokens linked both ways, and a heap of rank and place. A place that was merged meanwhile has another rank
 // than its old entries.
 void PairMerger::merge_long(std::string_view word, Scratch& scratch, std::vector<TokenId>& tokens) const {
-  const size_t count = word.size();
+  // No structured binding: Clang 14 captures none.
+  std::vector<TokenId>& parts = scratch.tokens;
+  std::vector<uint32_t>&ranks = scratch.ranks, &previous = scratch.previous, &next = scratch.next;
+  std::vector<uint64_t>& heap = scratch.heap;
+  parts.clear();
+  for (const char byte : word) {
+    const TokenId token = byte_tokens_[static_cast<unsigned char>(byte)];
+    if (token != kNoToken) parts.push_back(token);
+  }
+  const size_t count = parts.size();
   CHECK(count < kNoRank);
   const auto end = static_cast<uint32_t>(count);
-  auto& [parts, ranks, previous, next, heap] = scratch;
-  parts.resize(count);
   ranks.assign(count, kNoRank);
   previous.resize(count);
   next.resize(count);
   heap.clear();
   const auto heap_entry = [&](uint32_t at) { return uint64_t{ranks[at]} << 32 | at; };
   for (uint32_t at = 0; at < end; ++at) {
-    parts[at] = byte_tokens_[static_cast<unsigned char>(word[at])];
-    DCHECK(parts[at] != kNoToken);
     previous[at] = at - 1;  // of the first: no place
     next[at] = at + 1;
   }
@@ -134,7 +140,7 @@ void PairMerger::merge_long(std::string_view word, Scratch& scratch, std::vector
     update(at);
     if (previous[at] != UINT32_MAX) update(previous[at]);
   }
-  for (uint32_t at = 0; at != end; at = next[at]) tokens.push_back(parts[at]);
+  for (uint32_t at = 0; at < end; at = next[at]) tokens.push_back(parts[at]);
 }
 
 }  // namespace pelton

@@ -17,18 +17,18 @@ class PairMerger {
  public:
   static constexpr TokenId kNoToken = TokenId{-1};
 
-  // `byte_tokens`: the token of each byte; kNoToken for those that no word has.
+  // `byte_tokens`: the token of each byte, or kNoToken.
   PairMerger(const std::array<TokenId, 256>& byte_tokens, size_t merge_count);
   // `rank`: less is better. A pair that is there already gets the new rank and token.
   void add(TokenId left, TokenId right, uint32_t rank, TokenId merged);
 
-  class Scratch {
-    friend class PairMerger;
+  struct Scratch {
     std::vector<TokenId> tokens;
     std::vector<uint32_t> ranks, previous, next;
     std::vector<uint64_t> heap;
   };
-  // Appends the tokens of `word`, whose bytes must all have one. O(n log n) for n bytes.
+  // Appends the tokens of `word`. Bytes without one are left out before anything is merged, as the library does it.
+  // O(n log n) for n bytes.
   void merge(std::string_view word, Scratch& scratch, std::vector<TokenId>& tokens) const;
 
  private:

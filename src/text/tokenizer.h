@@ -11,19 +11,21 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "text/token_id.h"
 
 namespace pelton {
 
 // What a GGUF file says of its vocabulary (keys `tokenizer.ggml.*`), as plain data, so that text/ need not know io/.
 struct GgufVocabulary {
-  std::string model;                 // "gpt2" (byte-level BPE) or "llama" (SentencePiece BPE)
+  std::string model;                 // "gpt2" (byte-level BPE), "llama" (SentencePiece BPE) or "bert" (WordPiece)
   std::string pre;                   // "llama-bpe", "smollm", "qwen2", "gpt-2", "default", …; empty where absent
   std::vector<std::string> tokens;   // by id
   std::vector<float> scores;         // by id; empty where absent
   std::vector<int64_t> token_types;  // by id: 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte
   std::vector<std::string> merges;   // "left right", best first
   std::optional<int64_t> bos, eos, unknown, padding;
+  std::optional<int64_t> begin, separator, mask;  // WordPiece's [CLS], [SEP], [MASK]
   std::optional<bool> adds_bos, adds_eos, adds_space_prefix;
 };
 
@@ -57,6 +59,9 @@ class Tokenizer {
  public:
   // Contents of a tokenizer.json. Errors: kCorruptFile, kUnsupported.
   static std::shared_ptr<const Tokenizer> from_json(std::string_view tokenizer_json);
+  // BERT's vocab.txt, with the folder's tokenizer_config.json. Error kCorruptFile.
+  static std::shared_ptr<const Tokenizer> from_wordpiece(std::string_view vocab_txt,
+                                                         const std::optional<json::object>& tokenizer_config);
   // Errors: kUnsupported (names the unknown `model`, `pre` or token type), kCorruptFile (counts that do not agree, ids
   // out of range).
   static std::shared_ptr<const Tokenizer> from_gguf(const GgufVocabulary& vocabulary);

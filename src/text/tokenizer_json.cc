@@ -89,10 +89,12 @@ void add_decoder(const json::object& decoder, Spelling& spelling) {
         string_at(decoder, "content") == " " && start != nullptr && *start == 1 && (stop == nullptr || *stop == 0);
     if (!is_known) unsupported("a decoder of type Strip other than that of one first space");
     spelling.strips_first_space = true;
+  } else if (type == "WordPiece") {
+    spelling.strips_first_space = true;
   } else if (type != "Fuse") {
     unsupported(
-        fmt::format("the decoder \"{}\" is not known; known: ByteLevel, Metaspace, ByteFallback with Replace, "
-                    "Fuse and Strip",
+        fmt::format("the decoder \"{}\" is not known; known: ByteLevel, Metaspace, WordPiece, ByteFallback "
+                    "with Replace, Fuse and Strip",
                     type));
   }
 }
@@ -125,7 +127,7 @@ void set_token(TokenizerFacts& facts, size_t id, std::string bytes) {
   facts.token_bytes[id] = std::move(bytes);
 }
 
-// BPE: {"token": id}; Unigram: [["token", score], …] in the order of the ids.
+// BPE and WordPiece: {"token": id}; Unigram: [["token", score], …] in the order of the ids.
 void read_model(const json::object& model, const Spelling& spelling, TokenizerFacts& facts) {
   const json::value* vocabulary = model.if_contains("vocab");
   const std::string_view type = string_at(model, "type");
@@ -145,8 +147,19 @@ void read_model(const json::object& model, const Spelling& spelling, TokenizerFa
     }
     const json::value* unknown = model.if_contains("unk_id");
     if (unknown != nullptr && !unknown->is_null()) facts.unknown = static_cast<TokenId>(checked_id(*unknown, "unk_id"));
-  } else if (type != "BPE" && type != "Unigram") {
-    unsupported(fmt::format("the model \"{}\" is not known; known: BPE, Unigram", type));
+  } else if (type == "WordPiece" && vocabulary != nullptr && vocabulary->is_object()) {
+    facts.kind = "WordPiece";
+    const std::string_view continuation = string_at(model, "continuing_subword_prefix");
+    for (const auto& [token, id] : vocabulary->get_object()) {
+      const std::string_view text = token;
+      const bool goes_on = !continuation.empty() && text.starts_with(continuation);
+      set_token(facts, checked_id(id, token),
+                goes_on ? std::string(text.substr(continuation.size())) : " " + std::string(text));
+    }
+    const json::value* unknown = vocabulary->get_object().if_contains(string_at(model, "unk_token"));
+    if (unknown != nullptr) facts.unknown = static_cast<TokenId>(checked_id(*unknown, "unk_token"));
+  } else if (type != "BPE" && type != "Unigram" && type != "WordPiece") {
+    unsupported(fmt::format("the model \"{}\" is not known; known: BPE, Unigram, WordPiece", type));
   } else {
     corrupt("the model has no vocabulary");
   }

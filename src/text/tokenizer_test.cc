@@ -127,8 +127,8 @@ TEST(Tokenizer, RefusesUnknownKindsByName) {
   vocabulary.model = "rwkv";
   EXPECT_THAT(error_of(ErrorCode::kUnsupported, load), HasSubstr("\"rwkv\""));
   const auto load_json = [](std::string_view text) { return [text] { Tokenizer::from_json(text); }; };
-  EXPECT_THAT(error_of(ErrorCode::kUnsupported, load_json(R"({"model": {"type": "WordPiece", "vocab": {}}})")),
-              HasSubstr("WordPiece"));
+  EXPECT_THAT(error_of(ErrorCode::kUnsupported, load_json(R"({"model": {"type": "WordLevel", "vocab": {}}})")),
+              HasSubstr("WordLevel"));
   EXPECT_THAT(error_of(ErrorCode::kUnsupported,
                        load_json(R"({"model": {"type": "BPE", "vocab": {}}, "decoder": {"type": "CTC"}})")),
               HasSubstr("CTC"));

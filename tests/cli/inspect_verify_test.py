@@ -65,6 +65,18 @@ def test_inspect_a_folder_without_tokenizer(pelton):
     assert pelton("inspect", GOLDEN / "arch/llama", "--template").returncode == 1
 
 
+def test_inspect_counts_experts(pelton):
+    facts = pelton.json("inspect", GOLDEN / "arch/mixtral")
+    total = facts["parameters"]
+    unused = 3 * 2 * 3 * 96 * 64  # layers, experts that a token does not use, matrices of each
+    assert facts["experts"] == {
+        "count": 4, "active": 2, "width": 96, "layers": 3, "parameters": total, "active_parameters": total - unused,
+    }  # fmt: skip
+    text = pelton("inspect", GOLDEN / "arch/mixtral").stdout
+    assert "4 of width 96 in 3 layers, 2 active for each token" in text
+    assert pelton.json("inspect", GOLDEN / "arch/llama")["experts"] is None
+
+
 def test_inspect_bare_weights(pelton):
     facts = pelton.json("inspect", GOLDEN / "arch/llama/expected.safetensors", "--tensors")
     assert facts["format"] == "safetensors" and facts["runnable"] is False

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import GOLDEN, ROOT, TIMEOUT_S
 
-COMMANDS = ["run", "chat", "serve", "pull", "list", "rm", "inspect", "verify", "convert"]
+COMMANDS = ["run", "chat", "serve", "pull", "list", "rm", "inspect", "verify", "convert", "tokenize", "render"]
 RUNS_A_MODEL = ["run", "chat", "serve", "verify"]
 
 

@@ -39,8 +39,8 @@ def find_demo_model() -> pathlib.Path | None:
 class Server:
     """A running `pelton serve`. Its log is read all the time, so that it never waits for us."""
 
-    def __init__(self, *options: str):
-        program, model = find_program(), find_demo_model()
+    def __init__(self, *options: str, model: pathlib.Path | None = None):
+        program, model = find_program(), model or find_demo_model()
         if program is None:
             pytest.skip("no program: set PELTON_PROGRAM, or `make build`")
         if model is None:
@@ -129,6 +129,14 @@ def server():
 def exact_server():
     """Slow, and close enough to the reference for comparing numbers and the texts of other batches."""
     running = Server("--activations", "f32", "--context", str(CONTEXT_LENGTH))
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="session")
+def encoder_server():
+    """A tiny BERT (tests/golden/encoder)."""
+    running = Server("--activations", "f32", model=ROOT / "tests/golden/encoder/bert")
     yield running
     running.kill()
 

@@ -9,6 +9,14 @@
 
 namespace pelton {
 
+// Bounds and steepness of gpt-oss's gate (OpenAI 2025, arXiv 2508.10925).
+struct ClampedGate {
+  float steepness;  // of the sigmoid
+  float limit;      // > 0
+
+  friend bool operator==(const ClampedGate&, const ClampedGate&) = default;
+};
+
 struct ElementwiseKernels {
   // y = a + b; y may be a or b.
   void (*add)(const float* a, const float* b, int64_t count, float* y);
@@ -27,8 +35,19 @@ struct ElementwiseKernels {
   void (*gelu_gate)(const float* gate, const float* up, int64_t count, float* y);
   void (*gelu_gate_backward)(const float* gate, const float* up, const float* d_y, int64_t count, float* d_gate,
                              float* d_up);
+  // y = z · sigmoid(steepness z) · (1 + u), z = min(gate, limit), u = up within ±limit. Beyond a bound nothing is
+  // passed back.
+  void (*clamped_gate)(const ClampedGate& bounds, const float* gate, const float* up, int64_t count, float* y);
+  void (*clamped_gate_backward)(const ClampedGate& bounds, const float* gate, const float* up, const float* d_y,
+                                int64_t count, float* d_gate, float* d_up);
   void (*gelu)(const float* x, int64_t count, float* y);
   void (*gelu_backward)(const float* x, const float* d_y, int64_t count, float* d_x);
+  // The same with gelu's definition, gelu(z) = z / 2 (1 + erf(z / √2)); erf within 1.5e-7.
+  void (*gelu_erf_gate)(const float* gate, const float* up, int64_t count, float* y);
+  void (*gelu_erf_gate_backward)(const float* gate, const float* up, const float* d_y, int64_t count, float* d_gate,
+                                 float* d_up);
+  void (*gelu_erf)(const float* x, int64_t count, float* y);
+  void (*gelu_erf_backward)(const float* x, const float* d_y, int64_t count, float* d_x);
 };
 
 const ElementwiseKernels& elementwise_kernels(Isa isa);

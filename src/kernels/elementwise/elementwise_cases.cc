@@ -96,6 +96,17 @@ void append_nonlinearities(CaseWriter& cases) {
             [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* d) {
               kernels.gelu_gate_backward(in.a.data(), in.b.data(), in.d_y.data(), count, d, d + count);
             });
+  // Bounds within the inputs' range, so that both sides of each are met. As silu_gate, with one sum more.
+  cases.add("clamped_gate", {.tolerance = 2 * 0x1p-21, .flops = 25, .bytes = 12},
+            [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* y) {
+              kernels.clamped_gate({1.702f, 0.7f}, in.a.data(), in.b.data(), count, y);
+            });
+  // As silu_gate_backward; the steepness multiplies |z| up to 12.
+  cases.add(
+      "clamped_gate_backward", {.tolerance = 1.702 * 12 * 0x1p-20, .flops = 35, .bytes = 20, .outputs = 2},
+      [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* d) {
+        kernels.clamped_gate_backward({1.702f, 0.7f}, in.a.data(), in.b.data(), in.d_y.data(), count, d, d + count);
+      });
   cases.add("gelu", {.tolerance = 0x1p-20, .flops = 25, .bytes = 8},
             [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* y) {
               kernels.gelu(in.a.data(), count, y);
@@ -103,6 +114,26 @@ void append_nonlinearities(CaseWriter& cases) {
   cases.add("gelu_backward", {.tolerance = 60 * 0x1p-22, .flops = 40, .bytes = 12},
             [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* d_x) {
               kernels.gelu_backward(in.a.data(), in.d_y.data(), count, d_x);
+            });
+  // erf is within 1.5e-7 < 2^-22, halved, times |z|; relative to the largest value, which is about 12 here. The
+  // exponent has an error of 2^-24 z²/2, which e^(-z²/2) makes less than 2^-24.
+  cases.add("gelu_erf", {.tolerance = 0x1p-22, .flops = 30, .bytes = 8},
+            [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* y) {
+              kernels.gelu_erf(in.a.data(), count, y);
+            });
+  cases.add("gelu_erf_gate", {.tolerance = 6 * 0x1p-22, .flops = 31, .bytes = 12},
+            [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* y) {
+              kernels.gelu_erf_gate(in.a.data(), in.b.data(), count, y);
+            });
+  // Φ off by 2^-23, z φ by 2 · 2^-24, and the roundings of their sum.
+  cases.add("gelu_erf_backward", {.tolerance = 0x1p-21, .flops = 40, .bytes = 12},
+            [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* d_x) {
+              kernels.gelu_erf_backward(in.a.data(), in.d_y.data(), count, d_x);
+            });
+  // The gradient by `up` is the value, |z| <= 12 times what Φ is off by.
+  cases.add("gelu_erf_gate_backward", {.tolerance = 12 * 0x1p-22, .flops = 45, .bytes = 20, .outputs = 2},
+            [](const ElementwiseKernels& kernels, const Inputs& in, int64_t count, float* d) {
+              kernels.gelu_erf_gate_backward(in.a.data(), in.b.data(), in.d_y.data(), count, d, d + count);
             });
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/elementwise/elementwise.h"
@@ -74,6 +75,60 @@ void gelu_gate_backward(const float* gate, const float* up, const float* d_y, in
   }
 }
 
+void clamped_gate(const ClampedGate& bounds, const float* gate, const float* up, int64_t count, float* y) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float z = std::min(gate[i], bounds.limit);
+    const float u = std::clamp(up[i], -bounds.limit, bounds.limit);
+    y[i] = z / (1.0f + std::exp(-bounds.steepness * z)) * (1.0f + u);
+  }
+}
+
+// (z s)' as silu', the steepness times z in place of z.
+void clamped_gate_backward(const ClampedGate& bounds, const float* gate, const float* up, const float* d_y,
+                           int64_t count, float* d_gate, float* d_up) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float z = std::min(gate[i], bounds.limit);
+    const float u = std::clamp(up[i], -bounds.limit, bounds.limit);
+    const float incoming = d_y[i];
+    const bool passes_gate = gate[i] < bounds.limit;
+    const bool passes_up = std::abs(up[i]) < bounds.limit;
+    const float sigmoid = 1.0f / (1.0f + std::exp(-bounds.steepness * z));
+    const float slope = sigmoid * (1.0f + bounds.steepness * z * (1.0f - sigmoid));
+    d_gate[i] = passes_gate ? incoming * (1.0f + u) * slope : 0.0f;
+    d_up[i] = passes_up ? incoming * z * sigmoid : 0.0f;
+  }
+}
+
+// gelu = z Φ(z), Φ(z) = (1 + erf(z / √2)) / 2; gelu' = Φ + z φ, since Φ' = φ = e^(-z²/2) / √(2π).
+constexpr float kInverseRoot2 = 0.70710678f;
+constexpr float kInverseRoot2Pi = 0.39894228f;
+
+float normal_below(float z) { return 0.5f * std::erfc(-z * kInverseRoot2); }
+
+float gelu_erf_slope(float z) { return normal_below(z) + z * kInverseRoot2Pi * std::exp(-0.5f * z * z); }
+
+void gelu_erf(const float* x, int64_t count, float* y) {
+  for (int64_t i = 0; i < count; ++i) y[i] = x[i] * normal_below(x[i]);
+}
+
+void gelu_erf_backward(const float* x, const float* d_y, int64_t count, float* d_x) {
+  for (int64_t i = 0; i < count; ++i) d_x[i] = d_y[i] * gelu_erf_slope(x[i]);
+}
+
+void gelu_erf_gate(const float* gate, const float* up, int64_t count, float* y) {
+  for (int64_t i = 0; i < count; ++i) y[i] = gate[i] * normal_below(gate[i]) * up[i];
+}
+
+void gelu_erf_gate_backward(const float* gate, const float* up, const float* d_y, int64_t count, float* d_gate,
+                            float* d_up) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float z = gate[i];
+    const float incoming = d_y[i];
+    d_gate[i] = incoming * up[i] * gelu_erf_slope(z);
+    d_up[i] = incoming * z * normal_below(z);
+  }
+}
+
 constexpr ElementwiseKernels kKernels = {.add = add,
                                          .scale = scale,
                                          .soft_cap = soft_cap,
@@ -82,8 +137,14 @@ constexpr ElementwiseKernels kKernels = {.add = add,
                                          .silu_gate_backward = silu_gate_backward,
                                          .gelu_gate = gelu_gate,
                                          .gelu_gate_backward = gelu_gate_backward,
+                                         .clamped_gate = clamped_gate,
+                                         .clamped_gate_backward = clamped_gate_backward,
                                          .gelu = gelu,
-                                         .gelu_backward = gelu_backward};
+                                         .gelu_backward = gelu_backward,
+                                         .gelu_erf_gate = gelu_erf_gate,
+                                         .gelu_erf_gate_backward = gelu_erf_gate_backward,
+                                         .gelu_erf = gelu_erf,
+                                         .gelu_erf_backward = gelu_erf_backward};
 
 }  // namespace
 

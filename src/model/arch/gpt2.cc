@@ -39,7 +39,6 @@ constexpr WeightName kWeightNames[] = {
 ModelSpec spec_from_hugging_face(const json::object& config) {
   const HuggingFaceConfig reader(config);
   reader.require("activation_function", {"gelu_new", "gelu_pytorch_tanh"});
-  reader.require_absent({"quantization_config"});
   reader.require_false("add_cross_attention");
   reader.require_false("scale_attn_by_inverse_layer_idx");
   reader.require_true("scale_attn_weights");

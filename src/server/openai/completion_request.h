@@ -5,15 +5,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "server/openai/generation_fields.h"
-#include "text/token_id.h"
+#include "server/openai/prompt.h"
 
 namespace pelton::openai {
-
-using Prompt = std::variant<std::string, std::vector<TokenId>>;
 
 struct CompletionRequest {
   GenerationFields generation;

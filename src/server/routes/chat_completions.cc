@@ -46,6 +46,7 @@ void start_job(openai::GenerationJob& job, const std::vector<GenerationRequest>&
 }  // namespace
 
 Start prepare_chat(const Call& call) {
+  require_generation(call.context);
   openai::ChatRequest request = openai::parse_chat_request(call.request.body);
   const ModelBundle& bundle = call.context.engine.bundle();
   const openai::AnswerOptions form{.identity = identify(call.context, "chatcmpl-", request.generation),

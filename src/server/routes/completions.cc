@@ -39,6 +39,7 @@ std::string text_of(const openai::Prompt& prompt, const Tokenizer& tokenizer) {
 }  // namespace
 
 Start prepare_text(const Call& call) {
+  require_generation(call.context);
   const openai::CompletionRequest request = openai::parse_completion_request(call.request.body);
   const ModelBundle& bundle = call.context.engine.bundle();
   const openai::AnswerOptions form{.identity = identify(call.context, "cmpl-", request.generation),

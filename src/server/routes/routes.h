@@ -27,5 +27,6 @@ void list_models(const Call& call);
 void show_model(const Call& call);
 Start prepare_chat(const Call& call);
 Start prepare_text(const Call& call);
+Start prepare_embeddings(const Call& call);
 
 }  // namespace pelton::routes

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the folders of architectures of which transformers' numbers are not at hand: gemma, granite, smollm3, phi3-longrope,
-llama-dynamic, and those of further_decoders.py.
+llama-dynamic, qwen3-moe, and those of further_decoders.py.
 
-usage: make_relatives.py CHECKED...   needs numpy and autograd (PyPI); CHECKED: folders that transformers made
+usage: make_relatives.py [--only=NAME,...] CHECKED...   needs numpy and autograd (PyPI); CHECKED: folders that transformers made
 
 A plain decoder of its own in float64, differentiated by `autograd`: nothing in common with what is tested. Before it writes
 anything it must agree with every folder in CHECKED (logits, loss, all gradients) to 1e-5: that is why the rest is believed.
@@ -16,6 +16,7 @@ import sys
 import autograd.numpy as np
 import numpy
 from autograd import value_and_grad
+from autograd.tracer import getval
 
 HERE = pathlib.Path(__file__).parent
 DTYPES = {"F32": numpy.float32, "I64": numpy.int64}
@@ -40,6 +41,14 @@ FOLDERS = {
         "sliding_window": None, "original_max_position_embeddings": 32, "rope_parameters": None,
         "rope_scaling": {"type": "longrope", "short_factor": [1.0, 1.1, 1.2, 1.5], "long_factor": [1.0, 2.0, 3.0, 5.0]},
         "rope_theta": 10000.0,
+    },
+    "qwen3-moe": {
+        "model_type": "qwen3_moe", "head_dim": 12, "tie_word_embeddings": False, "num_experts": 5,
+        "num_experts_per_tok": 2, "moe_intermediate_size": 24, "norm_topk_prob": True,
+    },
+    "qwen3-moe-mixed": {
+        "model_type": "qwen3_moe", "head_dim": 12, "tie_word_embeddings": True, "num_experts": 7,
+        "num_experts_per_tok": 3, "moe_intermediate_size": 24, "norm_topk_prob": False, "mlp_only_layers": [1],
     },
 }  # fmt: skip
 
@@ -127,7 +136,7 @@ class Decoder:
         if self.type == "olmo2":
             q, k = self.norm(q, w[name + ".q_norm.weight"]), self.norm(k, w[name + ".k_norm.weight"])
         q, k, v = (np.transpose(y.reshape(count, -1, self.head), (1, 0, 2)) for y in (q, k, v))
-        if self.type in ("qwen3", "gemma3_text"):
+        if self.type in ("qwen3", "qwen3_moe", "gemma3_text"):
             q, k = self.norm(q, w[name + ".q_norm.weight"]), self.norm(k, w[name + ".k_norm.weight"])
         rotation = self.rotation(layer, count)
         if rotation is not None:
@@ -160,6 +169,33 @@ class Decoder:
             gate = gate / (1 + np.exp(-gate))
         return self.linear(w, gate * up, name + ".down_proj")
 
+    def experts(self, w, x, router, expert_names):
+        """expert_names(e): of gate, up and down."""
+        scores = x @ w[router + ".weight"].T
+        ranks = numpy.argsort(numpy.argsort(-getval(scores), axis=-1), axis=-1)
+        chosen = ranks < self.c["num_experts_per_tok"]
+        if self.type == "mixtral" or self.c["norm_topk_prob"]:
+            scores = np.where(chosen, scores, -1e30)
+        shares = np.exp(scores - np.max(scores, axis=-1, keepdims=True))
+        shares = shares / np.sum(shares, axis=-1, keepdims=True) * chosen
+        y = 0.0
+        for expert in range(scores.shape[1]):
+            gate, up, down = (w[name + ".weight"] for name in expert_names(expert))
+            hidden = x @ gate.T
+            y = y + shares[:, expert : expert + 1] * ((hidden / (1 + np.exp(-hidden)) * (x @ up.T)) @ down.T)
+        return y
+
+    def block(self, w, x, layer):
+        """What stands after the attention."""
+        name = f"model.layers.{layer}."
+        if self.type == "mixtral":
+            moe = name + "block_sparse_moe."
+            return self.experts(w, x, moe + "gate", lambda e: [f"{moe}experts.{e}.{matrix}" for matrix in ("w1", "w3", "w2")])
+        if self.type == "qwen3_moe" and layer not in self.c.get("mlp_only_layers", []):
+            matrices = ("gate_proj", "up_proj", "down_proj")
+            return self.experts(w, x, name + "mlp.gate", lambda e: [f"{name}mlp.experts.{e}.{m}" for m in matrices])
+        return self.feed_forward(w, x, name + "mlp")
+
     def logits(self, w, ids):
         factor = numpy.sqrt(self.width) if self.is_gemma else self.c.get("embedding_multiplier", 1.0)
         x = w["model.embed_tokens.weight"][ids] * factor
@@ -178,7 +214,7 @@ class Decoder:
             y = self.attention(w, normed(x, "input_layernorm"), layer, name + "self_attn")
             x = x + residual * (normed(y, "post_attention_layernorm") if has_four_norms else y)
             before = "pre_feedforward_layernorm" if has_four_norms else "post_attention_layernorm"
-            y = self.feed_forward(w, normed(x, before), name + "mlp")
+            y = self.block(w, normed(x, before), layer)
             x = x + residual * (normed(y, "post_feedforward_layernorm") if has_four_norms else y)
         x = self.norm(x, w["model.norm.weight"])
         y = x @ w.get("lm_head.weight", w["model.embed_tokens.weight"]).T / self.c.get("logits_scaling", 1.0)
@@ -263,6 +299,16 @@ def shapes(config):
             matrices |= {"self_attn.q_proj": (query, width), "self_attn.k_proj": (key, width)}
             matrices |= {"self_attn.v_proj": (key, width), "mlp.gate_proj": (feed_forward, width)}
             matrices |= {"mlp.up_proj": (feed_forward, width)}
+        if d.type == "qwen3_moe" and layer not in config.get("mlp_only_layers", []):
+            matrices = {matrix: shape for matrix, shape in matrices.items() if not matrix.startswith("mlp.")}
+            matrices["mlp.gate"] = (config["num_experts"], width)
+            hidden = config["moe_intermediate_size"]
+            for e in range(config["num_experts"]):
+                matrices |= {f"mlp.experts.{e}.{matrix}_proj": (hidden, width) for matrix in ("gate", "up")}
+                matrices[f"mlp.experts.{e}.down_proj"] = (width, hidden)
+        if d.type == "qwen3_moe":
+            yield name + "self_attn.q_norm.weight", (d.head,)
+            yield name + "self_attn.k_norm.weight", (d.head,)
         for matrix, shape in matrices.items():
             yield name + matrix + ".weight", shape
             if config.get("attention_bias") and "attn" in matrix or config.get("mlp_bias") and "mlp" in matrix:
@@ -294,14 +340,17 @@ def make(name, config):
 
 
 def main():
-    if len(sys.argv) < 2:
+    only = [name for option in sys.argv[1:] if option.startswith("--only=") for name in option[7:].split(",")]
+    folders = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+    if not folders:
         sys.exit(__doc__)
-    for folder in sys.argv[1:]:
+    for folder in folders:
         check(pathlib.Path(folder))
     import further_decoders
 
     for name, own in {**FOLDERS, **further_decoders.FOLDERS}.items():
-        make(name, {**COMMON, **own})
+        if not only or name in only:
+            make(name, {**COMMON, **own})
 
 
 if __name__ == "__main__":

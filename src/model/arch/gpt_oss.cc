@@ -1,0 +1,97 @@
+// gpt-oss (OpenAI 2025, arXiv 2508.10925): experts with biases and a clamped gate, attention sinks, a sliding window in
+// every other layer, YaRN whose ramp is not rounded. The folders' experts are [in, out], gate and up by turns. Folders
+// in MXFP4 are refused.
+#include "model/arch.h"
+#include "model/config.h"
+#include "model/config_writer.h"
+#include "model/gated_decoder.h"
+#include "model/rope_scaling.h"
+
+namespace pelton {
+namespace {
+
+constexpr std::string_view kHuggingFaceTypes[] = {"gpt_oss"};
+constexpr std::string_view kGgufNames[] = {"gpt-oss"};
+
+constexpr WeightForm kTurns = WeightForm::kTurnsInHuggingFace;
+constexpr WeightForm kTransposedTurns = WeightForm::kTransposedTurnsInHuggingFace;
+constexpr WeightName kWeightNames[] = {
+    {"embedding", "model.embed_tokens.weight", "token_embd.weight"},
+    {"layers.{}.attention.norm", "model.layers.{}.input_layernorm.weight", "blk.{}.attn_norm.weight"},
+    {"layers.{}.attention.query", "model.layers.{}.self_attn.q_proj.weight", "blk.{}.attn_q.weight"},
+    {"layers.{}.attention.query.bias", "model.layers.{}.self_attn.q_proj.bias", "blk.{}.attn_q.bias"},
+    {"layers.{}.attention.key", "model.layers.{}.self_attn.k_proj.weight", "blk.{}.attn_k.weight"},
+    {"layers.{}.attention.key.bias", "model.layers.{}.self_attn.k_proj.bias", "blk.{}.attn_k.bias"},
+    {"layers.{}.attention.value", "model.layers.{}.self_attn.v_proj.weight", "blk.{}.attn_v.weight"},
+    {"layers.{}.attention.value.bias", "model.layers.{}.self_attn.v_proj.bias", "blk.{}.attn_v.bias"},
+    {"layers.{}.attention.sinks", "model.layers.{}.self_attn.sinks", "blk.{}.attn_sinks.weight"},
+    {"layers.{}.attention.output", "model.layers.{}.self_attn.o_proj.weight", "blk.{}.attn_output.weight"},
+    {"layers.{}.attention.output.bias", "model.layers.{}.self_attn.o_proj.bias", "blk.{}.attn_output.bias"},
+    {"layers.{}.mlp.norm", "model.layers.{}.post_attention_layernorm.weight", "blk.{}.post_attention_norm.weight"},
+    {"layers.{}.mlp.router", "model.layers.{}.mlp.router.weight", "blk.{}.ffn_gate_inp.weight"},
+    {"layers.{}.mlp.router.bias", "model.layers.{}.mlp.router.bias", "blk.{}.ffn_gate_inp.bias"},
+    {"layers.{}.mlp.experts.{}.gate", "model.layers.{}.mlp.experts.gate_up_proj", "blk.{}.ffn_gate_exps.weight",
+     kTransposedTurns},
+    {"layers.{}.mlp.experts.{}.up", "model.layers.{}.mlp.experts.gate_up_proj", "blk.{}.ffn_up_exps.weight",
+     kTransposedTurns},
+    {"layers.{}.mlp.experts.{}.down", "model.layers.{}.mlp.experts.down_proj", "blk.{}.ffn_down_exps.weight",
+     WeightForm::kTransposedInHuggingFace},
+    {"layers.{}.mlp.experts.{}.gate.bias", "model.layers.{}.mlp.experts.gate_up_proj_bias", "blk.{}.ffn_gate_exps.bias",
+     kTurns},
+    {"layers.{}.mlp.experts.{}.up.bias", "model.layers.{}.mlp.experts.gate_up_proj_bias", "blk.{}.ffn_up_exps.bias",
+     kTurns},
+    {"layers.{}.mlp.experts.{}.down.bias", "model.layers.{}.mlp.experts.down_proj_bias", "blk.{}.ffn_down_exps.bias"},
+    {"norm", "model.norm.weight", "output_norm.weight"},
+    {"output", "lm_head.weight", "output.weight"},
+};
+
+constexpr ClampedGate kGateBounds = {.steepness = 1.702f, .limit = 7};
+bool is_local(int64_t layer) { return layer % 2 == 0; }
+
+ModelSpec spec_from_hugging_face(const json::object& config) {
+  const HuggingFaceConfig reader(config);
+  reader.require("hidden_act", {"silu"});
+  ModelSpec spec = reader.common_spec("gpt-oss");
+  spec.has_query_key_value_bias = spec.has_attention_output_bias = reader.flag("attention_bias", true);
+  reader.read_window(spec, is_local);
+  reader.read_experts(spec, {.count = "num_local_experts", .width = "intermediate_size"});
+  spec.expert_gate_bounds = {.steepness = reader.positive("swiglu_alpha").value_or(kGateBounds.steepness),
+                             .limit = reader.positive("swiglu_limit").value_or(kGateBounds.limit)};
+  return spec;
+}
+
+ModelSpec spec_from_gguf(const GgufFile& file) {
+  const GgufConfig reader(file, "gpt-oss");
+  reader.refuse_other_families({"attention.sliding_window", "expert_count"});
+  ModelSpec spec = reader.common_spec();
+  spec.has_query_key_value_bias = spec.has_attention_output_bias = true;
+  reader.read_window(spec, is_local);
+  reader.read_experts(spec);
+  spec.expert_gate_bounds = kGateBounds;
+  // The files do not say it: the models were trained without rounding.
+  const float magnitude = spec.rope.magnitude;
+  spec.rope_source.truncates = false;
+  spec.rope = rope_parameters(spec.rope_source);
+  spec.rope.magnitude = magnitude;
+  return spec;
+}
+
+Graph lower(const ModelSpec& spec) {
+  return lower_gated_decoder(spec, {.has_sinks = true, .has_router_bias = true, .has_expert_biases = true});
+}
+
+}  // namespace
+
+extern const Architecture kGptOss = {
+    .name = "gpt-oss",
+    .hugging_face_types = kHuggingFaceTypes,
+    .gguf_names = kGgufNames,
+    .weight_names = kWeightNames,
+    .has_experts = true,
+    .spec_from_hugging_face = spec_from_hugging_face,
+    .spec_from_gguf = spec_from_gguf,
+    .lower = lower,
+    .hugging_face_class = "GptOssForCausalLM",
+};
+
+}  // namespace pelton

