@@ -131,7 +131,9 @@ TEST_P(GoldenEncoder, GradientsAreAutograds) {
     const auto count = static_cast<size_t>(gradient.shape().element_count());
     const double difference = relative_difference({gradient.floats(), count}, std::span(whole).subspan(first, count));
     // That of a bias of keys is zero: a softmax does not see what all scores of a row share.
-    if (!name.ends_with("attention.key.bias")) EXPECT_LE(difference, 10 * kTolerance) << name;
+    if (!name.ends_with("attention.key.bias")) {
+      EXPECT_LE(difference, 10 * kTolerance) << name;
+    }
     compared.insert(tensor);
   }
   size_t expected_count = 0;

@@ -1,6 +1,7 @@
 // ModernBERT (Warner et al. 2024, arXiv 2412.13663): an encoder with LayerNorm before each block, rotary positions of
 // two bases, windows in two layers of three, a gated feed-forward block, no biases. With a classifier: a reranker.
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "model/arch.h"
@@ -59,6 +60,7 @@ ModelSpec spec_from_hugging_face(const json::object& config) {
     RopeScaling local = spec.rope_source;
     local.theta = static_cast<double>(*theta);
     spec.local_rope = rope_parameters(local);
+    spec.local_rope_source = std::move(local);
   }
   spec.has_tied_output = false;
   spec.is_encoder = true;
@@ -82,6 +84,7 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   RopeScaling local = spec.rope_source;
   local.theta = static_cast<double>(reader.positive("rope.freq_base_swa").value_or(10000));
   spec.local_rope = rope_parameters(local);
+  spec.local_rope_source = std::move(local);
   if (file.find("cls.output.weight")) {
     throw Error(ErrorCode::kUnsupported,
                 "GGUF: ModernBERT with a classifier is supported as a Hugging Face folder only");
