@@ -1,8 +1,8 @@
 // Gemma 1 (Mesnard et al. 2024, arXiv 2403.08295): Llama with a GELU gate, scaled embeddings, and heads of a width of
 // their own. The folders' norms hold the weight less 1.
-#include <cmath>
 
 #include "model/arch.h"
+#include "model/arch/gemma_family.h"
 #include "model/config.h"
 #include "model/gated_decoder.h"
 
@@ -28,11 +28,6 @@ constexpr WeightName kWeightNames[] = {
     {"output", "lm_head.weight", "output.weight"},
 };
 
-ModelSpec completed(ModelSpec spec) {
-  spec.embedding_scale = std::sqrt(static_cast<float>(spec.width));
-  return spec;
-}
-
 ModelSpec spec_from_hugging_face(const json::object& config) {
   const HuggingFaceConfig reader(config);
   // The first folders say "gelu" and mean the other, as `hidden_activation` says where it is there.
@@ -40,13 +35,13 @@ ModelSpec spec_from_hugging_face(const json::object& config) {
   reader.require("hidden_activation", {"gelu_pytorch_tanh"});
   reader.require_false("attention_bias");
   reader.require_false("use_bidirectional_attention");
-  return completed(reader.common_spec("gemma", {.has_tied_output = true}));
+  return with_gemma_embedding_scale(reader.common_spec("gemma", {.has_tied_output = true}));
 }
 
 ModelSpec spec_from_gguf(const GgufFile& file) {
   const GgufConfig reader(file, "gemma");
   reader.refuse_other_families({});
-  return completed(reader.common_spec());
+  return with_gemma_embedding_scale(reader.common_spec());
 }
 
 void add_hugging_face_config(const ModelSpec&, json::object& config) {

@@ -1,8 +1,8 @@
 // Gemma 2 (Rivière et al. 2024, arXiv 2408.00118): Gemma with norms after each block too, soft caps of scores and
 // logits, and a sliding window in every other layer.
-#include <cmath>
 
 #include "model/arch.h"
+#include "model/arch/gemma_family.h"
 #include "model/arch/gemma_names.h"
 #include "model/config.h"
 #include "model/config_writer.h"
@@ -16,37 +16,23 @@ constexpr std::string_view kGgufNames[] = {"gemma2"};
 
 bool is_local(int64_t layer) { return layer % 2 == 0; }
 
-ModelSpec completed(ModelSpec spec) {
-  spec.embedding_scale = std::sqrt(static_cast<float>(spec.width));
-  return spec;
-}
-
 ModelSpec spec_from_hugging_face(const json::object& config) {
   const HuggingFaceConfig reader(config);
-  reader.require("hidden_activation", {"gelu_pytorch_tanh"});
-  reader.require_false("attention_bias");
-  reader.require_false("use_bidirectional_attention");
-  ModelSpec spec = reader.common_spec("gemma2", {.has_tied_output = true});
-  spec.attention_scale = 1 / std::sqrt(reader.positive("query_pre_attn_scalar").value_or(256));
-  spec.attention_cap = reader.positive("attn_logit_softcapping");
-  spec.logit_cap = reader.positive("final_logit_softcapping");
+  ModelSpec spec = capped_gemma_spec(reader, "gemma2");
   reader.read_window(spec, is_local);
-  return completed(std::move(spec));
+  return spec;
 }
 
 ModelSpec spec_from_gguf(const GgufFile& file) {
   const GgufConfig reader(file, "gemma2");
   reader.refuse_other_families({"attention.sliding_window", "attn_logit_softcapping", "final_logit_softcapping"});
   ModelSpec spec = reader.common_spec();
-  // The files do not say it: the 27B model, and it alone, has another scale than its heads' width gives.
-  if (spec.layer_count == 46) {
-    spec.attention_scale = 1 / std::sqrt(static_cast<float>(spec.width / spec.query_head_count));
-  }
+  set_gemma_attention_scale(46, spec);  // the 27B model
   // Files of the first converter leave out what all models of the family have.
   spec.attention_cap = reader.positive("attn_logit_softcapping").value_or(50);
   spec.logit_cap = reader.positive("final_logit_softcapping").value_or(30);
   reader.read_window(spec, is_local);
-  return completed(std::move(spec));
+  return with_gemma_embedding_scale(std::move(spec));
 }
 
 void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
@@ -55,14 +41,7 @@ void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
   if (spec.logit_cap) metadata.add("gemma2.final_logit_softcapping", *spec.logit_cap);
 }
 
-void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
-  config["hidden_activation"] = "gelu_pytorch_tanh";
-  config["attention_bias"] = false;
-  config["query_pre_attn_scalar"] = query_scalar(spec);
-  config["attn_logit_softcapping"] = number_or_null(spec.attention_cap);
-  config["final_logit_softcapping"] = number_or_null(spec.logit_cap);
-  add_hugging_face_window(spec, config);
-}
+void add_hugging_face_config(const ModelSpec& spec, json::object& config) { add_capped_gemma_config(spec, config); }
 
 Graph lower(const ModelSpec& spec) {
   return lower_gated_decoder(spec, {.gate = Nonlinearity::kGelu, .norms_outputs = true});

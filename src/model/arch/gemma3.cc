@@ -1,8 +1,8 @@
 // Gemma 3, text (Kamath et al. 2025, arXiv 2503.19786): Gemma 2 with a norm of each query and key head in place of the
 // caps, and, in five layers of six, a sliding window with RoPE of a base of its own.
-#include <cmath>
 
 #include "model/arch.h"
+#include "model/arch/gemma_family.h"
 #include "model/arch/gemma_names.h"
 #include "model/config.h"
 #include "model/config_writer.h"
@@ -19,33 +19,19 @@ constexpr float kLocalTheta = 10000;  // unless a GGUF file says otherwise
 
 bool is_local(int64_t layer) { return (layer + 1) % 6 != 0; }
 
-ModelSpec completed(ModelSpec spec) {
-  spec.embedding_scale = std::sqrt(static_cast<float>(spec.width));
-  return spec;
-}
-
 ModelSpec spec_from_hugging_face(const json::object& config) {
   const HuggingFaceConfig reader(config);
-  reader.require("hidden_activation", {"gelu_pytorch_tanh"});
-  reader.require_false("attention_bias");
-  reader.require_false("use_bidirectional_attention");
-  ModelSpec spec = reader.common_spec("gemma3", {.has_tied_output = true});
-  spec.attention_scale = 1 / std::sqrt(reader.positive("query_pre_attn_scalar").value_or(256));
-  spec.attention_cap = reader.positive("attn_logit_softcapping");
-  spec.logit_cap = reader.positive("final_logit_softcapping");
+  ModelSpec spec = capped_gemma_spec(reader, "gemma3");
   const int64_t period = reader.size("sliding_window_pattern", 6);
   reader.read_window(spec, [&](int64_t layer) { return (layer + 1) % period != 0; });
-  return completed(std::move(spec));
+  return spec;
 }
 
 ModelSpec spec_from_gguf(const GgufFile& file) {
   const GgufConfig reader(file, "gemma3");
   reader.refuse_other_families({"attention.sliding_window", "final_logit_softcapping"});
   ModelSpec spec = reader.common_spec();
-  // The files do not say it: the 27B model, and it alone, has another scale than its heads' width gives.
-  if (spec.layer_count == 62) {
-    spec.attention_scale = 1 / std::sqrt(static_cast<float>(spec.width / spec.query_head_count));
-  }
+  set_gemma_attention_scale(62, spec);  // the 27B model
   spec.logit_cap = reader.positive("final_logit_softcapping");
   reader.read_window(spec, is_local);
   RopeScaling local;
@@ -54,7 +40,7 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   local.original_context_length = spec.context_length;
   spec.local_rope_source = local;
   spec.local_rope = rope_parameters(local);
-  return completed(std::move(spec));
+  return with_gemma_embedding_scale(std::move(spec));
 }
 
 void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
@@ -65,12 +51,7 @@ void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
 }
 
 void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
-  config["hidden_activation"] = "gelu_pytorch_tanh";
-  config["attention_bias"] = false;
-  config["query_pre_attn_scalar"] = query_scalar(spec);
-  config["attn_logit_softcapping"] = number_or_null(spec.attention_cap);
-  config["final_logit_softcapping"] = number_or_null(spec.logit_cap);
-  add_hugging_face_window(spec, config);
+  add_capped_gemma_config(spec, config);
   // Old spelling beside the new one, which has an entry for each type of layers.
   const json::value local_theta =
       number_or_null(static_cast<float>(spec.local_rope_source.value_or(spec.rope_source).theta));

@@ -2,6 +2,7 @@
 // rotated.
 #include "model/arch.h"
 #include "model/arch/llama_names.h"
+#include "model/arch/qwen_window.h"
 #include "model/config.h"
 #include "model/gated_decoder.h"
 
@@ -16,10 +17,7 @@ ModelSpec spec_from_hugging_face(const json::object& config) {
   reader.require("hidden_act", {"silu"});
   ModelSpec spec = reader.common_spec("qwen3");
   spec.has_query_key_value_bias = spec.has_attention_output_bias = reader.flag("attention_bias", false);
-  if (reader.flag("use_sliding_window", false)) {
-    const int64_t full_layer_count = reader.size("max_window_layers", 28);
-    reader.read_window(spec, [&](int64_t layer) { return layer >= full_layer_count; });
-  }
+  read_qwen_window(reader, spec);
   return spec;
 }
 
