@@ -10,7 +10,6 @@ anything it must agree with every folder in CHECKED (logits, loss, all gradients
 
 import json
 import pathlib
-import struct
 import sys
 
 import autograd.numpy as np
@@ -18,8 +17,10 @@ import numpy
 from autograd import value_and_grad
 from autograd.tracer import getval
 
-HERE = pathlib.Path(__file__).parent
-DTYPES = {"F32": numpy.float32, "I64": numpy.int64}
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from safetensors_file import read_safetensors, write_safetensors  # noqa: E402
+
 COMMON = {
     "vocab_size": 101, "hidden_size": 40, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2,
     "intermediate_size": 56, "max_position_embeddings": 128, "rms_norm_eps": 1e-6,
@@ -51,29 +52,6 @@ FOLDERS = {
         "num_experts_per_tok": 3, "moe_intermediate_size": 24, "norm_topk_prob": False, "mlp_only_layers": [1],
     },
 }  # fmt: skip
-
-
-def read_safetensors(path):
-    data = path.read_bytes()
-    size = struct.unpack("<Q", data[:8])[0]
-    tensors = {}
-    for name, entry in json.loads(data[8 : 8 + size]).items():
-        if name != "__metadata__":
-            begin, end = (8 + size + offset for offset in entry["data_offsets"])
-            tensors[name] = numpy.frombuffer(data[begin:end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
-    return tensors
-
-
-def write_safetensors(path, tensors):
-    header, data = {}, b""
-    for name, value in tensors.items():
-        dtype = next(key for key, kind in DTYPES.items() if value.dtype == kind)
-        bytes_ = numpy.ascontiguousarray(value).tobytes()
-        header[name] = {"dtype": dtype, "shape": list(value.shape), "data_offsets": [len(data), len(data) + len(bytes_)]}
-        data += bytes_
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 class Decoder:

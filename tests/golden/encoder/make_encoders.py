@@ -10,7 +10,6 @@ is tested. reference_encoder.py beside the long test runs the same Encoder on pu
 import json
 import math
 import pathlib
-import struct
 import sys
 
 import autograd.numpy as np
@@ -19,8 +18,10 @@ import tokenizers
 from autograd import value_and_grad
 from autograd.extend import defvjp, primitive
 
-HERE = pathlib.Path(__file__).parent
-DTYPES = {"F32": numpy.float32, "I64": numpy.int64}
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from safetensors_file import write_safetensors  # noqa: E402
+
 WORDS = (
     "[PAD] [UNK] [CLS] [SEP] [MASK] the a of and in cafe naive uber red blue green cat dog bird fish sat ran on mat "
     "##s ##ed ##ing ##er play run eat sleep water fire 1 2 3 ##4 ##5 . , ! ? ' - 中 国 un ##able ##re do ##n t "
@@ -53,29 +54,6 @@ FOLDERS = {
     "bert-reranker": (BERT | ONE_LABEL | {"architectures": ["BertForSequenceClassification"]}, None),
     "modernbert-reranker": (MODERN | ONE_LABEL | {"architectures": ["ModernBertForSequenceClassification"]}, None),
 }
-
-
-def read_safetensors(path):
-    data = path.read_bytes()
-    size = struct.unpack("<Q", data[:8])[0]
-    tensors = {}
-    for name, entry in json.loads(data[8 : 8 + size]).items():
-        if name != "__metadata__":
-            begin, end = (8 + size + offset for offset in entry["data_offsets"])
-            tensors[name] = numpy.frombuffer(data[begin:end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
-    return tensors
-
-
-def write_safetensors(path, tensors):
-    header, data = {}, b""
-    for name, value in tensors.items():
-        dtype = next(key for key, kind in DTYPES.items() if value.dtype == kind)
-        bytes_ = numpy.ascontiguousarray(value).tobytes()
-        header[name] = {"dtype": dtype, "shape": list(value.shape), "data_offsets": [len(data), len(data) + len(bytes_)]}
-        data += bytes_
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 erf = primitive(numpy.vectorize(math.erf, otypes=[float]))

@@ -15,7 +15,8 @@ import sys
 
 import numpy
 import tokenizers
-from make_encoders import Encoder, embed, read_safetensors
+from make_encoders import Encoder, embed
+from safetensors_file import read_safetensors  # make_encoders made it importable
 
 DOCUMENTED = ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."]
 SIMILARITIES = [[1.0, 0.6660, 0.1046], [0.6660, 1.0, 0.1411], [0.1046, 0.1411, 1.0]]
