@@ -133,6 +133,7 @@ class Engine::Impl {
   const ModelBundle& bundle() const { return *bundle_; }
   const EngineOptions& options() const { return options_; }
   int64_t context_length() const { return limits_.context_length; }
+  int64_t page_token_count() const { return limits_.page_token_count; }
   bool can_generate() const { return limits_.can_generate(); }
   int64_t embedding_width() const { return limits_.embedding.width; }
   // What the model's makers recommend, unless somebody asked for a context.
@@ -356,6 +357,7 @@ void Engine::cancel(RequestId id) { impl_->cancel(id); }
 const ModelBundle& Engine::bundle() const { return impl_->bundle(); }
 const EngineOptions& Engine::options() const { return impl_->options(); }
 int64_t Engine::context_length() const { return impl_->context_length(); }
+int64_t Engine::page_token_count() const { return impl_->page_token_count(); }
 bool Engine::can_generate() const { return impl_->can_generate(); }
 int64_t Engine::embedding_width() const { return impl_->embedding_width(); }
 int64_t Engine::embedding_token_count_max() const { return impl_->embedding_token_count_max(); }

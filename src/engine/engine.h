@@ -61,6 +61,7 @@ class Engine {
   const ModelBundle& bundle() const;
   const EngineOptions& options() const;  // as they were given
   int64_t context_length() const;
+  int64_t page_token_count() const;  // of the KV cache
   bool can_generate() const;
   int64_t embedding_width() const;
   int64_t embedding_token_count_max() const;  // of a text to embed, with its special tokens

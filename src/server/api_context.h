@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "server/http/message.h"
 #include "server/http/worker_pool.h"
+#include "server/metrics/metrics.h"
 #include "server/openai/answer.h"
 #include "server/openai/generation_fields.h"
 
@@ -24,6 +25,7 @@ struct ApiContext {
   std::string fingerprint;  // server/fingerprint.h
   size_t prompt_bytes_max = std::numeric_limits<size_t>::max();
   EmbeddingSettings embedding = {};
+  Metrics& metrics;
   WorkerPool& workers;
 };
 

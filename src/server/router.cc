@@ -25,11 +25,17 @@ struct Route {
 
 constexpr Route kRoutes[] = {
     {.method = "GET", .path = "/health", .answer = routes::health},
+    {.method = "GET", .path = "/ready", .answer = routes::ready},
+    {.method = "GET", .path = "/version", .answer = routes::version},
+    {.method = "GET", .path = "/metrics", .answer = routes::metrics},
     {.method = "GET", .path = "/v1/models", .answer = routes::list_models},
     {.method = "GET", .path = "/v1/models/{id}", .answer = routes::show_model},
     {.method = "POST", .path = "/v1/chat/completions", .prepare = routes::prepare_chat},
     {.method = "POST", .path = "/v1/completions", .prepare = routes::prepare_text},
     {.method = "POST", .path = "/v1/embeddings", .prepare = routes::prepare_embeddings},
+    {.method = "POST", .path = "/tokenize", .prepare = routes::prepare_tokenize},
+    {.method = "POST", .path = "/detokenize", .prepare = routes::prepare_detokenize},
+    {.method = "POST", .path = "/apply-template", .prepare = routes::prepare_template},
 };
 
 // What stands for "{…}" (empty where the route has none); absent: another path.

@@ -111,7 +111,9 @@ class RouterTest : public testing::Test {
                                 .model_names = {"fake", "alias"},
                                 .fingerprint = "fp",
                                 .prompt_bytes_max = prompt_bytes_max(*engine_),
-                                .workers = *workers_});
+                                .metrics = metrics_,
+                                .metrics = metrics_,
+                              .workers = *workers_});
   }
 
   void TearDown() override {
@@ -125,6 +127,7 @@ class RouterTest : public testing::Test {
   std::shared_ptr<const Tokenizer> tokenizer_ = FakeTokenizer::with_size(64);
   std::shared_ptr<const ChatTemplate> chat_template_;
   std::unique_ptr<Engine> engine_;
+  Metrics metrics_{{.model_name = "fake"}};
   std::optional<ApiContext> context_;
   std::unique_ptr<WorkerPool> workers_ = std::make_unique<WorkerPool>();  // the last: its jobs use all above
 };
@@ -149,6 +152,53 @@ TEST_F(RouterTest, Health) {
   EXPECT_EQ(reply->response().status, 200);
   EXPECT_EQ(reply->body().at("status"), "ok");
   EXPECT_EQ(reply->body().at("pages_used"), 0);
+}
+
+TEST_F(RouterTest, ReadyUntilTheQueueIsFull) {
+  std::mutex gate;  // held: the model stands still
+  runner_.before_step = [&gate](const StepBatch&) { const std::lock_guard lock(gate); };
+  start({.sequence_count_max = 1, .queue_length_max = 2});
+  EXPECT_EQ(get("/ready")->response().status, 200);
+  const std::lock_guard lock(gate);
+  std::vector<std::shared_ptr<RecordingReply>> replies;
+  for (int i = 0; i < 6; ++i) replies.push_back(complete(R"("prompt": [1], "max_tokens": 2)"));
+  EXPECT_EQ(get("/ready")->response().status, 503);
+}
+
+TEST_F(RouterTest, MetricsCountWhatWasAnswered) {
+  const auto reply = complete(R"("prompt": [[1, 2, 3], [2]], "max_tokens": 4, "ignore_eos": true)");
+  reply->work();
+  const auto text = get("/metrics")->response();
+  EXPECT_THAT(text.content_type, testing::StartsWith("text/plain; version=0.0.4"));
+  EXPECT_THAT(text.body, AllOf(HasSubstr("vllm:prompt_tokens_total{engine=\"0\",model_name=\"fake\"} 4\n"),
+                               HasSubstr("vllm:generation_tokens_total{engine=\"0\",model_name=\"fake\"} 8\n"),
+                               HasSubstr("finished_reason=\"length\",model_name=\"fake\"} 2\n")));
+}
+
+TEST_F(RouterTest, TokensToTextAndBack) {
+  const auto detokenized = ask({.method = "POST", .path = "/detokenize", .body = R"({"tokens": [0, 1, 27]})"});
+  detokenized->work();
+  EXPECT_EQ(detokenized->body().at("prompt"), "a0 b0 b1 ");
+  const auto outside = ask({.method = "POST", .path = "/detokenize", .body = R"({"tokens": [64]})"});
+  EXPECT_EQ(outside->body().at("error").at("param"), "tokens");
+}
+
+TEST_F(RouterTest, TokenizeTakesATextOrAChat) {
+  tokenizer_ = std::make_shared<GatedTokenizer>();
+  const auto post = [&](const std::string& path, const std::string& body) {
+    return ask({.method = "POST", .path = path, .body = body});
+  };
+  const auto text = post("/tokenize", R"({"prompt": "abc", "return_token_strs": true})");
+  EXPECT_EQ(text->body().at("count"), 3);
+  EXPECT_EQ(text->body().at("token_strs"), (json::array{"a", "a", "a"}));
+  for (const char* body : {R"({})", R"({"prompt": "a", "messages": [{"role": "user", "content": "a"}]})",
+                           R"({"tools": []})", R"({"promt": "a"})"}) {
+    EXPECT_EQ(post("/tokenize", body)->response().status, 400) << body;
+  }
+  chat_template_ = nullptr;
+  const char* chat = R"({"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": false})";
+  EXPECT_THAT(post("/apply-template", chat)->body().at("error").at("message").as_string().c_str(),
+              HasSubstr("no chat template"));
 }
 
 TEST_F(RouterTest, Models) {
@@ -406,6 +456,7 @@ TEST_F(EmbeddingsTest, ATextIsWhatTheTokenizerMakesOfItAfterTheModelsPrompt) {
   context_.emplace(ApiContext{.engine = *engine_,
                               .model_names = {"fake"},
                               .embedding = {.pooling = Pooling::kLastToken, .prompt = "ab"},
+                              .metrics = metrics_,
                               .workers = *workers_});
   const json::value body = embed(R"("input": ["xyz", "y"])")->body();
   EXPECT_EQ(body.at("usage").at("prompt_tokens"), 5 + 3);
@@ -426,6 +477,7 @@ TEST_F(EmbeddingsTest, DimensionsAreForModelsTrainedForThem) {
   context_.emplace(ApiContext{.engine = *engine_,
                               .model_names = {"fake"},
                               .embedding = {.pooling = Pooling::kCls, .is_matryoshka = true},
+                              .metrics = metrics_,
                               .workers = *workers_});
   const std::vector<float> two = first_embedding(embed(R"("input": [5], "dimensions": 2)")->body());
   ASSERT_EQ(two.size(), 2u);

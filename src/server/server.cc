@@ -20,6 +20,9 @@ class Server::Impl {
   Impl(std::shared_ptr<Engine> engine, const ServerOptions& options)
       : engine_(std::move(engine)),
         options_(options),
+        metrics_({.model_name = options.model_names.empty() ? engine_->bundle().name : options.model_names.front(),
+                  .context_length = engine_->context_length(),
+                  .page_token_count = engine_->page_token_count()}),
         context_{.engine = *engine_,
                  .model_names = options.model_names.empty() ? std::vector{engine_->bundle().name} : options.model_names,
                  .allow_special_in_messages = options.allow_special_in_messages,
@@ -27,6 +30,7 @@ class Server::Impl {
                  .fingerprint = fingerprint_of(engine_->bundle(), engine_->options()),
                  .prompt_bytes_max = prompt_bytes_max(*engine_),
                  .embedding = options.embedding.value_or(engine_->bundle().embedding),
+                 .metrics = metrics_,
                  .workers = workers_},
         http_(options.http, [this](HttpRequest request, const std::shared_ptr<Reply>& reply) {
           dispatch(context_, std::move(request), reply);
@@ -60,6 +64,7 @@ class Server::Impl {
  private:
   const std::shared_ptr<Engine> engine_;
   const ServerOptions options_;
+  Metrics metrics_;
   WorkerPool workers_;
   const ApiContext context_;
   std::optional<StopSignal> signal_;

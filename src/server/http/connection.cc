@@ -146,6 +146,7 @@ asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
   if (is_gone) co_return false;
   if (!refusal) {
     incoming.request.body = std::move(parser.get().body());
+    incoming.request.received = SteadyClock().now();
     co_return true;
   }
   // Where this request ends is not known: nothing behind it can be read as another one.

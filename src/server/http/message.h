@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
+
 namespace pelton {
 
 struct HttpRequest {
@@ -16,7 +18,8 @@ struct HttpRequest {
   std::string content_type;
   std::string origin;  // of the page that makes a browser send this; empty from other clients
   std::string body;
-  std::string id;  // stands in the reply's x-request-id: the client's own if it sent a harmless one
+  std::string id;        // stands in the reply's x-request-id: the client's own if it sent a harmless one
+  TimePoint received{};  // when all of it was there
 };
 
 struct HttpResponse {

@@ -12,9 +12,11 @@ namespace pelton::openai {
 // On the engine's thread: hands over and returns.
 class GenerationJob::Sink final : public GenerationSink {
  public:
-  Sink(std::shared_ptr<GenerationJob> job, size_t index) : job_(std::move(job)), index_(index) {}
+  Sink(std::shared_ptr<GenerationJob> job, size_t index, int64_t prompt_token_count)
+      : job_(std::move(job)), index_(index), meter_(job_->metrics_, job_->options_.received, prompt_token_count) {}
 
   void on_tokens(std::string text, std::vector<SampledToken> tokens) override {
+    meter_.add_tokens(static_cast<int64_t>(tokens.size()));
     if (!job_->options_.has_logprobs) {
       tokens.clear();
       if (text.empty()) return;
@@ -24,26 +26,31 @@ class GenerationJob::Sink final : public GenerationSink {
     });
   }
   void on_finish(const GenerationSummary& summary) override {
+    meter_.finish(summary);
     job_->reply_->post([job = job_, index = index_, summary] { job->finish(index, summary); });
   }
   void on_error(const Error& error) override {
+    meter_.fail(error.code());
     job_->reply_->post([job = job_, error] { job->fail(error); });
   }
 
  private:
   std::shared_ptr<GenerationJob> job_;
   size_t index_;
+  AnswerMeter meter_;
 };
 
-GenerationJob::GenerationJob(Engine& engine, std::shared_ptr<Reply> reply, std::unique_ptr<AnswerFormat> format,
-                             Options options)
-    : engine_(engine), reply_(std::move(reply)), format_(std::move(format)), options_(options) {}
+GenerationJob::GenerationJob(Engine& engine, Metrics& metrics, std::shared_ptr<Reply> reply,
+                             std::unique_ptr<AnswerFormat> format, Options options)
+    : engine_(engine), metrics_(metrics), reply_(std::move(reply)), format_(std::move(format)), options_(options) {}
 
 void GenerationJob::start(std::vector<GenerationRequest> requests) {
   const std::shared_ptr<GenerationJob> self = shared_from_this();
   try {
     for (GenerationRequest& request : requests) {
-      const RequestId id = engine_.submit(std::move(request), std::make_shared<Sink>(self, parts_.size()));
+      const auto prompt_token_count = static_cast<int64_t>(request.prompt.size());
+      auto sink = std::make_shared<Sink>(self, parts_.size(), prompt_token_count);
+      const RequestId id = engine_.submit(std::move(request), std::move(sink));
       parts_.push_back({.id = id});
     }
   } catch (...) {

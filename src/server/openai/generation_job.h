@@ -8,19 +8,22 @@
 #include "engine/engine.h"
 #include "engine/request.h"
 #include "server/http/message.h"
+#include "server/metrics/metrics.h"
 #include "server/openai/answer.h"
 
 namespace pelton::openai {
 
-// Lives on the reply's strand. The engine must outlive the server, and with it every strand.
+// Lives on the reply's strand. The engine and the metrics must outlive the server, and with it every strand.
 class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
  public:
   struct Options {
     bool streams = false;
     bool has_logprobs = false;
     bool has_usage_chunk = false;
+    TimePoint received{};  // the HTTP request
   };
-  GenerationJob(Engine& engine, std::shared_ptr<Reply> reply, std::unique_ptr<AnswerFormat> format, Options options);
+  GenerationJob(Engine& engine, Metrics& metrics, std::shared_ptr<Reply> reply, std::unique_ptr<AnswerFormat> format,
+                Options options);
 
   // One choice a request, in their order. Throws what Engine::submit throws; then nothing goes on.
   void start(std::vector<GenerationRequest> requests);
@@ -41,6 +44,7 @@ class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
   void send(const json::object& chunk);
 
   Engine& engine_;
+  Metrics& metrics_;
   std::shared_ptr<Reply> reply_;
   std::unique_ptr<AnswerFormat> format_;
   Options options_;

@@ -1,37 +1,15 @@
-#include <fmt/format.h>
-
 #include <utility>
 
 #include "base/error.h"
 #include "model/bundle.h"
+#include "server/chat_prompt.h"
 #include "server/openai/chat_answer.h"
 #include "server/openai/chat_request.h"
 #include "server/openai/generation_job.h"
 #include "server/routes/routes.h"
-#include "text/chat_template.h"
 
 namespace pelton::routes {
 namespace {
-
-std::vector<TokenId> encode(const ApiContext& context, openai::ChatRequest& request) {
-  const ModelBundle& bundle = context.engine.bundle();
-  if (bundle.chat_template == nullptr) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("the model {} has no chat template: use /v1/completions", bundle.name), "messages");
-  }
-  ChatTemplate::Input input;
-  input.messages = std::move(request.messages);
-  input.variables = std::move(request.template_variables);
-  try {
-    const EncodeChatOptions options{.allow_special_in_messages = context.allow_special_in_messages,
-                                    .rendered_bytes_max = context.prompt_bytes_max};
-    return encode_chat(*bundle.tokenizer, *bundle.chat_template, input, options).tokens;
-  } catch (const Error& error) {
-    // Out of fuel: trying again later, which this code means to a client, would not help.
-    if (error.code() != ErrorCode::kResourceExhausted) throw;
-    throw Error(ErrorCode::kInvalidArgument, error.message(), "messages");
-  }
-}
 
 // The engine knows a prompt, clients of this endpoint only messages.
 void start_job(openai::GenerationJob& job, const std::vector<GenerationRequest>& requests) {
@@ -54,13 +32,17 @@ Start prepare_chat(const Call& call) {
                                    .has_logprobs = request.wants_logprobs,
                                    .has_usage_chunk = request.generation.includes_usage};
   std::vector<GenerationRequest> requests;
-  requests.push_back({.prompt = encode(call.context, request),
+  ChatTemplate::Input input;
+  input.messages = std::move(request.messages);
+  input.variables = std::move(request.template_variables);
+  requests.push_back({.prompt = encode_messages(call.context, input).tokens,
                       .sampling = openai::sampling_of(request.generation, bundle.generation, request.logprobs())});
   const auto job = std::make_shared<openai::GenerationJob>(
-      call.context.engine, call.reply, std::make_unique<openai::ChatAnswer>(form),
+      call.context.engine, call.context.metrics, call.reply, std::make_unique<openai::ChatAnswer>(form),
       openai::GenerationJob::Options{.streams = request.generation.streams,
                                      .has_logprobs = form.has_logprobs,
-                                     .has_usage_chunk = form.has_usage_chunk});
+                                     .has_usage_chunk = form.has_usage_chunk,
+                                     .received = call.request.received});
   return [job, requests = std::move(requests)] { start_job(*job, requests); };
 }
 

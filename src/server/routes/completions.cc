@@ -1,10 +1,8 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
-#include "base/error.h"
 #include "model/bundle.h"
+#include "server/chat_prompt.h"
 #include "server/openai/completion_answer.h"
 #include "server/openai/completion_request.h"
 #include "server/openai/generation_job.h"
@@ -20,13 +18,7 @@ std::vector<TokenId> tokens_of(const openai::Prompt& prompt, const openai::Compl
                                const ApiContext& context) {
   if (const auto* tokens = std::get_if<std::vector<TokenId>>(&prompt)) return *tokens;
   const auto& text = std::get<std::string>(prompt);
-  if (text.size() > context.prompt_bytes_max) {
-    throw Error(ErrorCode::kContextTooLong,
-                fmt::format("the prompt has {} bytes, and at most {} can fit into this model's context of {} tokens; "
-                            "shorten the prompt",
-                            text.size(), context.prompt_bytes_max, context.engine.context_length()),
-                "prompt");
-  }
+  check_prompt_bytes(context, text.size(), "prompt");
   return context.engine.bundle().tokenizer->encode(
       text, {.parse_special = request.parses_special, .add_special = request.adds_special});
 }
@@ -59,11 +51,13 @@ Start prepare_text(const Call& call) {
     requests.push_back(std::move(generation));
     echoes.push_back(request.echoes ? text_of(prompt, *bundle.tokenizer) : "");
   }
-  const auto job = std::make_shared<openai::GenerationJob>(
-      call.context.engine, call.reply, std::make_unique<openai::CompletionAnswer>(form, std::move(echoes)),
-      openai::GenerationJob::Options{.streams = request.generation.streams,
-                                     .has_logprobs = form.has_logprobs,
-                                     .has_usage_chunk = form.has_usage_chunk});
+  const auto job =
+      std::make_shared<openai::GenerationJob>(call.context.engine, call.context.metrics, call.reply,
+                                              std::make_unique<openai::CompletionAnswer>(form, std::move(echoes)),
+                                              openai::GenerationJob::Options{.streams = request.generation.streams,
+                                                                             .has_logprobs = form.has_logprobs,
+                                                                             .has_usage_chunk = form.has_usage_chunk,
+                                                                             .received = call.request.received});
   return [job, requests = std::move(requests)] { job->start(requests); };
 }
 

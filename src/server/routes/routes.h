@@ -23,10 +23,16 @@ struct Call {
 using Start = std::function<void()>;  // may throw as above
 
 void health(const Call& call);
+void ready(const Call& call);
+void version(const Call& call);
+void metrics(const Call& call);
 void list_models(const Call& call);
 void show_model(const Call& call);
 Start prepare_chat(const Call& call);
 Start prepare_text(const Call& call);
 Start prepare_embeddings(const Call& call);
+Start prepare_tokenize(const Call& call);
+Start prepare_detokenize(const Call& call);
+Start prepare_template(const Call& call);
 
 }  // namespace pelton::routes

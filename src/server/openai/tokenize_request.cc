@@ -1,0 +1,111 @@
+#include "server/openai/tokenize_request.h"
+
+#include <limits>
+#include <utility>
+
+#include "base/error.h"
+#include "server/openai/chat_message.h"
+#include "server/openai/field.h"
+
+namespace pelton::openai {
+namespace {
+
+// A chat's fields, the same in both requests that have one: `input` makes it, or finds it.
+template <class Request, ChatTemplate::Input& (*kInput)(Request&)>
+struct ChatFields {
+  static void read_messages_field(const JsonReader& reader, std::string_view name, Request& request) {
+    const json::array* messages = reader.array(name);
+    if (messages != nullptr) kInput(request).messages = read_messages(*messages, reader.path_of(name));
+  }
+  static void read_tools(const JsonReader& reader, std::string_view name, Request& request) {
+    if (const json::array* tools = reader.array(name)) kInput(request).tools = *tools;
+  }
+  static void read_generation_prompt(const JsonReader& reader, std::string_view name, Request& request) {
+    if (const auto value = reader.boolean(name)) kInput(request).add_generation_prompt = *value;
+  }
+  static void read_variables(const JsonReader& reader, std::string_view name, Request& request) {
+    if (const json::object* variables = reader.object(name)) kInput(request).variables = *variables;
+  }
+};
+
+ChatTemplate::Input& chat_of(TokenizeRequest& request) { return request.chat ? *request.chat : request.chat.emplace(); }
+ChatTemplate::Input& chat_of(TemplateRequest& request) { return request.chat; }
+
+void read_tokens(const JsonReader& reader, std::string_view name, DetokenizeRequest& request) {
+  const json::array* tokens = reader.array(name);
+  if (tokens == nullptr) reader.fail(name, "an array of token ids");
+  for (const json::value& token : *tokens) {
+    const auto* id = token.if_int64();
+    if (id == nullptr || *id < 0 || *id > std::numeric_limits<int32_t>::max()) {
+      reader.fail(name, "an array of token ids");
+    }
+    request.tokens.push_back(TokenId{static_cast<int32_t>(*id)});
+  }
+}
+
+template <class Request>
+Request parse(std::string_view body, std::span<const Field<Request>> fields) {
+  const json::value parsed = parse_json(body, "body");
+  const JsonReader reader = JsonReader::of(parsed, "");
+  for (const auto& member : parsed.get_object()) {
+    const std::string name(member.key());
+    if (!has_field(fields, name)) throw Error(ErrorCode::kInvalidArgument, name + ": unknown field", name);
+  }
+  Request request;
+  read_fields(reader, fields, request);
+  return request;
+}
+
+using TokenizeChat = ChatFields<TokenizeRequest, chat_of>;
+constexpr Field<TokenizeRequest> kTokenizeFields[] = {
+    string<&TokenizeRequest::model>("model"),
+    string<&TokenizeRequest::prompt>("prompt"),
+    string<&TokenizeRequest::prompt>("content"),
+    boolean<&TokenizeRequest::adds_special>("add_special_tokens"),
+    boolean<&TokenizeRequest::adds_special>("add_special"),
+    boolean<&TokenizeRequest::parses_special>("parse_special"),
+    boolean<&TokenizeRequest::returns_strings>("return_token_strs"),
+    // "messages" first: the others belong to a chat that is there.
+    other<TokenizeRequest, TokenizeChat::read_messages_field>("messages"),
+    other<TokenizeRequest, TokenizeChat::read_tools>("tools"),
+    other<TokenizeRequest, TokenizeChat::read_generation_prompt>("add_generation_prompt"),
+    other<TokenizeRequest, TokenizeChat::read_variables>("chat_template_kwargs"),
+};
+
+constexpr Field<DetokenizeRequest> kDetokenizeFields[] = {
+    string<&DetokenizeRequest::model>("model"),
+    other<DetokenizeRequest, read_tokens>("tokens"),
+};
+
+using TemplateChat = ChatFields<TemplateRequest, chat_of>;
+constexpr Field<TemplateRequest> kTemplateFields[] = {
+    string<&TemplateRequest::model>("model"),
+    other<TemplateRequest, TemplateChat::read_messages_field>("messages"),
+    other<TemplateRequest, TemplateChat::read_tools>("tools"),
+    other<TemplateRequest, TemplateChat::read_generation_prompt>("add_generation_prompt"),
+    other<TemplateRequest, TemplateChat::read_variables>("chat_template_kwargs"),
+};
+
+}  // namespace
+
+TokenizeRequest parse_tokenize_request(std::string_view body) {
+  auto request = parse<TokenizeRequest>(body, kTokenizeFields);
+  const bool has_messages = request.chat && !request.chat->messages.empty();
+  if (request.chat && !has_messages) throw Error(ErrorCode::kInvalidArgument, "messages: missing", "messages");
+  if (request.prompt.has_value() == has_messages) {
+    throw Error(ErrorCode::kInvalidArgument, "give either \"prompt\", a text, or \"messages\", a chat", "prompt");
+  }
+  return request;
+}
+
+DetokenizeRequest parse_detokenize_request(std::string_view body) {
+  return parse<DetokenizeRequest>(body, kDetokenizeFields);
+}
+
+TemplateRequest parse_template_request(std::string_view body) {
+  auto request = parse<TemplateRequest>(body, kTemplateFields);
+  if (request.chat.messages.empty()) throw Error(ErrorCode::kInvalidArgument, "messages: missing", "messages");
+  return request;
+}
+
+}  // namespace pelton::openai
