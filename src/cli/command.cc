@@ -22,6 +22,7 @@ std::function<int()> add_run(CLI::App& app);
 std::function<int()> add_chat(CLI::App& app);
 std::function<int()> add_serve(CLI::App& app);
 std::function<int()> add_embed(CLI::App& app);
+std::function<int()> add_key(CLI::App& app);
 std::function<int()> add_pull(CLI::App& app);
 std::function<int()> add_list(CLI::App& app);
 std::function<int()> add_rm(CLI::App& app);
@@ -40,6 +41,7 @@ constexpr Command kCommands[] = {
     {"chat", "Talk with a model in the terminal", add_chat},
     {"serve", "Answer OpenAI's HTTP API", add_serve},
     {"embed", "Turn texts into vectors", add_embed},
+    {"key", "Make an API key for pelton serve", add_key},
     {"pull", "Fetch a model or a data set from a hub", add_pull},
     {"list", "Show which models and data sets are there", add_list},
     {"rm", "Remove models and data sets", add_rm},

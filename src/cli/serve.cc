@@ -20,8 +20,8 @@ namespace pelton::cli {
 namespace {
 
 constexpr const char* kNotes =
-    "Answers /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings and /health; of an encoder (BERT, "
-    "MiniLM, "
+    "Answers /v1/models, /v1/chat/completions, /v1/completions and /v1/embeddings; /tokenize, /detokenize and\n"
+    "/apply-template; /health, /ready, /version and /metrics (Prometheus, vLLM's names). Of an encoder (BERT, MiniLM,\n"
     "ModernBERT) embeddings alone. Each request brings its own sampling options.\n"
     "Says \"listening on URL\" on standard error when it is ready; with --json also "
     "{\"event\":\"listening\",\"url\":…} on standard\n"
@@ -30,6 +30,7 @@ constexpr const char* kNotes =
     "Examples:\n"
     "  pelton serve -m model.gguf\n"
     "  pelton serve -m model.gguf --host 0.0.0.0 --port 80 --name my-model\n"
+    "  pelton serve -m model.gguf --api-keys keys.json --open-path /health --open-path /metrics\n"
     "  pelton serve -m model.gguf --max-sequences 16 --kv-memory 4G --context 4096\n"
     "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi!\"}]}'\n";
 
@@ -87,6 +88,20 @@ std::function<int()> add_serve(CLI::App& app) {
   app.add_option("--queue", options->queue_length_max, "Requests that may wait; more are refused with status 429")
       ->check(CLI::Range(int64_t{1}, kCountMax))
       ->capture_default_str();
+  app.add_option("--api-keys", options->server.access.key_file,
+                 "File of the keys that may ask (see pelton key); read again at SIGHUP")
+      ->type_name("FILE");
+  app.add_option("--open-path", options->server.access.open_paths,
+                 "Path that needs no key even so, such as /health (may be given several times)")
+      ->type_name("PATH")
+      ->type_size(1)
+      ->allow_extra_args(false);
+  app.add_option("--allow-origin", http.allowed_origins,
+                 "Origin whose pages may ask from a browser, \"*\" for all (may be given several times)")
+      ->type_name("ORIGIN")
+      ->check(name_problem)
+      ->type_size(1)
+      ->allow_extra_args(false);
   app.add_option("--drain-seconds", options->drain_seconds, "What answers in flight get when the server stops")
       ->check([](const std::string& text) { return number_problem(text, kDrainSecondsMax); })
       ->capture_default_str();

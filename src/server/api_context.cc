@@ -33,22 +33,30 @@ void require_generation(const ApiContext& context) {
               "model");
 }
 
-const std::string& find_model(const ApiContext& context, const std::string& name) {
+std::vector<std::string> models_for(const ApiContext& context, const Caller* caller) {
+  std::vector<std::string> models;
   for (const std::string& served : context.model_names) {
-    if (served == name) return served;
+    if (caller == nullptr || caller->may_ask(served)) models.push_back(served);
   }
-  throw HttpError(
-      404, "model_not_found",
-      fmt::format("the model \"{}\" is not served here; there is {}", name, fmt::join(context.model_names, ", ")),
-      "model");
+  return models;
 }
 
-openai::AnswerIdentity identify(const ApiContext& context, std::string_view prefix,
-                                const openai::GenerationFields& fields) {
+std::string find_model(const ApiContext& context, const Caller* caller, const std::optional<std::string>& name) {
+  const std::vector<std::string> models = models_for(context, caller);
+  if (!name && !models.empty()) return models.front();
+  if (name && std::find(models.begin(), models.end(), *name) != models.end()) return *name;
+  throw HttpError(404, "model_not_found",
+                  fmt::format("the model \"{}\" is not served here{}; there is {}", name.value_or(""),
+                              caller != nullptr ? " for this key" : "",
+                              models.empty() ? "none" : fmt::format("{}", fmt::join(models, ", "))),
+                  "model");
+}
+
+openai::AnswerIdentity identify(const ApiContext& context, std::string_view prefix, const std::string& model) {
   static thread_local Rng rng((static_cast<uint64_t>(std::random_device{}()) << 32) | std::random_device{}());
   return {.id = fmt::format("{}{:016x}{:08x}", prefix, rng.next(), rng.next() >> 32),
           .created = unix_seconds(),
-          .model = fields.model ? find_model(context, *fields.model) : context.model_names.front(),
+          .model = model,
           .fingerprint = context.fingerprint};
 }
 

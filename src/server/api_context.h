@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "server/access/access.h"
 #include "server/http/message.h"
 #include "server/http/worker_pool.h"
 #include "server/metrics/metrics.h"
@@ -25,6 +26,7 @@ struct ApiContext {
   std::string fingerprint;  // server/fingerprint.h
   size_t prompt_bytes_max = std::numeric_limits<size_t>::max();
   EmbeddingSettings embedding = {};
+  Access& access;
   Metrics& metrics;
   WorkerPool& workers;
 };
@@ -38,11 +40,13 @@ size_t prompt_bytes_max(const Engine& engine);
 
 int64_t unix_seconds();
 
-// Error HttpError 404 model_not_found, which names the models that there are.
-const std::string& find_model(const ApiContext& context, const std::string& name);
+// The models that `caller` (null: everybody) may ask, as they are served.
+std::vector<std::string> models_for(const ApiContext& context, const Caller* caller);
+// The model that a request means; the caller's first where it names none. Error HttpError 404 model_not_found, which
+// names the models that there are for this caller.
+std::string find_model(const ApiContext& context, const Caller* caller, const std::optional<std::string>& name);
 
-// A fresh id with `prefix` for an answer to `fields`. Error: that of find_model.
-openai::AnswerIdentity identify(const ApiContext& context, std::string_view prefix,
-                                const openai::GenerationFields& fields);
+// A fresh id with `prefix` for an answer by `model`.
+openai::AnswerIdentity identify(const ApiContext& context, std::string_view prefix, const std::string& model);
 
 }  // namespace pelton

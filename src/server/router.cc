@@ -85,7 +85,18 @@ void prepare_aside(const Route& route, routes::Call call) {
   });
 }
 
+// A browser asks first whether a page of another origin may send what it wants to. It may where the reply names the
+// page's origin, which the connection adds for those that the server's options allow.
+HttpResponse preflight_response() {
+  return {.status = 204,
+          .headers = {{"Access-Control-Allow-Methods", "GET, POST, OPTIONS"},
+                      {"Access-Control-Allow-Headers", "Authorization, Content-Type, x-api-key, x-request-id"},
+                      {"Access-Control-Max-Age", "3600"}}};
+}
+
 void dispatch_or_throw(const ApiContext& context, HttpRequest request, const std::shared_ptr<Reply>& reply) {
+  if (request.method == "OPTIONS" && !request.origin.empty()) return reply->respond(preflight_response());
+  std::shared_ptr<Caller> caller = context.access.admit(request);
   std::vector<std::string_view> methods;
   for (const Route& route : kRoutes) {
     const auto parameter = match(route.path, request.path);
@@ -93,7 +104,7 @@ void dispatch_or_throw(const ApiContext& context, HttpRequest request, const std
     const bool is_head = request.method == "HEAD" && route.method == "GET";
     if (request.method == route.method || is_head) {
       if (route.method == "POST") check_content_type(request);
-      routes::Call call{context, std::move(request), *parameter, reply};
+      routes::Call call{context, std::move(request), *parameter, reply, std::move(caller)};
       route.answer != nullptr ? route.answer(call) : prepare_aside(route, std::move(call));
       return;
     }

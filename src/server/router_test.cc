@@ -15,6 +15,7 @@
 #include "base/base64.h"
 #include "engine/fake_runner.h"
 #include "engine/fake_tokenizer.h"
+#include "server/http/http_error.h"
 
 namespace pelton {
 namespace {
@@ -111,9 +112,9 @@ class RouterTest : public testing::Test {
                                 .model_names = {"fake", "alias"},
                                 .fingerprint = "fp",
                                 .prompt_bytes_max = prompt_bytes_max(*engine_),
+                                .access = access_,
                                 .metrics = metrics_,
-                                .metrics = metrics_,
-                              .workers = *workers_});
+                                .workers = *workers_});
   }
 
   void TearDown() override {
@@ -127,6 +128,7 @@ class RouterTest : public testing::Test {
   std::shared_ptr<const Tokenizer> tokenizer_ = FakeTokenizer::with_size(64);
   std::shared_ptr<const ChatTemplate> chat_template_;
   std::unique_ptr<Engine> engine_;
+  Access access_{AccessOptions{}};
   Metrics metrics_{{.model_name = "fake"}};
   std::optional<ApiContext> context_;
   std::unique_ptr<WorkerPool> workers_ = std::make_unique<WorkerPool>();  // the last: its jobs use all above
@@ -152,6 +154,31 @@ TEST_F(RouterTest, Health) {
   EXPECT_EQ(reply->response().status, 200);
   EXPECT_EQ(reply->body().at("status"), "ok");
   EXPECT_EQ(reply->body().at("pages_used"), 0);
+}
+
+TEST_F(RouterTest, BrowsersMayAskFirst) {
+  const auto reply = ask({.method = "OPTIONS", .path = "/v1/completions", .origin = "https://page.example"});
+  EXPECT_EQ(reply->response().status, 204);
+  EXPECT_THAT(reply->response().headers, testing::Contains(Pair("Access-Control-Allow-Methods", HasSubstr("POST"))));
+  EXPECT_EQ(ask({.method = "OPTIONS", .path = "/v1/completions"})->response().status, 405) << "no browser's question";
+}
+
+TEST_F(RouterTest, ACallerSeesTheModelsOfItsKey) {
+  start({});
+  const auto ask_as = [&](std::vector<std::string> models, const std::string& body) {
+    const Caller caller({.name = "key", .models = std::move(models)}, std::make_shared<SteadyClock>());
+    std::string told;
+    try {
+      told = find_model(*context_, &caller, body.empty() ? std::nullopt : std::optional(body));
+    } catch (const HttpError& error) {
+      told = error.what();
+    }
+    return told;
+  };
+  EXPECT_EQ(ask_as({"alias"}, "alias"), "alias");
+  EXPECT_EQ(ask_as({"alias"}, ""), "alias") << "the first that it may ask";
+  EXPECT_EQ(ask_as({"alias"}, "fake"), "the model \"fake\" is not served here for this key; there is alias");
+  EXPECT_THAT(ask_as({"other"}, ""), HasSubstr("there is none"));
 }
 
 TEST_F(RouterTest, ReadyUntilTheQueueIsFull) {
@@ -456,6 +483,7 @@ TEST_F(EmbeddingsTest, ATextIsWhatTheTokenizerMakesOfItAfterTheModelsPrompt) {
   context_.emplace(ApiContext{.engine = *engine_,
                               .model_names = {"fake"},
                               .embedding = {.pooling = Pooling::kLastToken, .prompt = "ab"},
+                              .access = access_,
                               .metrics = metrics_,
                               .workers = *workers_});
   const json::value body = embed(R"("input": ["xyz", "y"])")->body();
@@ -477,6 +505,7 @@ TEST_F(EmbeddingsTest, DimensionsAreForModelsTrainedForThem) {
   context_.emplace(ApiContext{.engine = *engine_,
                               .model_names = {"fake"},
                               .embedding = {.pooling = Pooling::kCls, .is_matryoshka = true},
+                              .access = access_,
                               .metrics = metrics_,
                               .workers = *workers_});
   const std::vector<float> two = first_embedding(embed(R"("input": [5], "dimensions": 2)")->body());

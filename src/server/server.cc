@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <optional>
 #include <utility>
 
 #include "base/check.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "server/api_context.h"
 #include "server/fingerprint.h"
@@ -20,6 +22,7 @@ class Server::Impl {
   Impl(std::shared_ptr<Engine> engine, const ServerOptions& options)
       : engine_(std::move(engine)),
         options_(options),
+        access_(options.access),
         metrics_({.model_name = options.model_names.empty() ? engine_->bundle().name : options.model_names.front(),
                   .context_length = engine_->context_length(),
                   .page_token_count = engine_->page_token_count()}),
@@ -30,6 +33,7 @@ class Server::Impl {
                  .fingerprint = fingerprint_of(engine_->bundle(), engine_->options()),
                  .prompt_bytes_max = prompt_bytes_max(*engine_),
                  .embedding = options.embedding.value_or(engine_->bundle().embedding),
+                 .access = access_,
                  .metrics = metrics_,
                  .workers = workers_},
         http_(options.http, [this](HttpRequest request, const std::shared_ptr<Reply>& reply) {
@@ -37,7 +41,7 @@ class Server::Impl {
         }) {}
 
   void start() {
-    signal_.emplace();
+    signal_.emplace(access_.needs_keys() ? std::function<void()>([this] { reload_keys(); }) : nullptr);
     http_.start();
   }
 
@@ -56,6 +60,15 @@ class Server::Impl {
     return is_ip_v6 ? fmt::format("http://[{}]:{}", host, port()) : fmt::format("http://{}:{}", host, port());
   }
 
+  void reload_keys() {
+    try {
+      access_.reload();
+      log::info("the file of keys was read again");
+    } catch (...) {
+      log::error(fmt::format("the keys stay as they were: {}", current_error().message()));
+    }
+  }
+
   void stop() {
     http_.stop(options_.drain_time_max);  // waits for answers, and so for the workers, too
     workers_.stop();
@@ -64,6 +77,7 @@ class Server::Impl {
  private:
   const std::shared_ptr<Engine> engine_;
   const ServerOptions options_;
+  Access access_;
   Metrics metrics_;
   WorkerPool workers_;
   const ApiContext context_;

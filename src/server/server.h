@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "server/access/access.h"
 #include "server/http/http_server.h"
 
 namespace pelton {
@@ -20,7 +21,8 @@ namespace pelton {
 struct ServerOptions {
   HttpOptions http;  // host, port, threads, limits
   std::vector<std::string>
-      model_names;  // what `model` may say in requests, the first in answers; empty: the bundle's name
+      model_names;       // what `model` may say in requests, the first in answers; empty: the bundle's name
+  AccessOptions access;  // keys are read again at SIGHUP
   bool allow_special_in_messages = false;
   std::optional<EmbeddingSettings> embedding;          // absent: the bundle's
   Duration drain_time_max = std::chrono::seconds(30);  // what requests in flight get when the server stops

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -43,6 +44,16 @@ std::optional<HttpError> refusal_of(error_code code, bool is_timed_out, bool is_
 void log_access(const std::string& peer, const HttpRequest& request, const Exchange& exchange, Duration time) {
   log::info(fmt::format("{} {} {:?} {} {} B {:.1f} ms {}", peer, request.method, request.path.substr(0, 200),
                         exchange.status(), exchange.taken_bytes(), milliseconds(time), request.id));
+}
+
+// Lets a page of that origin read the answer. Never with a wildcard and credentials together: keys travel in headers.
+std::string cross_origin_headers(const std::string& origin, const std::vector<std::string>& allowed) {
+  if (origin.empty() || allowed.empty()) return {};
+  const auto is_allowed = [&](const std::string& name) { return name == "*" || name == origin; };
+  if (std::none_of(allowed.begin(), allowed.end(), is_allowed)) return "Vary: Origin\r\n";
+  return fmt::format(
+      "Vary: Origin\r\nAccess-Control-Allow-Origin: {}\r\nAccess-Control-Expose-Headers: x-request-id, Retry-After\r\n",
+      origin);
 }
 
 std::string name_of(const asio::ip::tcp::socket& socket) {
@@ -127,6 +138,7 @@ asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
       incoming.request.method = std::string(header.method_string());
       incoming.request.content_type = std::string(header[http::field::content_type]);
       incoming.request.origin = std::string(header[http::field::origin]);
+      incoming.request.credential = credential_of(header);
       incoming.request.path = path_of_target(std::string_view(header.target().data(), header.target().size()));
     } catch (const HttpError& error) {
       refusal = error;
@@ -139,6 +151,7 @@ asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
   }
 
   incoming.reply = {.request_id = incoming.request.id,
+                    .headers = cross_origin_headers(incoming.request.origin, options_.allowed_origins),
                     .has_body = incoming.request.method != "HEAD",
                     .has_chunks = header.version() >= 11,
                     .keeps_alive = parser.is_header_done() && parser.keep_alive() && !is_draining_,

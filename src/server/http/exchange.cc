@@ -93,6 +93,7 @@ void Exchange::write_head(int status, std::string_view content_type, std::string
                  "HTTP/1.1 {} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S} GMT\r\nContent-Type: {}\r\n{}x-request-id: {}\r\n",
                  status, std::string_view(reason.data(), reason.size()), fmt::gmtime(std::time(nullptr)), content_type,
                  length_header, options_.request_id);
+  unsent_ += options_.headers;
   if (!options_.keeps_alive) unsent_ += "Connection: close\r\n";
   // An HTTP/1.0 client has to be told.
   if (options_.keeps_alive && !options_.has_chunks) unsent_ += "Connection: keep-alive\r\n";

@@ -20,6 +20,7 @@ class Exchange final : public Reply, public std::enable_shared_from_this<Exchang
  public:
   struct Options {
     std::string request_id;
+    std::string headers;      // further lines, each with its line break
     bool has_body = true;     // false for HEAD
     bool has_chunks = true;   // false for HTTP/1.0: a stream ends with the connection
     bool keeps_alive = true;  // the connection may be used again

@@ -26,7 +26,10 @@ json::object HttpError::body() const {
 
 HttpResponse HttpError::response() const {
   HttpResponse response{.status = status_, .body = to_json_text(body()), .headers = headers_};
-  if (status_ == 429 || status_ == 503) response.headers.emplace_back("Retry-After", "1");
+  if (status_ == 429 || status_ == 503) {
+    const auto whole = std::chrono::ceil<std::chrono::seconds>(retry_after_).count();
+    response.headers.emplace_back("Retry-After", std::to_string(whole));
+  }
   return response;
 }
 

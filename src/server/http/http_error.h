@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "server/http/message.h"
@@ -24,6 +25,8 @@ class HttpError : public std::exception {
   json::object body() const;
   // With Retry-After where trying again may help (429, 503).
   HttpResponse response() const;
+  // Instead of a second from now, rounded up to whole ones.
+  void set_retry_after(Duration time) { retry_after_ = time; }
   void add_header(std::string name, std::string value) { headers_.emplace_back(std::move(name), std::move(value)); }
 
  private:
@@ -32,6 +35,7 @@ class HttpError : public std::exception {
   std::string message_;
   std::string parameter_;
   std::string type_;
+  Duration retry_after_ = std::chrono::seconds(1);
   std::vector<std::pair<std::string, std::string>> headers_;
 };
 

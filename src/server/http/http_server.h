@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "server/http/message.h"
@@ -13,9 +14,10 @@
 namespace pelton {
 
 struct HttpOptions {
-  std::string host = "127.0.0.1";  // an address, or a name of this machine
-  int port = 8080;                 // 0: any free one
-  int thread_count = 2;            // one reads while the other writes; the cores belong to the engine
+  std::string host = "127.0.0.1";            // an address, or a name of this machine
+  int port = 8080;                           // 0: any free one
+  std::vector<std::string> allowed_origins;  // whose pages may read answers in a browser; "*": all. See CORS
+  int thread_count = 2;                      // one reads while the other writes; the cores belong to the engine
   int64_t connection_count_max = 8192;
   size_t header_bytes_max = size_t{32} << 10;
   size_t body_bytes_max = size_t{16} << 20;

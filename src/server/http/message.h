@@ -16,7 +16,8 @@ struct HttpRequest {
   std::string method;  // "GET"
   std::string path;    // percent-decoded, without the query
   std::string content_type;
-  std::string origin;  // of the page that makes a browser send this; empty from other clients
+  std::string origin;      // of the page that makes a browser send this; empty from other clients
+  std::string credential;  // of "Authorization: Bearer …" or "x-api-key: …"; empty: none
   std::string body;
   std::string id;        // stands in the reply's x-request-id: the client's own if it sent a harmless one
   TimePoint received{};  // when all of it was there

@@ -80,6 +80,17 @@ void check_head(const HttpHeader& header) {
   }
 }
 
+std::string credential_of(const HttpHeader& header) {
+  constexpr std::string_view kScheme = "bearer ";
+  const std::string_view authorization = value_of(header, "authorization");
+  if (authorization.size() > kScheme.size() &&
+      beast::iequals({authorization.data(), kScheme.size()}, {kScheme.data(), kScheme.size()})) {
+    const std::string_view secret = authorization.substr(kScheme.size());
+    return std::string(secret.substr(std::min(secret.find_first_not_of(' '), secret.size())));
+  }
+  return std::string(value_of(header, "x-api-key"));
+}
+
 std::string request_id_of(const HttpHeader& header) {
   const std::string_view given = value_of(header, "x-request-id");
   if (is_harmless_id(given)) return std::string(given);

@@ -17,6 +17,9 @@ std::string path_of_target(std::string_view target);
 // (417).
 void check_head(const HttpHeader& header);
 
+// The secret of "Authorization: Bearer SECRET" (OpenAI's clients), else of "x-api-key" (Anthropic's); empty: none.
+std::string credential_of(const HttpHeader& header);
+
 // The client's x-request-id if it is short and harmless (it goes into the log and the reply), else a fresh one.
 std::string request_id_of(const HttpHeader& header);
 

@@ -13,10 +13,17 @@ namespace pelton::openai {
 class GenerationJob::Sink final : public GenerationSink {
  public:
   Sink(std::shared_ptr<GenerationJob> job, size_t index, int64_t prompt_token_count)
-      : job_(std::move(job)), index_(index), meter_(job_->metrics_, job_->options_.received, prompt_token_count) {}
+      : job_(std::move(job)),
+        index_(index),
+        uncharged_token_count_(prompt_token_count),
+        meter_(job_->metrics_, job_->options_.received, prompt_token_count) {}
 
   void on_tokens(std::string text, std::vector<SampledToken> tokens) override {
-    meter_.add_tokens(static_cast<int64_t>(tokens.size()));
+    const auto token_count = static_cast<int64_t>(tokens.size());
+    meter_.add_tokens(token_count);
+    if (Caller* caller = job_->options_.caller.get()) {
+      caller->charge_tokens(std::exchange(uncharged_token_count_, 0) + token_count);
+    }
     if (!job_->options_.has_logprobs) {
       tokens.clear();
       if (text.empty()) return;
@@ -37,12 +44,17 @@ class GenerationJob::Sink final : public GenerationSink {
  private:
   std::shared_ptr<GenerationJob> job_;
   size_t index_;
+  int64_t uncharged_token_count_;  // the prompt's, until it was computed
   AnswerMeter meter_;
 };
 
 GenerationJob::GenerationJob(Engine& engine, Metrics& metrics, std::shared_ptr<Reply> reply,
                              std::unique_ptr<AnswerFormat> format, Options options)
-    : engine_(engine), metrics_(metrics), reply_(std::move(reply)), format_(std::move(format)), options_(options) {}
+    : engine_(engine),
+      metrics_(metrics),
+      reply_(std::move(reply)),
+      format_(std::move(format)),
+      options_(std::move(options)) {}
 
 void GenerationJob::start(std::vector<GenerationRequest> requests) {
   const std::shared_ptr<GenerationJob> self = shared_from_this();

@@ -7,6 +7,7 @@
 
 #include "engine/engine.h"
 #include "engine/request.h"
+#include "server/access/access.h"
 #include "server/http/message.h"
 #include "server/metrics/metrics.h"
 #include "server/openai/answer.h"
@@ -20,7 +21,8 @@ class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
     bool streams = false;
     bool has_logprobs = false;
     bool has_usage_chunk = false;
-    TimePoint received{};  // the HTTP request
+    TimePoint received{};            // the HTTP request
+    std::shared_ptr<Caller> caller;  // whose tokens these are; null: nobody's
   };
   GenerationJob(Engine& engine, Metrics& metrics, std::shared_ptr<Reply> reply, std::unique_ptr<AnswerFormat> format,
                 Options options);

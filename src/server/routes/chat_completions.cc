@@ -27,10 +27,11 @@ Start prepare_chat(const Call& call) {
   require_generation(call.context);
   openai::ChatRequest request = openai::parse_chat_request(call.request.body);
   const ModelBundle& bundle = call.context.engine.bundle();
-  const openai::AnswerOptions form{.identity = identify(call.context, "chatcmpl-", request.generation),
-                                   .tokenizer = bundle.tokenizer,
-                                   .has_logprobs = request.wants_logprobs,
-                                   .has_usage_chunk = request.generation.includes_usage};
+  const openai::AnswerOptions form{
+      .identity = identify(call.context, "chatcmpl-", call.model(request.generation.model)),
+      .tokenizer = bundle.tokenizer,
+      .has_logprobs = request.wants_logprobs,
+      .has_usage_chunk = request.generation.includes_usage};
   std::vector<GenerationRequest> requests;
   ChatTemplate::Input input;
   input.messages = std::move(request.messages);
@@ -42,7 +43,8 @@ Start prepare_chat(const Call& call) {
       openai::GenerationJob::Options{.streams = request.generation.streams,
                                      .has_logprobs = form.has_logprobs,
                                      .has_usage_chunk = form.has_usage_chunk,
-                                     .received = call.request.received});
+                                     .received = call.request.received,
+                                     .caller = call.caller});
   return [job, requests = std::move(requests)] { start_job(*job, requests); };
 }
 

@@ -34,7 +34,7 @@ Start prepare_text(const Call& call) {
   require_generation(call.context);
   const openai::CompletionRequest request = openai::parse_completion_request(call.request.body);
   const ModelBundle& bundle = call.context.engine.bundle();
-  const openai::AnswerOptions form{.identity = identify(call.context, "cmpl-", request.generation),
+  const openai::AnswerOptions form{.identity = identify(call.context, "cmpl-", call.model(request.generation.model)),
                                    .tokenizer = bundle.tokenizer,
                                    .has_logprobs = request.logprobs.has_value(),
                                    .has_usage_chunk = request.generation.includes_usage};
@@ -57,7 +57,8 @@ Start prepare_text(const Call& call) {
                                               openai::GenerationJob::Options{.streams = request.generation.streams,
                                                                              .has_logprobs = form.has_logprobs,
                                                                              .has_usage_chunk = form.has_usage_chunk,
-                                                                             .received = call.request.received});
+                                                                             .received = call.request.received,
+                                                                             .caller = call.caller});
   return [job, requests = std::move(requests)] { job->start(requests); };
 }
 

@@ -58,8 +58,7 @@ std::vector<TokenId> tokens_of(const openai::Prompt& input, const ApiContext& co
 Start prepare_embeddings(const Call& call) {
   const ApiContext& context = call.context;
   const openai::EmbeddingsRequest request = openai::parse_embeddings_request(call.request.body);
-  EmbeddingJob::Form form{.model = request.model ? find_model(context, *request.model) : context.model_names.front(),
-                          .is_base64 = request.is_base64};
+  EmbeddingJob::Form form{.model = call.model(request.model), .is_base64 = request.is_base64};
   if (request.dimensions) {
     check_dimensions(context.embedding, *request.dimensions, context.engine.embedding_width());
   }
@@ -71,8 +70,9 @@ Start prepare_embeddings(const Call& call) {
     embedding.inputs.push_back(tokens_of(input, context));
     form.token_count += static_cast<int64_t>(embedding.inputs.back().size());
   }
-  return [engine = &context.engine, reply = call.reply, form = std::move(form),
+  return [engine = &context.engine, reply = call.reply, form = std::move(form), caller = call.caller,
           embedding = std::move(embedding)]() mutable {
+    if (caller) caller->charge_tokens(form.token_count);
     const RequestId id = engine->submit(std::move(embedding), std::make_shared<EmbeddingJob>(reply, form));
     reply->on_abandoned([engine, id] { engine->cancel(id); });
   };

@@ -16,14 +16,15 @@ json::object describe(const ApiContext& context, const std::string& name) {
 
 void list_models(const Call& call) {
   json::array models;
-  for (const std::string& name : call.context.model_names) models.push_back(describe(call.context, name));
+  for (const std::string& name : models_for(call.context, call.caller.get()))
+    models.push_back(describe(call.context, name));
   json::object body = {{"object", "list"}};
   body["data"] = std::move(models);
   call.reply->respond({.body = to_json_text(body)});
 }
 
 void show_model(const Call& call) {
-  call.reply->respond({.body = to_json_text(describe(call.context, find_model(call.context, call.parameter)))});
+  call.reply->respond({.body = to_json_text(describe(call.context, call.model(call.parameter)))});
 }
 
 }  // namespace pelton::routes

@@ -18,6 +18,10 @@ struct Call {
   HttpRequest request;
   std::string parameter;  // what stood for "{…}" in the route's path
   std::shared_ptr<Reply> reply;
+  std::shared_ptr<Caller> caller;  // null: nobody's in particular
+
+  // Error: that of find_model.
+  std::string model(const std::optional<std::string>& name) const { return find_model(context, caller.get(), name); }
 };
 
 using Start = std::function<void()>;  // may throw as above

@@ -14,10 +14,6 @@
 namespace pelton::routes {
 namespace {
 
-void check_model(const ApiContext& context, const std::optional<std::string>& model) {
-  if (model) find_model(context, *model);
-}
-
 std::vector<TokenId> tokens_of(const ApiContext& context, const openai::TokenizeRequest& request) {
   if (request.chat) return encode_messages(context, *request.chat).tokens;
   check_prompt_bytes(context, request.prompt->size(), "prompt");
@@ -33,7 +29,7 @@ Start respond(const Call& call, const json::object& body) {
 
 Start prepare_tokenize(const Call& call) {
   const openai::TokenizeRequest request = openai::parse_tokenize_request(call.request.body);
-  check_model(call.context, request.model);
+  call.model(request.model);
   json::array ids;
   json::array strings;
   for (const TokenId token : tokens_of(call.context, request)) {
@@ -49,7 +45,7 @@ Start prepare_tokenize(const Call& call) {
 
 Start prepare_detokenize(const Call& call) {
   const openai::DetokenizeRequest request = openai::parse_detokenize_request(call.request.body);
-  check_model(call.context, request.model);
+  call.model(request.model);
   const Tokenizer& tokenizer = *call.context.engine.bundle().tokenizer;
   for (const TokenId token : request.tokens) {
     if (index_of(token) < tokenizer.vocabulary_size()) continue;
@@ -62,7 +58,7 @@ Start prepare_detokenize(const Call& call) {
 
 Start prepare_template(const Call& call) {
   const openai::TemplateRequest request = openai::parse_template_request(call.request.body);
-  check_model(call.context, request.model);
+  call.model(request.model);
   return respond(call, {{"prompt", encode_messages(call.context, request.chat).rendered}});
 }
 
