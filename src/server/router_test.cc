@@ -186,10 +186,14 @@ TEST_F(RouterTest, ReadyUntilTheQueueIsFull) {
   runner_.before_step = [&gate](const StepBatch&) { const std::lock_guard lock(gate); };
   start({.sequence_count_max = 1, .queue_length_max = 2});
   EXPECT_EQ(get("/ready")->response().status, 200);
-  const std::lock_guard lock(gate);
   std::vector<std::shared_ptr<RecordingReply>> replies;
-  for (int i = 0; i < 6; ++i) replies.push_back(complete(R"("prompt": [1], "max_tokens": 2)"));
-  EXPECT_EQ(get("/ready")->response().status, 503);
+  {
+    const std::lock_guard lock(gate);
+    for (int i = 0; i < 6; ++i) replies.push_back(complete(R"("prompt": [1], "max_tokens": 2)"));
+    EXPECT_EQ(get("/ready")->response().status, 503);
+  }
+  for (const auto& reply : replies) reply->work();
+  EXPECT_EQ(get("/ready")->response().status, 200);
 }
 
 TEST_F(RouterTest, MetricsCountWhatWasAnswered) {
