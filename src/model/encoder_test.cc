@@ -175,9 +175,16 @@ std::string write_gguf(const Model& model, const std::string& architecture) {
   return writer.bytes();
 }
 
+// The model's weights are views into the file's bytes, which live as long as it does.
 std::shared_ptr<const Model> through_gguf(const Model& model) {
-  const std::string bytes = write_gguf(model, std::string(model.architecture->gguf_names.front()));
-  return load_gguf_model(*GgufFile::parse(std::as_bytes(std::span(bytes)), "test.gguf"));
+  struct Kept {
+    std::string bytes;
+    std::shared_ptr<const Model> model;
+  };
+  const auto kept = std::make_shared<Kept>();
+  kept->bytes = write_gguf(model, std::string(model.architecture->gguf_names.front()));
+  kept->model = load_gguf_model(*GgufFile::parse(std::as_bytes(std::span(kept->bytes)), "test.gguf"));
+  return {kept, kept->model.get()};
 }
 
 TEST_P(GoldenEncoder, AGgufFileIsTheSameModel) {
