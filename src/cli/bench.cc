@@ -1,6 +1,5 @@
 // `pelton bench`: how fast are this machine, a model on it, and the model's parts? One subcommand each.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <memory>
@@ -18,8 +17,8 @@
 #include "bench/energy_meter.h"
 #include "bench/linear_bench.h"
 #include "bench/peer.h"
+#include "cli/bench_progress.h"
 #include "cli/command.h"
-#include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/text_scoring.h"
@@ -86,56 +85,6 @@ constexpr int64_t kTokensMax = int64_t{1} << 24;
 constexpr int64_t kBatchMax = 512;
 constexpr int kThreadsMax = 1024;
 constexpr int kRepeatsMax = 10'000;
-
-// What is being measured, on standard error: one line that is written over in a terminal, else a line now and then.
-// Ends the work where a signal came.
-class Progress {
- public:
-  explicit Progress(const InterruptScope& interrupt)
-      : interrupt_(interrupt), is_terminal_(::isatty(STDERR_FILENO) == 1), shown_at_(clock_.now()) {}
-  ~Progress() {
-    if (has_line_) fmt::print(stderr, "\r\x1b[K");
-  }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-
-  // Error kCancelled: Ctrl-C.
-  void operator()(std::string_view what) {
-    if (interrupt_.signal() != 0) throw Error(ErrorCode::kCancelled, "stopped");
-    const double terminal_seconds = 0.2;
-    const double log_seconds = 10;
-    if (seconds(clock_.now() - shown_at_) < (is_terminal_ ? terminal_seconds : log_seconds)) return;
-    shown_at_ = clock_.now();
-    if (is_terminal_) {
-      fmt::print(stderr, "\r\x1b[K{}", what);
-      has_line_ = true;
-    } else {
-      print_note(what);
-    }
-  }
-
- private:
-  const InterruptScope& interrupt_;
-  SteadyClock clock_;
-  bool is_terminal_;
-  bool has_line_ = false;
-  TimePoint shown_at_;
-};
-
-// Runs `work` with something to call often; a signal ends it there.
-template <typename Measure>
-int until_interrupted(Measure measure) {
-  const InterruptScope interrupt;
-  try {
-    Progress progress(interrupt);
-    measure([&](std::string_view what) { progress(what); });
-    return 0;
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kCancelled || interrupt.signal() == 0) throw;
-    print_note("pelton: stopped");
-    return InterruptScope::exit_code(interrupt.signal());
-  }
-}
 
 template <typename OnProgress>
 Hardware hardware(OnProgress on_progress, bool measures_again) {
@@ -428,11 +377,18 @@ std::function<int()> add_bench_linear(CLI::App& app) {
   return [options] { return bench_linear(*options); };
 }
 
+}  // namespace
+
+std::function<int()> add_bench_serve(CLI::App& app);  // cli/bench_serve.cc
+
+namespace {
+
 constexpr Command kSubcommands[] = {
     {"model", "Prefill and decode: speed, and how near the limit it is", add_bench_model},
     {"hardware", "What this machine can do at most", add_bench_hardware},
     {"kernels", "Where the time of a model's step goes", add_bench_kernels},
     {"linear", "Which way of multiplying is the fastest for a model's matrices", add_bench_linear},
+    {"serve", "A server of OpenAI's API under load", add_bench_serve},
 };
 
 }  // namespace
