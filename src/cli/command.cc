@@ -23,6 +23,7 @@ std::function<int()> add_chat(CLI::App& app);
 std::function<int()> add_serve(CLI::App& app);
 std::function<int()> add_embed(CLI::App& app);
 std::function<int()> add_key(CLI::App& app);
+std::function<int()> add_top(CLI::App& app);
 std::function<int()> add_pull(CLI::App& app);
 std::function<int()> add_list(CLI::App& app);
 std::function<int()> add_rm(CLI::App& app);
@@ -42,6 +43,7 @@ constexpr Command kCommands[] = {
     {"serve", "Answer OpenAI's HTTP API", add_serve},
     {"embed", "Turn texts into vectors", add_embed},
     {"key", "Make an API key for pelton serve", add_key},
+    {"top", "Show what a server is doing, live", add_top},
     {"pull", "Fetch a model or a data set from a hub", add_pull},
     {"list", "Show which models and data sets are there", add_list},
     {"rm", "Remove models and data sets", add_rm},

@@ -1,0 +1,190 @@
+// `pelton top`: what a server is doing, live.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/option_checks.h"
+#include "cli/output.h"
+#include "hub/http_client.h"
+#include "hub/url.h"
+#include "load/scrape.h"
+
+namespace pelton::cli {
+namespace {
+
+constexpr const char* kNotes =
+    "Reads /metrics of a server now and then: ours, or any that has vLLM's names. Rates and percentiles are of the "
+    "time\n"
+    "between two readings; percentiles are as fine as the server's buckets.\n"
+    "\n"
+    "Examples:\n"
+    "  pelton top --url http://127.0.0.1:8080\n"
+    "  pelton top --url http://127.0.0.1:8080 --interval 10 --json > load.jsonl\n";
+
+constexpr size_t kMetricsBytesMax = size_t{16} << 20;
+constexpr double kIntervalMax = 3600;
+constexpr Duration kNap = std::chrono::milliseconds(50);
+
+struct TopOptions {
+  std::string url;
+  std::optional<std::string> key;
+  double interval_s = 2;
+  std::optional<int64_t> count;
+  bool as_json = false;
+};
+
+Scrape read_metrics(HttpClient& client, const TopOptions& options) {
+  Url url = parse_url(options.url);
+  while (url.target.ends_with('/')) url.target.pop_back();
+  if (!url.target.ends_with("/metrics")) url.target += "/metrics";
+  HttpFields fields;
+  if (options.key) fields.emplace_back("Authorization", "Bearer " + *options.key);
+  int status = 0;
+  std::string text;
+  const auto failure = client.get(
+      url, fields,
+      [&](const HttpHead& head) {
+        status = head.status;
+        return true;
+      },
+      [&](std::span<const std::byte> bytes) {
+        text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        return text.size() < kMetricsBytesMax;
+      });
+  if (failure) throw Error(ErrorCode::kIo, fmt::format("{}: {}", to_display(url), failure->message));
+  if (status != 200) throw Error(ErrorCode::kIo, fmt::format("{}: HTTP {}", to_display(url), status));
+  return Scrape::parse(text);
+}
+
+// One screen, or one line of JSON.
+class Reading {
+ public:
+  Reading(const Scrape& before, const Scrape& after, double elapsed_s)
+      : before_(before), after_(after), elapsed_s_(elapsed_s) {}
+
+  json::object to_json() const {
+    json::object object = {{"running", state("vllm:num_requests_running")},
+                           {"waiting", state("vllm:num_requests_waiting")},
+                           {"kv_use", state("vllm:kv_cache_usage_perc")},
+                           {"requests_per_second", rate("vllm:request_success_total")},
+                           {"prompt_tokens_per_second", rate("vllm:prompt_tokens_total")},
+                           {"answer_tokens_per_second", rate("vllm:generation_tokens_total")},
+                           {"preemptions_per_second", rate("vllm:num_preemptions_total")}};
+    for (const auto& [name, histogram] : kHistograms) {
+      json::object quantiles;
+      for (const double share : kShares) quantiles[fmt::format("p{:.0f}", 100 * share)] = time(histogram, share);
+      object[name] = std::move(quantiles);
+    }
+    return object;
+  }
+
+  std::string to_text() const {
+    const auto number = [](const json::value& value, const char* unit = "") {
+      return value.is_null() ? std::string("-") : fmt::format("{:.1f}{}", value.to_number<double>(), unit);
+    };
+    std::string text = fmt::format(
+        "requests  {} running, {} waiting, {} a second, {} preempted a second\n"
+        "tokens    {} of prompts and {} of answers a second\n"
+        "KV cache  {}\n\n{:<10}{:>10}{:>10}{:>10}{:>10}\n",
+        number(state("vllm:num_requests_running")), number(state("vllm:num_requests_waiting")),
+        number(rate("vllm:request_success_total")), number(rate("vllm:num_preemptions_total")),
+        number(rate("vllm:prompt_tokens_total")), number(rate("vllm:generation_tokens_total")), kv_use(), "ms", "p50",
+        "p90", "p95", "p99");
+    for (const auto& [name, histogram] : kHistograms) {
+      text += fmt::format("{:<10}", std::string(name).substr(0, std::string_view(name).find("_ms")));
+      for (const double share : kShares) text += fmt::format("{:>10}", number(time(histogram, share)));
+      text += '\n';
+    }
+    return text;
+  }
+
+ private:
+  static constexpr std::pair<const char*, const char*> kHistograms[] = {
+      {"ttft_ms", "vllm:time_to_first_token_seconds"},
+      {"itl_ms", "vllm:inter_token_latency_seconds"},
+      {"tpot_ms", "vllm:request_time_per_output_token_seconds"},
+      {"queue_ms", "vllm:request_queue_time_seconds"},
+      {"e2e_ms", "vllm:e2e_request_latency_seconds"},
+  };
+  static constexpr double kShares[] = {0.5, 0.9, 0.95, 0.99};
+
+  json::value state(const char* name) const {
+    const auto value = after_.value(name);
+    return value ? json::value(*value) : json::value();
+  }
+  json::value rate(const char* name) const {
+    return after_.value(name) ? json::value(growth(before_, after_, name) / elapsed_s_) : json::value();
+  }
+  json::value time(const char* histogram, double share) const {
+    const auto value = quantile(before_, after_, histogram, share);
+    return value ? json::value(1000 * *value) : json::value();
+  }
+  // A bar of twenty places.
+  std::string kv_use() const {
+    const auto use = after_.value("vllm:kv_cache_usage_perc");
+    if (!use) return "-";
+    constexpr int kWidth = 20;
+    std::string bar;
+    for (int i = 0; i < kWidth; ++i) bar += i < *use * kWidth ? "█" : "░";
+    return fmt::format("{} {:.1f} %", bar, 100 * *use);
+  }
+
+  const Scrape& before_;
+  const Scrape& after_;
+  double elapsed_s_;
+};
+
+int top(const TopOptions& options) {
+  const InterruptScope interrupt;
+  HttpClient client({.trust = load_tls_trust()});
+  const SteadyClock clock;
+  Scrape before = read_metrics(client, options);
+  TimePoint read_at = clock.now();
+  for (int64_t i = 0; !options.count || i < *options.count; ++i) {
+    while (seconds(clock.now() - read_at) < options.interval_s) {
+      if (interrupt.signal() != 0) return 0;  // how one leaves it
+      std::this_thread::sleep_for(kNap);
+    }
+    Scrape after = read_metrics(client, options);
+    const TimePoint now = clock.now();
+    const Reading reading(before, after, seconds(now - read_at));
+    if (options.as_json) {
+      print_json(reading.to_json());
+    } else {
+      const std::string clear = stdout_is_terminal() ? "\x1b[H\x1b[2J" : "";
+      print_text(fmt::format("{}{}  every {:g} s\n\n{}", clear, options.url, options.interval_s, reading.to_text()));
+    }
+    before = std::move(after);
+    read_at = now;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::function<int()> add_top(CLI::App& app) {
+  const auto options = std::make_shared<TopOptions>();
+  app.add_option("--url", options->url, "The server, as in http://127.0.0.1:8080")->required();
+  app.add_option("--key", options->key, "API key, where the server wants one for /metrics")->check(name_problem);
+  app.add_option("--interval", options->interval_s, "Seconds between two readings")
+      ->check(positive_number_problem)
+      ->check([](const std::string& text) { return number_problem(text, kIntervalMax); })
+      ->capture_default_str();
+  app.add_option("--count", options->count, "End after so many readings (default: at Ctrl-C)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  app.add_flag("--json", options->as_json, "Print a JSON object for each reading");
+  app.footer(kNotes);
+  return [options] { return top(*options); };
+}
+
+}  // namespace pelton::cli
