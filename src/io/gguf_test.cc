@@ -313,8 +313,8 @@ TEST(GgufFile, HugeSparseFilesAllocateLittle) {
   std::memcpy(bytes.data() + bytes.size() - 8, &count, sizeof(count));
   const auto path = folder.write("sparse.gguf", bytes);
   std::error_code failed;
-  std::filesystem::resize_file(path, uint64_t{1} << 40, failed);
-  if (failed) GTEST_SKIP() << "the file system has no files of a terabyte: " << failed.message();
+  std::filesystem::resize_file(path, uint64_t{1} << 39, failed);  // ThreadSanitizer leaves room for about twice that
+  if (failed) GTEST_SKIP() << "the file system has no files of half a terabyte: " << failed.message();
   expect_error([&] { GgufFile::open(path); }, ErrorCode::kCorruptFile, {"\"k\"", "does not fit"});
 }
 
