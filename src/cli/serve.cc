@@ -27,8 +27,11 @@ constexpr const char* kNotes =
     "{\"event\":\"listening\",\"url\":…} on standard\n"
     "output. Ctrl-C or SIGTERM lets the answers in flight finish; a second one ends at once.\n"
     "\n"
+    "Under systemd: Type=notify is told when it is ready, and a socket that it was activated with is used.\n"
+    "\n"
     "Examples:\n"
     "  pelton serve -m model.gguf\n"
+    "  pelton serve -m model.gguf --host 0.0.0.0 --port 443 --tls-certificate chain.pem --tls-key key.pem\n"
     "  pelton serve -m model.gguf --host 0.0.0.0 --port 80 --name my-model\n"
     "  pelton serve -m model.gguf --api-keys keys.json --open-path /health --open-path /metrics\n"
     "  pelton serve -m model.gguf --max-sequences 16 --kv-memory 4G --context 4096\n"
@@ -78,6 +81,14 @@ std::function<int()> add_serve(CLI::App& app) {
   app.add_option("--port", http.port, "Port to listen on; 0: any free one")
       ->check(CLI::Range(0, kPortMax))
       ->capture_default_str();
+  app.add_option("--unix-socket", http.unix_path, "Unix socket to listen on as well, without TLS")->type_name("PATH");
+  CLI::Option* certificate = app.add_option("--tls-certificate", http.certificate_file,
+                                            "Speak TLS with this certificate (PEM, with its chain)");
+  certificate->type_name("FILE")->check(CLI::ExistingFile);
+  app.add_option("--tls-key", http.private_key_file, "The certificate's private key (PEM)")
+      ->type_name("FILE")
+      ->check(CLI::ExistingFile)
+      ->needs(certificate);
   app.add_option("--name", options->server.model_names, "What requests call the model (may be given several times)")
       ->check(name_problem)
       ->type_size(1)

@@ -12,6 +12,7 @@
 #include "server/api_context.h"
 #include "server/fingerprint.h"
 #include "server/http/stop_signal.h"
+#include "server/http/systemd.h"
 #include "server/http/worker_pool.h"
 #include "server/router.h"
 
@@ -43,11 +44,13 @@ class Server::Impl {
   void start() {
     signal_.emplace(access_.needs_keys() ? std::function<void()>([this] { reload_keys(); }) : nullptr);
     http_.start();
+    notify_service_manager("READY=1");
   }
 
   void run_until_signal() {
     CHECK(signal_.has_value());
     signal_->wait();
+    notify_service_manager("STOPPING=1");
     log::info("stopping: requests in flight may finish; a second signal ends at once");
     stop();
   }
@@ -57,7 +60,9 @@ class Server::Impl {
   std::string url() const {
     const std::string& host = options_.http.host;
     const bool is_ip_v6 = host.find(':') != std::string::npos;
-    return is_ip_v6 ? fmt::format("http://[{}]:{}", host, port()) : fmt::format("http://{}:{}", host, port());
+    const char* scheme = options_.http.certificate_file ? "https" : "http";
+    return is_ip_v6 ? fmt::format("{}://[{}]:{}", scheme, host, port())
+                    : fmt::format("{}://{}:{}", scheme, host, port());
   }
 
   void reload_keys() {

@@ -56,54 +56,54 @@ std::string cross_origin_headers(const std::string& origin, const std::vector<st
       origin);
 }
 
-std::string name_of(const asio::ip::tcp::socket& socket) {
-  error_code code;
-  const auto endpoint = socket.remote_endpoint(code);
-  return code ? "?" : fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
-}
-
 }  // namespace
 
-Connection::Connection(asio::ip::tcp::socket socket, const HttpOptions& options, const HttpHandler& handler)
-    : socket_(std::move(socket)),
+Connection::Connection(Channel::Socket socket, asio::ssl::context* tls, const HttpOptions& options,
+                       const HttpHandler& handler)
+    : channel_(std::move(socket), tls),
       options_(options),
       handler_(handler),
-      peer_(name_of(socket_)),
-      deadline_(socket_.get_executor()),
-      change_(socket_.get_executor(), asio::steady_timer::time_point::max()) {}
+      deadline_(channel_.executor()),
+      change_(channel_.executor(), asio::steady_timer::time_point::max()) {}
 
 asio::awaitable<void> Connection::run() {
+  if (!co_await shake_hands()) co_return channel_.close();
   while (co_await wait_for_request()) {
     Incoming incoming;
     if (!co_await read_request(incoming)) break;
     co_await answer(incoming, handler_);
     if (!is_reusable_ || is_draining_) break;
   }
-  if (has_unread_) co_await linger();
-  error_code ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
-  socket_.close(ignored);
+  co_await linger();
+  channel_.close();
+}
+
+asio::awaitable<bool> Connection::shake_hands() {
+  error_code code;
+  arm(options_.header_time_max);
+  co_await channel_.shake_hands(code);
+  disarm();
+  if (code) log::info(fmt::format("{} did not begin TLS: {}", channel_.peer(), code.message()));
+  co_return !code;
 }
 
 void Connection::drain() {
-  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+  asio::post(channel_.executor(), [self = shared_from_this()] {
     self->is_draining_ = true;
-    error_code ignored;
     if (self->exchange_) {
       self->exchange_->forbid_keep_alive();
     } else if (!self->has_unread_) {
       // What has arrived can still be read, and may complete a request; then, instead of waiting, comes the end.
-      self->socket_.shutdown(asio::ip::tcp::socket::shutdown_receive, ignored);
+      self->channel_.end_reading();
     }
   });
 }
 
 void Connection::abort() {
-  asio::dispatch(socket_.get_executor(), [self = shared_from_this()] {
+  asio::dispatch(channel_.executor(), [self = shared_from_this()] {
     self->is_draining_ = true;
     if (self->exchange_) self->exchange_->close();
-    error_code ignored;
-    self->socket_.close(ignored);
+    self->channel_.close();
   });
 }
 
@@ -113,7 +113,7 @@ asio::awaitable<bool> Connection::wait_for_request() {
   if (is_draining_) co_return false;
   error_code code;
   arm(options_.idle_time_max);
-  buffer_.commit(co_await socket_.async_read_some(buffer_.prepare(kReadBytes), into(code)));
+  buffer_.commit(co_await channel_.read_some(buffer_.prepare(kReadBytes), code));
   disarm();
   co_return !code;
 }
@@ -128,7 +128,7 @@ asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
   error_code code;
 
   arm(options_.header_time_max);
-  co_await http::async_read_header(socket_, buffer_, parser, into(code));
+  co_await channel_.read_header(buffer_, parser, code);
   disarm();
   const HttpHeader& header = parser.get().base();
   incoming.request.id = request_id_of(header);
@@ -180,7 +180,7 @@ asio::awaitable<void> Connection::read_body(Parser& parser, error_code& code) {
   const auto length = parser.content_length();
   if (length && *length > options_.body_bytes_max) code = http::error::body_limit;
   if (!code && is_waiting) co_await write("HTTP/1.1 100 Continue\r\n\r\n", code);
-  if (!code) co_await http::async_read(socket_, buffer_, parser, into(code));
+  if (!code) co_await channel_.read_rest(buffer_, parser, code);
   disarm();
 }
 
@@ -188,15 +188,13 @@ asio::awaitable<void> Connection::answer(Incoming& incoming, const HttpHandler& 
   const TimePoint begin = SteadyClock().now();
   const HttpRequest for_log{
       .method = incoming.request.method, .path = incoming.request.path, .id = incoming.request.id};
-  const auto exchange =
-      std::make_shared<Exchange>(socket_.get_executor(), incoming.reply, [this] { exchange_changed(); });
+  const auto exchange = std::make_shared<Exchange>(channel_.executor(), incoming.reply, [this] { exchange_changed(); });
   exchange_ = exchange;
   is_watching_ = !has_unread_ && !is_draining_;  // draining: our own end of reading would look like the client's
   is_watching_unwanted_ = false;
   if (is_watching_) {
     asio::co_spawn(
-        socket_.get_executor(), [self = shared_from_this(), exchange] { return self->watch(exchange); },
-        asio::detached);
+        channel_.executor(), [self = shared_from_this(), exchange] { return self->watch(exchange); }, asio::detached);
   }
   handler(std::move(incoming.request), exchange);
 
@@ -213,22 +211,21 @@ asio::awaitable<void> Connection::answer(Incoming& incoming, const HttpHandler& 
   is_reusable_ = !code && exchange->is_complete() && exchange->keeps_alive() && is_reusable_;
   exchange->close();
   exchange_ = nullptr;
-  log_access(peer_, for_log, *exchange, SteadyClock().now() - begin);
+  log_access(channel_.peer(), for_log, *exchange, SteadyClock().now() - begin);
   co_await stop_watching();
 }
 
 void Connection::exchange_changed() {
   change_.cancel();
-  error_code ignored;
   // A write that waits for a client that does not read.
-  if (exchange_ && exchange_->is_abandoned()) socket_.cancel(ignored);
+  if (exchange_ && exchange_->is_abandoned()) channel_.cancel();
 }
 
 // Reads while a request is being answered: to see the client leave, and to keep what it sends ahead.
 asio::awaitable<void> Connection::watch(std::shared_ptr<Exchange> exchange) {
   error_code code;
   while (!code && !is_watching_unwanted_ && buffer_.size() < kPipelinedBytesMax) {
-    buffer_.commit(co_await socket_.async_read_some(buffer_.prepare(kReadBytes), into(code)));
+    buffer_.commit(co_await channel_.read_some(buffer_.prepare(kReadBytes), code));
   }
   if (code && !is_watching_unwanted_) {
     exchange->abandon();
@@ -240,8 +237,7 @@ asio::awaitable<void> Connection::watch(std::shared_ptr<Exchange> exchange) {
 
 asio::awaitable<void> Connection::stop_watching() {
   is_watching_unwanted_ = true;
-  error_code ignored;
-  if (is_watching_) socket_.cancel(ignored);
+  if (is_watching_) channel_.cancel();
   while (is_watching_) co_await wait_for_change();
 }
 
@@ -249,7 +245,7 @@ asio::awaitable<void> Connection::write(std::string bytes, error_code& code) {
   asio::const_buffer rest = asio::buffer(bytes);
   while (!code && rest.size() > 0) {
     arm(options_.write_stall_time_max);
-    rest += co_await socket_.async_write_some(rest, into(code));
+    rest += co_await channel_.write_some(rest, code);
   }
   disarm();
 }
@@ -262,12 +258,12 @@ asio::awaitable<void> Connection::wait_for_change() {
 // Closing with unread bytes makes TCP reset the connection, and the client would lose our reason: read on for a while.
 asio::awaitable<void> Connection::linger() {
   error_code code;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, code);
-  buffer_.clear();
   arm(kLingerTimeMax);
+  co_await channel_.end_writing();
+  buffer_.clear();
   size_t discarded_bytes = 0;
-  while (!code && discarded_bytes < kLingerBytesMax) {
-    discarded_bytes += co_await socket_.async_read_some(buffer_.prepare(size_t{64} << 10), into(code));
+  while (has_unread_ && !code && !is_timed_out_ && discarded_bytes < kLingerBytesMax) {
+    discarded_bytes += co_await channel_.read_some(buffer_.prepare(size_t{64} << 10), code);
   }
   disarm();
 }
@@ -280,8 +276,7 @@ void Connection::arm(Duration time_max) {
   deadline_.async_wait([self = shared_from_this(), number](error_code code) {
     if (code || number != self->deadline_number_) return;
     self->is_timed_out_ = true;
-    error_code ignored;
-    self->socket_.cancel(ignored);
+    self->channel_.cancel();
   });
 }
 

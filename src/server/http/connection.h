@@ -1,4 +1,4 @@
-// One client's TCP connection: requests in, answers out, one after the other, on one strand.
+// One client's connection: requests in, answers out, one after the other, on one strand.
 //
 // A client that closes its side while it waits for an answer counts as gone, and its request is abandoned: from here,
 // one that only says "I send no more" (shutdown(SHUT_WR), as `nc -N` does) looks the same as one that was ended, and
@@ -10,6 +10,7 @@
 #include <string>
 
 #include "server/http/beast.h"
+#include "server/http/channel.h"
 #include "server/http/exchange.h"
 #include "server/http/http_server.h"
 #include "server/http/message.h"
@@ -18,8 +19,8 @@ namespace pelton {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  // `socket`'s executor is a strand of its own. `options` and `handler` outlive the connection.
-  Connection(asio::ip::tcp::socket socket, const HttpOptions& options, const HttpHandler& handler);
+  // `socket`'s executor is a strand of its own. `tls`: null for plain bytes. All but the socket outlive the connection.
+  Connection(Channel::Socket socket, asio::ssl::context* tls, const HttpOptions& options, const HttpHandler& handler);
 
   // Until the client or an error ends it. Throws nothing but std::bad_alloc.
   asio::awaitable<void> run();
@@ -30,12 +31,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void abort();
 
  private:
-  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  using Parser = Channel::Parser;
   struct Incoming {
     HttpRequest request;
     Exchange::Options reply;
   };
 
+  asio::awaitable<bool> shake_hands();
   asio::awaitable<bool> wait_for_request();
   asio::awaitable<bool> read_request(Incoming& incoming);
   asio::awaitable<void> read_body(Parser& parser, error_code& code);
@@ -50,10 +52,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void arm(Duration time_max);
   void disarm();
 
-  asio::ip::tcp::socket socket_;
+  Channel channel_;
   const HttpOptions& options_;
   const HttpHandler& handler_;
-  std::string peer_;
   boost::beast::flat_buffer buffer_;  // read, not yet parsed
   asio::steady_timer deadline_;
   uint64_t deadline_number_ = 0;

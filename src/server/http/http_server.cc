@@ -5,7 +5,9 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <type_traits>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -15,6 +17,7 @@
 #include "base/log.h"
 #include "server/http/beast.h"
 #include "server/http/connection.h"
+#include "server/http/systemd.h"
 
 namespace pelton {
 namespace {
@@ -33,12 +36,14 @@ class HttpServer::Impl {
         handler_(std::move(handler)),
         io_(options_.thread_count),
         accept_strand_(asio::make_strand(io_)),
-        acceptor_(accept_strand_),
-        accept_pause_(accept_strand_) {}
+        tcp_(accept_strand_),
+        local_(accept_strand_) {}
 
   void start() {
+    use_certificate();
     listen();
-    asio::co_spawn(accept_strand_, accept(), asio::detached);
+    if (tcp_.is_open()) begin_accepting(tcp_, tls_ ? &*tls_ : nullptr);
+    if (local_.is_open()) begin_accepting(local_, nullptr);
     for (int i = 0; i < options_.thread_count; ++i) threads_.emplace_back([this] { io_.run(); });
   }
 
@@ -53,13 +58,13 @@ class HttpServer::Impl {
     if (threads_.empty()) return;
     asio::post(accept_strand_, [this] {
       error_code ignored;
-      acceptor_.close(ignored);
-      accept_pause_.cancel();
+      tcp_.close(ignored);
+      local_.close(ignored);
     });
     std::unique_lock lock(mutex_);
     is_stopping_ = true;
     for (const auto& connection : connections_) connection->drain();
-    const auto is_done = [this] { return connections_.empty() && !is_accepting_; };
+    const auto is_done = [this] { return connections_.empty() && accepting_count_ == 0; };
     if (!changed_.wait_for(lock, drain_time, is_done)) {
       if (!connections_.empty()) log::warning(fmt::format("{} connections did not end in time", connections_.size()));
       for (const auto& connection : connections_) connection->abort();
@@ -75,7 +80,40 @@ class HttpServer::Impl {
   }
 
  private:
+  void use_certificate() {
+    if (options_.certificate_file.has_value() != options_.private_key_file.has_value()) {
+      throw Error(ErrorCode::kInvalidArgument, "a certificate and its private key belong together: give both", "tls");
+    }
+    if (!options_.certificate_file) return;
+    tls_.emplace(asio::ssl::context::tls_server);
+    tls_->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
+                      asio::ssl::context::no_tlsv1_1);
+    const auto check = [](const error_code& code, const std::filesystem::path& file) {
+      if (!code) return;
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {}", file.string(), code.message()), "tls");
+    };
+    error_code code;
+    tls_->use_certificate_chain_file(options_.certificate_file->string(), code);
+    check(code, *options_.certificate_file);
+    tls_->use_private_key_file(options_.private_key_file->string(), asio::ssl::context::pem, code);
+    check(code, *options_.private_key_file);
+  }
+
   void listen() {
+    if (const auto given = take_activated_socket()) {
+      if (given->is_local) {
+        local_.assign(asio::local::stream_protocol(), given->descriptor);
+      } else {
+        tcp_.assign(given->is_ip_v6 ? tcp::v6() : tcp::v4(), given->descriptor);
+      }
+    } else {
+      listen_on_port();
+    }
+    if (tcp_.is_open()) port_ = tcp_.local_endpoint().port();
+    if (options_.unix_path && !local_.is_open()) listen_on_path(*options_.unix_path);
+  }
+
+  void listen_on_port() {
     const std::string where = fmt::format("{}:{}", options_.host, options_.port);
     error_code code;
     const auto endpoints = tcp::resolver(io_).resolve(options_.host, std::to_string(options_.port), code);
@@ -84,40 +122,65 @@ class HttpServer::Impl {
     }
     try {
       const tcp::endpoint endpoint = *endpoints.begin();
-      acceptor_.open(endpoint.protocol());
-      acceptor_.set_option(tcp::acceptor::reuse_address(true));
-      acceptor_.bind(endpoint);
-      acceptor_.listen();
-      port_ = acceptor_.local_endpoint().port();
+      tcp_.open(endpoint.protocol());
+      tcp_.set_option(tcp::acceptor::reuse_address(true));
+      tcp_.bind(endpoint);
+      tcp_.listen();
     } catch (const boost::system::system_error& error) {
       throw Error(ErrorCode::kIo,
                   fmt::format("cannot listen on {}: {}; --port 0 takes any free port", where, error.code().message()));
     }
   }
 
-  asio::awaitable<void> accept() {
-    while (acceptor_.is_open()) {
+  // A socket that an earlier run left behind is taken away; anything else that has the name stays, and is an error.
+  void listen_on_path(const std::filesystem::path& path) {
+    std::error_code ignored;
+    if (std::filesystem::is_socket(path, ignored)) std::filesystem::remove(path, ignored);
+    try {
+      local_.open();
+      local_.bind(asio::local::stream_protocol::endpoint(path.string()));
+      local_.listen();
+    } catch (const boost::system::system_error& error) {
+      throw Error(ErrorCode::kIo, fmt::format("cannot listen on {}: {}", path.string(), error.code().message()));
+    }
+  }
+
+  template <typename Acceptor>
+  void begin_accepting(Acceptor& acceptor, asio::ssl::context* tls) {
+    {
+      const std::lock_guard lock(mutex_);
+      ++accepting_count_;
+    }
+    asio::co_spawn(accept_strand_, accept(acceptor, tls), asio::detached);
+  }
+
+  template <typename Acceptor>
+  asio::awaitable<void> accept(Acceptor& acceptor, asio::ssl::context* tls) {
+    asio::steady_timer pause(accept_strand_);
+    while (acceptor.is_open()) {
       error_code code;
       const asio::any_io_executor strand = asio::make_strand(io_);
-      tcp::socket socket = co_await acceptor_.async_accept(strand, into(code));
-      if (!acceptor_.is_open()) break;
+      auto socket = co_await acceptor.async_accept(strand, into(code));
+      if (!acceptor.is_open()) break;
       if (code || connection_count() >= options_.connection_count_max) {
         log::warning(code ? fmt::format("accept: {}", code.message()) : "too many connections: one is turned away");
-        accept_pause_.expires_after(kAcceptPause);
-        co_await accept_pause_.async_wait(into(code));
+        pause.expires_after(kAcceptPause);
+        co_await pause.async_wait(into(code));
         continue;
       }
-      socket.set_option(tcp::no_delay(true), code);  // a token is worth a packet
-      begin(std::move(socket));
+      if constexpr (std::is_same_v<Acceptor, tcp::acceptor>) {
+        socket.set_option(tcp::no_delay(true), code);  // a token is worth a packet
+      }
+      begin(Channel::Socket(std::move(socket)), tls);
     }
     const std::lock_guard lock(mutex_);
-    is_accepting_ = false;
+    --accepting_count_;
     changed_.notify_all();
   }
 
-  void begin(tcp::socket socket) {
+  void begin(Channel::Socket socket, asio::ssl::context* tls) {
     const asio::any_io_executor strand = socket.get_executor();
-    const auto connection = std::make_shared<Connection>(std::move(socket), options_, handler_);
+    const auto connection = std::make_shared<Connection>(std::move(socket), tls, options_, handler_);
     {
       const std::lock_guard lock(mutex_);
       if (is_stopping_) return;
@@ -142,8 +205,9 @@ class HttpServer::Impl {
   const HttpHandler handler_;
   asio::io_context io_;
   asio::strand<asio::io_context::executor_type> accept_strand_;
-  tcp::acceptor acceptor_;
-  asio::steady_timer accept_pause_;
+  std::optional<asio::ssl::context> tls_;
+  tcp::acceptor tcp_;
+  asio::local::stream_protocol::acceptor local_;
   std::atomic<int> port_ = 0;
   std::vector<std::thread> threads_;
 
@@ -151,7 +215,7 @@ class HttpServer::Impl {
   std::condition_variable changed_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   bool is_stopping_ = false;
-  bool is_accepting_ = true;
+  int accepting_count_ = 0;
 };
 
 HttpServer::HttpServer(const HttpOptions& options, HttpHandler handler)

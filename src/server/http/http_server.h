@@ -1,10 +1,12 @@
-// HTTP/1.1 over TCP: accepts connections, reads whole requests under limits, gives each to a handler and writes what
-// it answers: whole or as a stream of events. Knows nothing of models.
+// HTTP/1.1 over TCP, with TLS or without, and Unix sockets: accepts connections, reads whole requests under limits,
+// gives each to a handler and writes what it answers: whole or as a stream of events. Knows nothing of models.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,10 +16,13 @@
 namespace pelton {
 
 struct HttpOptions {
-  std::string host = "127.0.0.1";            // an address, or a name of this machine
-  int port = 8080;                           // 0: any free one
-  std::vector<std::string> allowed_origins;  // whose pages may read answers in a browser; "*": all. See CORS
-  int thread_count = 2;                      // one reads while the other writes; the cores belong to the engine
+  std::string host = "127.0.0.1";                  // an address, or a name of this machine
+  int port = 8080;                                 // 0: any free one
+  std::vector<std::string> allowed_origins;        // whose pages may read answers in a browser; "*": all. See CORS
+  std::optional<std::filesystem::path> unix_path;  // a Unix socket to listen on as well; made anew
+  std::optional<std::filesystem::path> certificate_file;  // PEM, with its chain: then TCP speaks TLS, 1.2 or newer
+  std::optional<std::filesystem::path> private_key_file;  // PEM; both or none
+  int thread_count = 2;  // one reads while the other writes; the cores belong to the engine
   int64_t connection_count_max = 8192;
   size_t header_bytes_max = size_t{32} << 10;
   size_t body_bytes_max = size_t{16} << 20;
@@ -38,9 +43,11 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // Errors: kIo (port in use, not permitted), kInvalidArgument (unknown host).
+  // Where the process was given a listening socket (systemd's socket activation: LISTEN_FDS, LISTEN_PID), takes that
+  // instead of host and port. Errors: kIo (port in use, not permitted), kInvalidArgument (unknown host, certificate or
+  // key that can't be used).
   void start();
-  // The real port, after start.
+  // The real port, after start; 0: none (an activated Unix socket).
   int port() const;
   // Accepts nothing more, lets requests in flight (whole ones: a half-sent one is refused at once) finish for up to
   // `drain_time`, abandons the rest, joins the threads.
