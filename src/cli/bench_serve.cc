@@ -13,11 +13,13 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/version.h"
 #include "cli/bench_progress.h"
 #include "cli/command.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "load/arrivals.h"
+#include "load/load_page.h"
 #include "load/load_run.h"
 #include "load/load_summary.h"
 #include "load/workload.h"
@@ -42,7 +44,7 @@ constexpr const char* kNotes =
     "\n"
     "Examples:\n"
     "  pelton bench serve --url http://127.0.0.1:8080 --clients 1,8,32\n"
-    "  pelton bench serve --url http://127.0.0.1:8080 --rate 1,2,4,8 --slo ttft=500ms,tpot=60ms\n"
+    "  pelton bench serve --url http://127.0.0.1:8080 --rate 1,2,4,8 --slo ttft=500ms,tpot=60ms --html load.html\n"
     "  pelton bench serve --url http://127.0.0.1:8080 --clients 8 --synthetic in=1100,out=32,shared-prefix=1000\n"
     "  pelton bench serve --url https://api.example.com/v1 --plain --clients 4 --dataset sharegpt.json --json\n";
 
@@ -70,6 +72,7 @@ struct BenchServeOptions {
   bool uses_completions = false;
   bool is_plain = false;
   uint64_t seed = 1;
+  std::optional<std::string> page;
   bool as_json = false;
 };
 
@@ -122,6 +125,15 @@ std::optional<Duration> duration_of(const BenchServeOptions& options) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*options.duration_s));
 }
 
+std::string workload_in_words(const BenchServeOptions& options) {
+  const std::string prompts = options.dataset ? fmt::format("conversations of {}", *options.dataset)
+                                              : fmt::format("synthetic prompts ({})", options.synthetic);
+  const std::string arrivals =
+      options.rates.empty() ? "closed load" : fmt::format("open load, burstiness {:g}", options.burstiness);
+  return fmt::format("{} requests for each point, {}, {}, seed {}. Measured by pelton bench serve {}.",
+                     options.request_count, prompts, arrivals, options.seed, kVersion);
+}
+
 template <typename OnProgress>
 std::vector<LoadPoint> measure(const BenchServeOptions& options, const LoadObjective& objective,
                                OnProgress on_progress) {
@@ -167,6 +179,7 @@ int bench_serve(BenchServeOptions& options) {
   const int code = until_interrupted([&](auto on_progress) {
     const std::vector<LoadPoint> points = measure(options, objective, on_progress);
     options.as_json ? print_json(to_json(points, objective)) : print_text(to_text(points, objective));
+    if (options.page) replace_file(*options.page, to_html(points, objective, options.url, workload_in_words(options)));
     all_answered = std::all_of(points.begin(), points.end(),
                                [](const LoadPoint& point) { return point.summary.failed_count == 0; });
   });
@@ -214,6 +227,7 @@ std::function<int()> add_bench_serve(CLI::App& app) {
                "Send no field that OpenAI does not know: answers may be shorter than asked for");
   app.add_option("--extra-body", options->extra_body, "Further fields of each request")->type_name("JSON");
   app.add_option("--seed", options->seed, "Of prompts and arrivals")->capture_default_str();
+  app.add_option("--html", options->page, "Write a page with plots, too")->type_name("FILE");
   app.add_flag("--json", options->as_json, "Print one JSON object");
   app.footer(kNotes);
   return [options] { return bench_serve(*options); };

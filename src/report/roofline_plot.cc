@@ -9,6 +9,8 @@
 #include <numeric>
 #include <string_view>
 
+#include "report/markup.h"
+
 namespace pelton {
 namespace {
 
@@ -22,29 +24,6 @@ constexpr double kBottom = 540;
 constexpr double kLabelHeight = 16;
 
 constexpr std::array<std::string_view, 6> kColours = {"#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf"};
-
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) >= 0x20) result += c;  // XML knows no control characters
-    }
-  }
-  return result;
-}
 
 // One logarithmic axis.
 class Axis {
@@ -149,7 +128,7 @@ class Picture {
         "<style>text {{ paint-order: stroke; stroke: white; stroke-width: 3px }}</style>\n"
         "<rect width=\"{0}\" height=\"{1}\" fill=\"white\"/>\n",
         kWidth, kHeight);
-    svg_ += fmt::format("<text x=\"{}\" y=\"30\" font-size=\"16\">{}</text>\n", kLeft, escaped(plot_.title));
+    svg_ += fmt::format("<text x=\"{}\" y=\"30\" font-size=\"16\">{}</text>\n", kLeft, escaped_markup(plot_.title));
     draw_grid();
     draw_roofs();
     draw_ceilings();
@@ -202,7 +181,7 @@ class Picture {
     svg_ += fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" {}/>\n", x1, y1, x2, y2, style);
   }
   void text(double x, double y, std::string_view label, std::string_view style = "") {
-    svg_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" {}>{}</text>\n", x, y, style, escaped(label));
+    svg_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" {}>{}</text>\n", x, y, style, escaped_markup(label));
   }
 
   void draw_grid() {
@@ -242,7 +221,7 @@ class Picture {
           x1 + std::min(room, 8 + kStagger * std::cos(angle * std::numbers::pi / 180) * static_cast<double>(index % 2));
       svg_ += fmt::format(
           "<text transform=\"translate({:.1f} {:.1f}) rotate({:.1f})\" dy=\"-4\" fill=\"#555555\">{}</text>\n", x,
-          y_at(x), angle, escaped(fmt::format("{} {:.0f} GB/s", roof.label, roof.gb_per_second)));
+          y_at(x), angle, escaped_markup(fmt::format("{} {:.0f} GB/s", roof.label, roof.gb_per_second)));
       ++index;
     }
   }

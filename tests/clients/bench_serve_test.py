@@ -30,6 +30,13 @@ def test_closed_load(server):
         assert point["ttft_ms"]["count"] == 8 and point["e2e_ms"]["p99"] >= point["ttft_ms"]["p99"] > 0
 
 
+def test_a_page_with_plots(server, tmp_path):
+    page = tmp_path / "load.html"
+    results(server.url, "--clients", "1,2", "--requests", "4", "--synthetic", "in=30,out=3", "--html", str(page))
+    text = page.read_text()
+    assert text.startswith("<!doctype html>") and text.count("<svg ") == 4 and "2 clients" in text
+
+
 @pytest.mark.parametrize("route", [[], ["--completions"]])
 def test_open_load_counts_what_is_good(server, route):
     options = ["--rate", "50", "--requests", "10", "--synthetic", "in=40,out=3", *route]
