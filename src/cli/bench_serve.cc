@@ -83,7 +83,8 @@ LoadTarget target_of(const BenchServeOptions& options) {
     const char* key = std::getenv("OPENAI_API_KEY");
     if (key != nullptr && *key != '\0') target.key = key;
   }
-  if (!options.is_plain) target.extra_body = {{"temperature", 0}, {"ignore_eos", true}};
+  target.extra_body = {{"temperature", 0}};
+  target.fills_answers = !options.is_plain;
   if (options.extra_body) {
     const json::value extra = parse_json(*options.extra_body, "--extra-body");
     if (!extra.is_object()) throw Error(ErrorCode::kUsage, "--extra-body: not a JSON object");

@@ -70,6 +70,11 @@ std::string body_of(const LoadTarget& target, const LoadPrompt& prompt) {
   } else {
     body["prompt"] = prompt.text;
   }
+  if (target.fills_answers) {
+    // Without the first, what comes after the model's end would be tokens without text, whose times nobody sees.
+    body["min_tokens"] = prompt.max_tokens;
+    body["ignore_eos"] = true;
+  }
   for (const auto& [name, value] : target.extra_body) body[name] = value;
   return to_json_text(body);
 }
@@ -265,7 +270,7 @@ class Run {
     boost::beast::flat_buffer buffer;
     http::response_parser<http::string_body> parser;
     parser.body_limit(boost::none);
-    parser.eager(true);
+    parser.eager(false);  // an eager one holds a chunk back until the next begins, and so all of them until the end
     error_code code;
     EventStream events;
     bool is_done = false;

@@ -25,6 +25,7 @@ struct LoadTarget {
   std::optional<std::string> key;
   bool uses_chat = true;                          // /v1/chat/completions, else /v1/completions
   json::object extra_body;                        // further fields of every request
+  bool fills_answers = true;                      // answers have all their max_tokens (min_tokens, ignore_eos), in text
   Duration time_max = std::chrono::seconds(600);  // of one request
 };
 

@@ -4,6 +4,7 @@ import http.server
 import json
 import subprocess
 import threading
+import time
 
 import pytest
 from conftest import TIMEOUT_S, find_program
@@ -27,6 +28,7 @@ def test_closed_load(server):
         assert (point["requests"], point["failed"]) == (8, 0)
         assert point["answer_tokens"] == 40
         assert 50 * 8 < point["prompt_tokens"] < 70 * 8
+        assert point["itl_ms"]["count"] >= 8 * 2, "pieces of text are seen one by one"
         assert point["ttft_ms"]["count"] == 8 and point["e2e_ms"]["p99"] >= point["ttft_ms"]["p99"] > 0
 
 
@@ -79,6 +81,37 @@ def test_failures_are_counted_by_kind(tmp_path):
     assert point["failed"] == 6
     assert sorted(point["errors"].values()) == [3, 3]
     assert {error.split(":")[0] for error in point["errors"]} == {"HTTP 429", "the stream ended without [DONE]"}
+
+
+class Slow(http.server.BaseHTTPRequestHandler):
+    """Streams in chunks, a tenth of a second apart."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for data in ['{"choices":[{"delta":{"content":"x"}}]}'] * 5 + ["[DONE]"]:
+            event = f"data: {data}\n\n".encode()
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
+            time.sleep(0.1)
+        self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_pieces_count_from_when_they_came():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as slow:
+        threading.Thread(target=slow.serve_forever, daemon=True).start()
+        options = ["--model", "m", "--requests", "2", "--warmup", "0"]
+        (point,) = results(f"http://127.0.0.1:{slow.server_port}", *options)
+        slow.shutdown()
+    # Ratios, which hold however slow the machine is: five pieces at even distances, and a wait after the last.
+    assert point["itl_ms"]["p50"] >= 90 and point["tpot_ms"]["p50"] >= 90
+    assert point["ttft_ms"]["p50"] < point["e2e_ms"]["p50"] - 400
 
 
 def test_nobody_listens():
