@@ -31,6 +31,7 @@ std::function<int()> add_inspect(CLI::App& app);
 std::function<int()> add_verify(CLI::App& app);
 std::function<int()> add_bench(CLI::App& app);
 std::function<int()> add_eval(CLI::App& app);
+std::function<int()> add_tune(CLI::App& app);
 std::function<int()> add_convert(CLI::App& app);
 std::function<int()> add_tokenize(CLI::App& app);
 std::function<int()> add_render(CLI::App& app);
@@ -51,6 +52,7 @@ constexpr Command kCommands[] = {
     {"verify", "Prove that a model computes what a reference says", add_verify},
     {"bench", "Measure this machine, and models on it", add_bench},
     {"eval", "Measure how good a model is", add_eval},
+    {"tune", "Finetune a model on data", add_tune},
     {"convert", "Write a model in another format or element type", add_convert},
     {"tokenize", "Turn texts into token ids, and back", add_tokenize},
     {"render", "Write chats as a model's template does", add_render},

@@ -38,6 +38,8 @@ Adapter read_adapter(const std::filesystem::path& path, const Model& base);
 // PEFT's folder, which appears whole or not at all. Errors: kIo; kInvalidArgument (the folder is there); kUnsupported
 // (transformers has no name for the family; weights of one tensor with different A).
 void write_peft_adapter(const std::filesystem::path& folder, const Adapter& adapter, const Model& base);
+// The same files into a folder that is there.
+void write_peft_files(const std::filesystem::path& folder, const Adapter& adapter, const Model& base);
 // A GGUF file for llama.cpp. Errors: kIo; kUnsupported (likewise; matrices with different alpha, of which the file
 // holds one).
 void write_gguf_adapter(const std::filesystem::path& file, const Adapter& adapter, const Model& base);

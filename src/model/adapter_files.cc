@@ -375,6 +375,12 @@ Adapter read_adapter(const fs::path& path, const Model& base) {
 
 void write_peft_adapter(const fs::path& folder, const Adapter& adapter, const Model& base) {
   if (path_exists(folder)) throw Error(ErrorCode::kInvalidArgument, folder.string() + " is there already");
+  AtomicFolder result(folder);
+  write_peft_files(result.path(), adapter, base);
+  result.commit();
+}
+
+void write_peft_files(const fs::path& folder, const Adapter& adapter, const Model& base) {
   const std::vector<WholePair> pairs = whole_pairs(adapter, base, WeightNaming::kHuggingFace);
   CHECK(!pairs.empty());
   const auto module_of = [](const WholePair& pair) {
@@ -409,10 +415,8 @@ void write_peft_adapter(const fs::path& folder, const Adapter& adapter, const Mo
                                {"rank_pattern", ranks},
                                {"alpha_pattern", alphas},
                                {"target_modules", json::array(targets.begin(), targets.end())}};
-  AtomicFolder result(folder);
-  write_safetensors(result.path() / kWeightsFile, tensors);
-  replace_file(result.path() / kConfigFile, json::serialize(config) + "\n");
-  result.commit();
+  write_safetensors(folder / kWeightsFile, tensors);
+  replace_file(folder / kConfigFile, json::serialize(config) + "\n");
 }
 
 void write_gguf_adapter(const fs::path& file, const Adapter& adapter, const Model& base) {

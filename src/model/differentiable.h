@@ -1,17 +1,23 @@
 // A model run for training: the plain list of layer calls forwards, then its reverse.
 //
 // Gradients of weights add up over calls until cleared; gradients of activations are assigned, and summed where a value
-// is read more than once. Everything in float32; every activation is kept.
+// is read more than once. Everything in float32. An activation is kept for as long as somebody reads it, forwards or
+// backwards; gradients that nobody asked for are not computed.
+//
+// Two ways to use it. With forward() and backward() the logits are there as a whole, to compare them with others'.
+// Training asks for logits some rows at a time, and only of rows that have a target: the whole [T, V] never exists.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "base/aligned.h"
+#include "model/buffer_pool.h"
 #include "model/model.h"
 #include "ops/executor.h"
 #include "tensor/tensor.h"
@@ -25,42 +31,85 @@ struct TrainingBatch {
   std::vector<int32_t> targets;  // [T]: the token that should follow each row; kIgnoredTarget: none
 };
 
+struct DifferentiableOptions {
+  // Canonical names of the weights whose gradients are wanted; none: of all.
+  std::optional<std::set<std::string>> trained;
+  // Of read_logits() and backward_body(): few enough rows at once to stay small, enough to make the output matrix worth
+  // decoding for them. 64 MB.
+  int64_t logits_at_once = int64_t{16} << 20;
+};
+
 // One thread at a time.
 class DifferentiableModel {
  public:
-  DifferentiableModel(Executor& executor, std::shared_ptr<const Model> model);
+  DifferentiableModel(Executor& executor, std::shared_ptr<const Model> model, DifferentiableOptions options = {});
 
   // Logits [T, V], valid until the next forward.
   std::span<const float> forward(const TrainingBatch& batch);
   // Mean cross-entropy of the last forward; adds its gradient by every weight.
   double backward();
+
+  // All of the list that comes before the logits' rows are chosen. Returns how many have a target: S.
+  int64_t forward_body(const TrainingBatch& batch);
+  // After forward_body(): the logits [n, V] of these of the S rows, in order, until all have been seen.
+  using LogitsReader = FunctionRef<void(Range rows, const float* logits)>;
+  void read_logits(LogitsReader read);
+  // The same, once: `replace` puts the gradient of the loss by the logits in their place. Adds the gradient by every
+  // weight that is wanted.
+  using LogitsReplacer = FunctionRef<void(Range rows, float* logits)>;
+  void backward_body(LogitsReplacer replace);
+
+  const Model& model() const { return *model_; }
   // By canonical name, in the weight's shape. A weight that nothing depends on stays zero.
   const std::map<std::string, Tensor>& gradients() const { return gradients_; }
+  std::map<std::string, Tensor>& gradients() { return gradients_; }
   void clear_gradients();
 
  private:
-  using Buffer = AlignedArray<float>;
+  using Buffer = BufferPool::Buffer;
+  struct Gradient {
+    Buffer buffer;
+    float* data = nullptr;     // of a part of somebody's buffer: where it shall be
+    bool has_arrived = false;  // the first assigns, others add
+  };
 
-  std::vector<Activation> inputs_of(const LayerCall& call) const;
+  bool is_wanted(const std::string& weight) const { return !weight.empty() && gradients_.contains(weight); }
+  void find_dependence();
+  void start(const TrainingBatch& batch, std::vector<int32_t> selected_rows);
+  void forward_calls(size_t begin, size_t end);
+  void backward_calls(size_t begin, size_t end);
   void backward_call(size_t index);
+  std::vector<Activation> inputs_of(const LayerCall& call) const;
+  void release_inputs(size_t index);
+  void release(ValueId value);
+  template <typename Body>
+  void for_each_chunk(Body body);
 
   Executor& executor_;
   std::shared_ptr<const Model> model_;
   std::vector<std::unique_ptr<Layer>> layers_;
+  int64_t logits_at_once_;
   std::map<std::string, Tensor> gradients_;
+  std::vector<bool> depends_;     // by value: on a weight whose gradient is wanted
+  std::vector<size_t> last_use_;  // by value: the last call that reads it, forwards; its writer if none does
+  std::vector<bool> is_kept_;     // by value: the backward reads it
+  bool backward_reads_logits_ = false;
+  size_t tail_begin_ = 0;            // of the calls after the choice of the rows for the logits, which work row by row
+  std::optional<ValueId> selected_;  // what that gives; none: the list has no such call
 
   // Of the last forward.
   TrainingBatch batch_;
   std::vector<int32_t> positions_;
   std::vector<int32_t> token_types_;
   std::vector<RopeTable> rope_tables_;
-  std::vector<int32_t> all_rows_;
+  std::vector<int32_t> selected_rows_;
   SharedInput shared_input_;
   StepContext context_;
-  std::vector<Buffer> values_;           // by value
+  BufferPool pool_;
+  std::vector<Buffer> values_;           // by value; empty: gone
   std::vector<Activation> activations_;  // by value
   std::vector<Buffer> saved_;            // by call
-  std::vector<Buffer> d_values_;         // by value; empty: no gradient has arrived yet
+  std::vector<Gradient> d_values_;       // by value
 };
 
 }  // namespace pelton

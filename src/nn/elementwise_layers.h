@@ -10,6 +10,7 @@ namespace pelton {
 // y = a + b
 class AddLayer final : public Layer {
  public:
+  BackwardReads backward_reads(bool) const override { return {.inputs = false, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 };
@@ -19,6 +20,7 @@ class ScaleLayer final : public Layer {
  public:
   explicit ScaleLayer(float factor) : factor_(factor) {}
 
+  BackwardReads backward_reads(bool) const override { return {.inputs = false, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 
@@ -31,6 +33,7 @@ class SoftCapLayer final : public Layer {
  public:
   explicit SoftCapLayer(float cap) : cap_(cap) {}
 
+  BackwardReads backward_reads(bool) const override { return {.inputs = false, .output = true}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 
@@ -43,6 +46,7 @@ class GateLayer final : public Layer {
  public:
   explicit GateLayer(Nonlinearity f) : f_(f) {}
 
+  BackwardReads backward_reads(bool) const override { return {.inputs = true, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 
@@ -55,6 +59,7 @@ class GeluLayer final : public Layer {
  public:
   explicit GeluLayer(Nonlinearity form) : form_(form) {}
 
+  BackwardReads backward_reads(bool) const override { return {.inputs = true, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 
@@ -67,6 +72,7 @@ class StoredScaleLayer final : public Layer {
  public:
   explicit StoredScaleLayer(float factor) : factor_(factor) {}
 
+  BackwardReads backward_reads(bool) const override { return {.inputs = false, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 
@@ -80,6 +86,7 @@ class ColumnsLayer final : public Layer {
   ColumnsLayer(int64_t part_count, int64_t first, int64_t width)
       : part_count_(part_count), first_(first), width_(width) {}
 
+  BackwardReads backward_reads(bool) const override { return {.inputs = false, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 
@@ -95,6 +102,7 @@ class JoinLayer final : public Layer {
  public:
   JoinLayer(int64_t part_count, int64_t width) : part_count_(part_count), width_(width) {}
 
+  BackwardReads backward_reads(bool) const override { return {.inputs = false, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 
@@ -107,6 +115,7 @@ class JoinLayer final : public Layer {
 class SelectRowsLayer final : public Layer {
  public:
   int64_t output_rows(const StepContext& step, std::span<const Activation> inputs) const override;
+  BackwardReads backward_reads(bool) const override { return {.inputs = false, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 };

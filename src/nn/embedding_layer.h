@@ -15,6 +15,7 @@ class EmbeddingLayer final : public Layer {
       : table_(std::move(table)), index_(index) {}
 
   int64_t output_rows(const StepContext& step, std::span<const Activation>) const override;
+  BackwardReads backward_reads(bool) const override { return {.inputs = false, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 

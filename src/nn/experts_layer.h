@@ -22,6 +22,7 @@ class ExpertsLayer final : public Layer {
   ExpertsLayer& operator=(const ExpertsLayer&) = delete;
 
   int64_t saved_count(const StepContext& step) const override;
+  BackwardReads backward_reads(bool) const override { return {.inputs = true, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   // further_weights of the pass: of each expert gate, up, down, and where it has biases theirs.
   void backward(const StepContext& step, const Backward& pass) const override;

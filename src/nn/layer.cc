@@ -19,4 +19,6 @@ int64_t InferenceLayer::output_rows(const StepContext&, std::span<const Activati
 
 int64_t Layer::saved_count(const StepContext&) const { return 0; }
 
+Layer::BackwardReads Layer::backward_reads(bool) const { return {}; }
+
 }  // namespace pelton

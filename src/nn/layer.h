@@ -90,6 +90,14 @@ class Layer : public InferenceLayer {
   // Floats that forward must leave for backward, beyond inputs and output, for this step.
   virtual int64_t saved_count(const StepContext& step) const;
 
+  // What backward reads of what forward saw and gave. The rest may be gone by then: its pointers are null.
+  struct BackwardReads {
+    bool inputs = true;
+    bool output = true;
+  };
+  // `wants_weights`: of the gradients by its weights some are wanted.
+  virtual BackwardReads backward_reads(bool wants_weights) const;
+
   // `output` [output_rows, width] never overlaps an input. `saved` is null where no backward follows.
   virtual void forward(const StepContext& step, std::span<const Activation> inputs, float* output,
                        float* saved) const = 0;

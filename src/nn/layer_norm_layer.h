@@ -12,6 +12,7 @@ class LayerNormLayer final : public Layer {
   LayerNormLayer(Tensor weight, Tensor bias, float epsilon)
       : weight_(std::move(weight)), bias_(std::move(bias)), epsilon_(epsilon) {}
 
+  BackwardReads backward_reads(bool) const override { return {.inputs = true, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 

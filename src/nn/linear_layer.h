@@ -11,6 +11,7 @@ class LinearLayer final : public Layer {
   // bias: [N], F32; empty: none.
   explicit LinearLayer(LinearWeight weight, Tensor bias = {}) : weight_(std::move(weight)), bias_(std::move(bias)) {}
 
+  BackwardReads backward_reads(bool wants_weights) const override { return {.inputs = wants_weights, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 

@@ -11,6 +11,7 @@ class RmsNormLayer final : public Layer {
   // weight: [D], F32. A row of several times D is that many parts of D, each normed alone with the same weight.
   RmsNormLayer(Tensor weight, float epsilon) : weight_(std::move(weight)), epsilon_(epsilon) {}
 
+  BackwardReads backward_reads(bool) const override { return {.inputs = true, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 

@@ -9,6 +9,7 @@ class RopeLayer final : public Layer {
  public:
   RopeLayer(int64_t table_index, const RopeShape& shape) : table_index_(table_index), shape_(shape) {}
 
+  BackwardReads backward_reads(bool) const override { return {.inputs = false, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
   void backward(const StepContext& step, const Backward& pass) const override;
 

@@ -9,6 +9,11 @@
 #include "ops/scratch.h"
 
 namespace pelton {
+namespace {
+
+constexpr int64_t kOperationsOfALogit = 8;  // a maximum and one or two exponentials
+
+}  // namespace
 
 double cross_entropy(Executor& executor, const float* logits, const int32_t* targets, int64_t row_count,
                      int64_t vocabulary_size, float* d_logits) {
@@ -17,7 +22,6 @@ double cross_entropy(Executor& executor, const float* logits, const int32_t* tar
   static thread_local Scratch<double> scratch;
   double* losses = scratch.reserve(row_count);
 
-  constexpr int64_t kOperationsOfALogit = 8;  // a maximum and one or two exponentials
   const int64_t grain = parallel_grain(row_count, kOperationsOfALogit * vocabulary_size);
   executor.parallel_for(row_count, grain, [&](Range rows) {
     for (int64_t row = rows.begin; row < rows.end; ++row) {
@@ -42,6 +46,36 @@ double cross_entropy(Executor& executor, const float* logits, const int32_t* tar
   double total = 0;
   for (int64_t row = 0; row < row_count; ++row) total += losses[row];
   return target_count == 0 ? 0 : total / static_cast<double>(target_count);
+}
+
+void target_log_probabilities(Executor& executor, const TargetLogits& rows, float* scores) {
+  const SoftmaxKernels& kernels = softmax_kernels(active_isa());
+  const int64_t size = rows.vocabulary_size;
+  executor.parallel_for(rows.row_count, parallel_grain(rows.row_count, kOperationsOfALogit * size), [&](Range range) {
+    for (int64_t row = range.begin; row < range.end; ++row) {
+      const float* x = rows.logits + row * size;
+      CHECK(rows.targets[row] >= 0 && rows.targets[row] < size);
+      const float maximum = kernels.maximum(x, size);
+      const double log_sum = std::log(kernels.sum_exp(x, maximum, size));
+      scores[row] = static_cast<float>(static_cast<double>(x[rows.targets[row]]) - maximum - log_sum);
+    }
+  });
+}
+
+void target_log_probabilities_backward(Executor& executor, const TargetLogits& rows, const float* d_scores,
+                                       float* d_logits) {
+  const SoftmaxKernels& kernels = softmax_kernels(active_isa());
+  const int64_t size = rows.vocabulary_size;
+  executor.parallel_for(rows.row_count, parallel_grain(rows.row_count, kOperationsOfALogit * size), [&](Range range) {
+    for (int64_t row = range.begin; row < range.end; ++row) {
+      const float* x = rows.logits + row * size;
+      float* d_x = d_logits + row * size;
+      const float maximum = kernels.maximum(x, size);
+      const double sum = kernels.sum_exp(x, maximum, size);
+      kernels.scaled_exp(x, maximum, static_cast<float>(-static_cast<double>(d_scores[row]) / sum), size, d_x);
+      d_x[rows.targets[row]] += d_scores[row];
+    }
+  });
 }
 
 void log_softmax(const float* logits, int64_t vocabulary_size, float* out) {

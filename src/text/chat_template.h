@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -33,6 +34,10 @@ class ChatTemplate {
   // kResourceExhausted (out of fuel, time or memory; output too large; its earlier renderings ran away or left too much
   // memory behind: pelton_bridge.h).
   virtual std::string render(const Input& input) const = 0;
+  // Where in render()'s text lies what the template marks as the assistant's, by {% generation %} and
+  // {% endgeneration %}: bytes [first, second), ascending. None: it has no such marks. Errors: those of render();
+  // kInvalidArgument: something in the input is spelt with the two characters that mark (U+F8F0, U+F8F1).
+  virtual std::optional<std::vector<std::pair<size_t, size_t>>> generated_spans(const Input& input) const = 0;
   virtual const std::string& source() const = 0;
 };
 

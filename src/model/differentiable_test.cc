@@ -1,0 +1,150 @@
+// The two ways to run a model for training against each other: logits as a whole, and some rows at a time.
+#include "model/differentiable.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "base/rng.h"
+#include "io/hf_folder.h"
+#include "ops/cross_entropy.h"
+
+namespace pelton {
+namespace {
+
+std::shared_ptr<const Model> golden_model(const std::string& name) {
+  const auto folder = std::filesystem::path(PELTON_GOLDEN_DIR) / "arch" / name;
+  return load_hugging_face_model(folder, read_hf_folder(folder).config);
+}
+
+// Three sequences; some rows have no target.
+TrainingBatch make_batch(const Model& model, uint64_t seed) {
+  Rng rng(seed);
+  TrainingBatch batch;
+  batch.offsets = {0, 5, 6, 19};
+  for (int64_t row = 0; row < batch.offsets.back(); ++row) {
+    const auto token = [&] {
+      return static_cast<int32_t>(rng.next_below(static_cast<uint64_t>(model.spec.vocabulary_size)));
+    };
+    batch.tokens.push_back(token());
+    batch.targets.push_back(row % 3 == 1 ? kIgnoredTarget : token());
+  }
+  return batch;
+}
+
+// Largest difference of two gradients, relative to the largest value of the second, or to `least` if that is larger.
+double difference(const Tensor& got, const Tensor& expected, double least = 1e-12) {
+  double worst = 0, largest = least;
+  for (int64_t i = 0; i < expected.shape().element_count(); ++i) {
+    worst = std::max(worst, std::abs(static_cast<double>(got.floats()[i]) - static_cast<double>(expected.floats()[i])));
+    largest = std::max(largest, std::abs(static_cast<double>(expected.floats()[i])));
+  }
+  return worst / largest;
+}
+
+// The mean's gradient, by the way that makes logits some rows at a time.
+std::vector<float> run_in_parts(Executor& executor, DifferentiableModel& model, const TrainingBatch& batch) {
+  std::vector<int32_t> targets;
+  for (const int32_t target : batch.targets) {
+    if (target != kIgnoredTarget) targets.push_back(target);
+  }
+  const int64_t vocabulary_size = model.model().spec.vocabulary_size;
+  std::vector<float> scores(targets.size());
+  const std::vector<float> d_scores(targets.size(), -1.0F / static_cast<float>(targets.size()));
+  EXPECT_EQ(model.forward_body(batch), static_cast<int64_t>(targets.size()));
+  model.read_logits([&](Range rows, const float* logits) {
+    target_log_probabilities(
+        executor, {logits, &targets[static_cast<size_t>(rows.begin)], rows.end - rows.begin, vocabulary_size},
+        &scores[static_cast<size_t>(rows.begin)]);
+  });
+  model.backward_body([&](Range rows, float* logits) {
+    target_log_probabilities_backward(
+        executor, {logits, &targets[static_cast<size_t>(rows.begin)], rows.end - rows.begin, vocabulary_size},
+        &d_scores[static_cast<size_t>(rows.begin)], logits);
+  });
+  return scores;
+}
+
+class TwoWays : public testing::TestWithParam<const char*> {};
+
+TEST_P(TwoWays, GiveTheSameLossAndGradients) {
+  Executor executor(2);
+  const auto model = golden_model(GetParam());
+  DifferentiableModel whole(executor, model);
+  // Four rows at once: several parts, the last of them shorter.
+  DifferentiableModel parts(executor, model, {.logits_at_once = 4 * model->spec.vocabulary_size + 1});
+  for (const uint64_t seed : {1, 2}) {  // the second finds what the first left
+    const TrainingBatch batch = make_batch(*model, seed);
+    whole.clear_gradients();
+    parts.clear_gradients();
+    whole.forward(batch);
+    const double loss = whole.backward();
+    double sum = 0;
+    const std::vector<float> scores = run_in_parts(executor, parts, batch);
+    for (const float score : scores) sum -= static_cast<double>(score);
+    EXPECT_NEAR(sum / static_cast<double>(scores.size()), loss, 1e-5);
+    for (const auto& [name, gradient] : whole.gradients()) {
+      // Sums over the rows in another order. Of the keys' biases the gradient is nothing but rounding.
+      EXPECT_LE(difference(parts.gradients().at(name), gradient, 1e-3), 2e-5) << name;
+    }
+  }
+}
+
+TEST_P(TwoWays, GradientsThatNobodyAskedForDoNotChangeTheOthers) {
+  Executor executor(2);
+  const auto model = golden_model(GetParam());
+  DifferentiableModel all(executor, model);
+  const TrainingBatch batch = make_batch(*model, 3);
+  run_in_parts(executor, all, batch);
+  for (const auto& [name, expected] : all.gradients()) {
+    DifferentiableModel one(executor, model, {.trained = std::set<std::string>{name}});
+    ASSERT_EQ(one.gradients().size(), 1U);
+    run_in_parts(executor, one, batch);
+    EXPECT_EQ(difference(one.gradients().at(name), expected), 0) << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, TwoWays,
+                         testing::Values("llama", "gemma2", "gpt2", "mixtral", "phi3", "deepseek-dense"),
+                         [](const auto& family) {
+                           std::string name = family.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+// Nothing is trained: a reference model only scores.
+TEST(DifferentiableModel, ScoresWithoutABackward) {
+  Executor executor(2);
+  const auto model = golden_model("llama");
+  DifferentiableModel scorer(executor, model, {.trained = std::set<std::string>{}});
+  DifferentiableModel whole(executor, model);
+  const TrainingBatch batch = make_batch(*model, 4);
+  const std::span<const float> logits = whole.forward(batch);
+  std::vector<float> expected;
+  for (size_t row = 0; row < batch.targets.size(); ++row) {
+    if (batch.targets[row] == kIgnoredTarget) continue;
+    float score = 0;
+    target_log_probabilities(executor,
+                             {logits.data() + row * static_cast<size_t>(model->spec.vocabulary_size),
+                              &batch.targets[row], 1, model->spec.vocabulary_size},
+                             &score);
+    expected.push_back(score);
+  }
+  std::vector<int32_t> targets;
+  for (const int32_t target : batch.targets) {
+    if (target != kIgnoredTarget) targets.push_back(target);
+  }
+  scorer.forward_body(batch);
+  std::vector<float> scores(targets.size());
+  scorer.read_logits([&](Range rows, const float* some) {
+    target_log_probabilities(
+        executor, {some, &targets[static_cast<size_t>(rows.begin)], rows.end - rows.begin, model->spec.vocabulary_size},
+        &scores[static_cast<size_t>(rows.begin)]);
+  });
+  ASSERT_EQ(scores.size(), expected.size());
+  for (size_t i = 0; i < scores.size(); ++i) EXPECT_NEAR(scores[i], expected[i], 1e-5);
+}
+
+}  // namespace
+}  // namespace pelton

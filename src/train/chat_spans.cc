@@ -1,0 +1,56 @@
+#include "train/chat_spans.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace pelton {
+namespace {
+
+bool is_assistant(const json::value& message) { return message.is_object() && message.at("role") == "assistant"; }
+
+std::string render_first(const ChatTemplate& chat_template, const ChatTemplate::Input& input, size_t count,
+                         bool adds_generation_prompt) {
+  ChatTemplate::Input part = input;
+  part.messages.resize(count);
+  part.add_generation_prompt = adds_generation_prompt;
+  return chat_template.render(part);
+}
+
+// The length of what the rendering begins with. Error kInvalidArgument: it begins otherwise.
+size_t proven_length(std::string_view rendered, const std::string& beginning, size_t message) {
+  if (rendered.starts_with(beginning)) return beginning.size();
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("messages[{}]: the chat template writes what comes before the answer's end otherwise when "
+                          "the whole chat is there, so that the tokens to learn cannot be told; give chats that "
+                          "end with this answer, or a template with {{% generation %}}",
+                          message));
+}
+
+}  // namespace
+
+std::vector<TextSpan> assistant_spans(const ChatTemplate& chat_template, const ChatTemplate::Input& input,
+                                      std::string_view rendered) {
+  if (const auto marked = chat_template.generated_spans(input)) {
+    std::vector<TextSpan> spans;
+    for (const auto& [begin, end] : *marked) {
+      if (end > begin) spans.push_back({begin, end});
+    }
+    return spans;
+  }
+  std::vector<TextSpan> spans;
+  for (size_t i = 0; i < input.messages.size(); ++i) {
+    if (!is_assistant(input.messages[i])) continue;
+    const size_t begin = proven_length(rendered, render_first(chat_template, input, i, true), i);
+    const size_t end = i + 1 == input.messages.size()
+                           ? rendered.size()
+                           : proven_length(rendered, render_first(chat_template, input, i + 1, false), i);
+    if (!spans.empty() && spans.back().end > begin) {
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("messages[{}]: its answer overlaps the one before it", i));
+    }
+    spans.push_back({begin, end});
+  }
+  return spans;
+}
+
+}  // namespace pelton

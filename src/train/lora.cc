@@ -1,0 +1,154 @@
+#include "train/lora.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "base/error.h"
+
+namespace pelton {
+namespace {
+
+struct Alias {
+  std::string_view target, ending;  // of canonical names
+};
+constexpr Alias kAliases[] = {{"q", ".attention.query"},  {"k", ".attention.key"}, {"v", ".attention.value"},
+                              {"o", ".attention.output"}, {"gate", ".mlp.gate"},   {"up", ".mlp.up"},
+                              {"down", ".mlp.down"}};
+constexpr std::string_view kWeightSuffix = ".weight";
+
+// A matrix that only linear layers read.
+struct Candidate {
+  std::string weight;
+  std::string tensor;  // of the Hugging Face form
+  int64_t row_count;   // of that tensor, as a linear layer means it
+  std::string module;  // the same without ".weight"
+  bool is_output;      // gives the logits
+};
+
+std::vector<Candidate> candidates_of(const Model& base) {
+  std::set<std::string, std::less<>> linear, others;
+  for (const LayerCall& call : base.graph.calls) {
+    if (!call.weight.empty()) (std::holds_alternative<LinearCall>(call.kind) ? linear : others).insert(call.weight);
+  }
+  const WeightPlaces places = weight_places(base.graph, base.architecture->weight_names, WeightNaming::kHuggingFace);
+  std::vector<Candidate> candidates;
+  for (const WeightSpec& weight : base.graph.weights) {
+    const auto place = places.find(weight.name);
+    if (!linear.contains(weight.name) || others.contains(weight.name) || place == places.end()) continue;
+    std::string module = place->second.tensor;
+    if (module.ends_with(kWeightSuffix)) module.resize(module.size() - kWeightSuffix.size());
+    const int64_t row_count = place->second.tensor_shape[place->second.is_transposed ? 1 : 0];
+    candidates.push_back({weight.name, place->second.tensor, row_count, module, weight.name == "output"});
+  }
+  return candidates;
+}
+
+bool matches_pattern(std::string_view pattern, std::string_view text) {
+  const size_t star = pattern.find('*');
+  if (star == std::string_view::npos) return pattern == text;
+  if (!text.starts_with(pattern.substr(0, star))) return false;
+  for (size_t begin = star; begin <= text.size(); ++begin) {
+    if (matches_pattern(pattern.substr(star + 1), text.substr(begin))) return true;
+  }
+  return false;
+}
+
+bool matches(const std::string& target, const Candidate& candidate) {
+  if (target == "all-linear") return !candidate.is_output;
+  for (const Alias& alias : kAliases) {
+    if (alias.target == target && candidate.weight.ends_with(alias.ending)) return true;
+  }
+  if (target.find('*') != std::string::npos) return matches_pattern(target, candidate.module);
+  return candidate.module == target || candidate.module.ends_with("." + target);
+}
+
+// PyTorch's generator and its uniform numbers, so that a seed gives the A that PEFT gives after torch.manual_seed().
+class TorchUniform {
+ public:
+  explicit TorchUniform(uint64_t seed) : generator_(static_cast<uint32_t>(seed)) {}
+
+  void fill(float bound, int64_t count, float* values) {
+    for (int64_t i = 0; i < count; ++i) {
+      const auto unit = static_cast<float>(generator_() & 0xFFFFFFu) * 0x1p-24f;
+      values[i] = std::fma(unit, bound + bound, -bound);
+    }
+  }
+  void skip(int64_t count) { generator_.discard(static_cast<unsigned long long>(count)); }
+
+ private:
+  std::mt19937 generator_;
+};
+
+// Kaiming's bound (He et al. 2015, arXiv 1502.01852) with a = √5, in the order of PyTorch's operations.
+float kaiming_bound(int64_t input_size) {
+  const double deviation = std::sqrt(2.0 / (1 + 5)) / std::sqrt(static_cast<double>(input_size));
+  return static_cast<float>(std::sqrt(3.0) * deviation);
+}
+
+std::string names_of(const std::vector<Candidate>& candidates) {
+  std::set<std::string> names;
+  for (const Candidate& candidate : candidates) names.insert(candidate.module.substr(candidate.module.rfind('.') + 1));
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+Adapter make_lora(const Model& base, const LoraOptions& options) {
+  const std::vector<Candidate> candidates = candidates_of(base);
+  std::vector<bool> is_chosen(candidates.size(), false);
+  for (const std::string& target : options.targets) {
+    bool has_matched = false;
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      if (!matches(target, candidates[i])) continue;
+      is_chosen[i] = has_matched = true;
+    }
+    if (!has_matched) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("targets: \"{}\" is no matrix of this model; there are {}, and q, k, v, o, gate, up, "
+                              "down where it has them",
+                              target, names_of(candidates)),
+                  "targets");
+    }
+  }
+
+  const auto rank = static_cast<double>(options.rank);
+  const auto scale = static_cast<float>(options.alpha / (options.is_rank_stabilised ? std::sqrt(rank) : rank));
+  TorchUniform random(options.seed);
+  std::map<std::string, Tensor> a_of_tensor;
+  Adapter adapter;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (!is_chosen[i]) continue;
+    const Shape shape = base.weights.at(candidates[i].weight).shape();
+    const auto [a, is_new] = a_of_tensor.try_emplace(candidates[i].tensor);
+    if (is_new) {
+      a->second = Tensor::f32({options.rank, shape[1]});
+      // PyTorch fills both matrices when it makes them, and PEFT then fills A again, and B with zeros.
+      random.skip(options.rank * (shape[1] + candidates[i].row_count));
+      random.fill(kaiming_bound(shape[1]), options.rank * shape[1], a->second.mutable_floats());
+    }
+    adapter.matrices.push_back({candidates[i].weight, a->second, Tensor::f32({shape[0], options.rank}), scale});
+  }
+  return adapter;
+}
+
+std::vector<LoraParameter> lora_parameters(const Adapter& adapter, double b_rate) {
+  std::vector<LoraParameter> parameters;
+  std::map<const std::byte*, size_t> known;  // by the memory of A
+  for (const AdapterMatrix& matrix : adapter.matrices) {
+    const std::string a = matrix.weight + std::string(kLoraASuffix);
+    const std::string b = matrix.weight + std::string(kLoraBSuffix);
+    const auto [found, is_new] = known.try_emplace(matrix.a.data(), parameters.size());
+    if (is_new) {
+      parameters.push_back({{.name = a, .value = matrix.a}, {a}});
+    } else {
+      parameters[found->second].weights.push_back(a);
+    }
+    parameters.push_back({{.name = b, .value = matrix.b, .learning_rate = b_rate}, {b}});
+  }
+  return parameters;
+}
+
+}  // namespace pelton

@@ -1,0 +1,42 @@
+// Which matrices LoRA changes, and how they begin.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "model/adapter.h"
+#include "model/model.h"
+#include "train/optimiser.h"
+
+namespace pelton {
+
+struct LoraOptions {
+  int64_t rank = 16;
+  double alpha = 32;
+  // "q", "k", "v", "o", "gate", "up", "down"; "all-linear" (all but the output matrix); the name of a Hugging Face
+  // module
+  // ("q_proj") or its end from a dot on; a pattern with * over the whole module's name.
+  std::vector<std::string> targets;
+  bool is_rank_stabilised = false;
+  uint64_t seed = 0;
+};
+
+// A new adapter that changes nothing yet: B is zero, and A what PEFT makes of the seed where it visits the matrices in
+// the order of the base's weights (with Llama's names it does).
+// Matrices that lie in one tensor of the base's Hugging Face form share one A, as the file that PEFT reads must.
+// Errors: kInvalidArgument: a target that the model has not (what there is is named); kUnsupported: the family has no
+// Hugging Face form, so that no adapter could be written.
+Adapter make_lora(const Model& base, const LoraOptions& options);
+
+// What is trained of an adapter: A and B of each matrix, an A that several share once. Names are those of the weights
+// of with_adapter()'s model; `learning_rate` of B is b_rate.
+struct LoraParameter {
+  Parameter parameter;
+  std::vector<std::string> weights;  // whose gradients it takes
+};
+std::vector<LoraParameter> lora_parameters(const Adapter& adapter, double b_rate);
+
+}  // namespace pelton

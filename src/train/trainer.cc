@@ -1,0 +1,251 @@
+#include "train/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "ops/elementwise.h"
+
+namespace pelton {
+namespace {
+
+Adapter first_adapter(const Model& base, const TuneRecipe& recipe) {
+  if (recipe.init_adapter) return read_adapter(*recipe.init_adapter, base);
+  return make_lora(base, {.rank = recipe.rank,
+                          .alpha = recipe.alpha,
+                          .targets = recipe.targets,
+                          .is_rank_stabilised = recipe.rank_stabilised,
+                          .seed = static_cast<uint64_t>(recipe.seed)});
+}
+
+Schedule make_schedule(const TuneRecipe& recipe, size_t example_count) {
+  const double per_step = static_cast<double>(recipe.batch_size * recipe.gradient_accumulation);
+  const double from_epochs = std::ceil(recipe.epochs * static_cast<double>(example_count) / per_step);
+  Schedule schedule;
+  schedule.kind = *parse_schedule(recipe.schedule);
+  schedule.steps = recipe.steps.value_or(static_cast<int64_t>(from_epochs));
+  schedule.warmup_steps = recipe.warmup_steps;
+  schedule.decay_steps = recipe.decay_steps;
+  schedule.least = recipe.least_rate;
+  if (schedule.warmup_steps > schedule.steps || schedule.decay_steps > schedule.steps) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("warmup_steps {} and decay_steps {} must fit into the run's {} steps",
+                            schedule.warmup_steps, schedule.decay_steps, schedule.steps),
+                "warmup_steps");
+  }
+  return schedule;
+}
+
+void check_examples(std::span<const Example> examples, const Objective& objective, std::string_view name) {
+  if (examples.empty()) throw Error(ErrorCode::kInvalidArgument, "the data have no record to learn from", "data");
+  const ExampleShape shape = objective.shape();
+  for (const Example& example : examples) {
+    const bool is_pair = example.sequences.size() == 2;
+    const bool fits = is_pair == (shape == ExampleShape::kPair) &&
+                      example.is_desirable.has_value() == (shape == ExampleShape::kLabelled);
+    if (fits) continue;
+    constexpr const char* kWanted[] = {"chats, completions or texts", "\"chosen\" and \"rejected\"",
+                                       "\"prompt\", \"completion\" and \"label\""};
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{}: the objective {} learns from {}", example.place, name, kWanted[static_cast<size_t>(shape)]),
+        "objective");
+  }
+}
+
+// Each example's prompt, with what the next one learns in place of its own.
+std::vector<TrainingSequence> mismatch(std::span<const Example* const> examples) {
+  std::vector<TrainingSequence> sequences;
+  for (size_t i = 0; i < examples.size(); ++i) {
+    const TrainingSequence& own = examples[i]->sequences.front();
+    const TrainingSequence& other = examples[(i + 1) % examples.size()]->sequences.front();
+    const auto answer_of = [](const TrainingSequence& sequence) {
+      return std::find(sequence.is_learnt.begin(), sequence.is_learnt.end(), true) - sequence.is_learnt.begin();
+    };
+    TrainingSequence& mixed = sequences.emplace_back();
+    mixed.tokens.assign(own.tokens.begin(), own.tokens.begin() + answer_of(own));
+    mixed.is_learnt.assign(mixed.tokens.size(), false);
+    mixed.tokens.insert(mixed.tokens.end(), other.tokens.begin() + answer_of(other), other.tokens.end());
+    mixed.is_learnt.insert(mixed.is_learnt.end(), other.is_learnt.begin() + answer_of(other), other.is_learnt.end());
+  }
+  return sequences;
+}
+
+std::vector<const TrainingSequence*> pointers_to(const std::vector<TrainingSequence>& sequences) {
+  std::vector<const TrainingSequence*> pointers;
+  for (const TrainingSequence& sequence : sequences) pointers.push_back(&sequence);
+  return pointers;
+}
+
+std::string places_of(std::span<const Example* const> examples) {
+  std::string places;
+  for (const Example* example : examples) places += (places.empty() ? "" : ", ") + example->place;
+  return places;
+}
+
+void check_finite(double value, std::string_view what, int64_t step, std::span<const Example* const> examples) {
+  if (std::isfinite(value)) return;
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      fmt::format("step {}: the {} is {}, with the records {}; a lower learning_rate may help, or warmup_steps; "
+                  "the last checkpoint is from before",
+                  step, what, value, places_of(examples)));
+}
+
+}  // namespace
+
+Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const TuneRecipe& recipe,
+                 std::vector<Example> examples)
+    : executor_(executor),
+      base_(std::move(base)),
+      examples_(std::move(examples)),
+      adapter_(first_adapter(*base_, recipe)),
+      objective_(find_objective(recipe.objective)
+                     .make({.beta = recipe.beta,
+                            .label_smoothing = recipe.label_smoothing,
+                            .margin = recipe.simpo_margin,
+                            .desirable_weight = recipe.desirable_weight,
+                            .undesirable_weight = recipe.undesirable_weight})),
+      schedule_(make_schedule(recipe, examples_.size())),
+      order_(std::max<int64_t>(1, static_cast<int64_t>(examples_.size())), recipe.shuffle,
+             static_cast<uint64_t>(recipe.seed)),
+      learning_rate_(recipe.learning_rate),
+      max_gradient_norm_(recipe.max_grad_norm),
+      batch_size_(recipe.batch_size),
+      batches_per_step_(recipe.gradient_accumulation) {
+  check_examples(examples_, *objective_, recipe.objective);
+  if (objective_->needs_mismatched() && batch_size_ < 2) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("batch_size: {} compares the examples of a batch, and needs two or more", recipe.objective),
+                "batch_size");
+  }
+  std::set<std::string> trained;
+  for (LoraParameter& lora : lora_parameters(adapter_, recipe.lora_plus_ratio)) {
+    trained.insert(lora.weights.begin(), lora.weights.end());
+    weights_.push_back(std::move(lora.weights));
+    parameters_.push_back(std::move(lora.parameter));
+  }
+  optimiser_ = find_optimiser(recipe.optimiser)
+                   .make(parameters_, {.beta1 = recipe.beta1,
+                                       .beta2 = recipe.beta2,
+                                       .epsilon = recipe.epsilon,
+                                       .weight_decay = recipe.weight_decay,
+                                       .momentum = recipe.momentum});
+  policy_ = std::make_unique<DifferentiableModel>(executor_, with_adapter(*base_, adapter_),
+                                                  DifferentiableOptions{.trained = std::move(trained)});
+  if (objective_->needs_reference()) {
+    reference_ = std::make_unique<DifferentiableModel>(executor_, base_,
+                                                       DifferentiableOptions{.trained = std::set<std::string>()});
+  }
+}
+
+std::vector<const Example*> Trainer::examples_of_step(int64_t steps_done) {
+  const int64_t count = batch_size_ * batches_per_step_;
+  std::vector<const Example*> examples;
+  for (int64_t i = 0; i < count; ++i) {
+    examples.push_back(&examples_[static_cast<size_t>(order_.at(steps_done * count + i))]);
+  }
+  return examples;
+}
+
+StepReport Trainer::step() {
+  const std::vector<const Example*> examples = examples_of_step(steps_done_);
+  StepReport report;
+  report.step = steps_done_ + 1;
+  report.learning_rate = learning_rate_ * schedule_.share_at(steps_done_);
+  for (const Example* example : examples) {
+    report.token_count += example->token_count();
+    report.learnt_count += example->learnt_count();
+  }
+  const StepTotals totals{static_cast<int64_t>(examples.size()), report.learnt_count};
+
+  policy_->clear_gradients();
+  for (int64_t batch = 0; batch < batches_per_step_; ++batch) {
+    const auto part =
+        std::span(examples).subspan(static_cast<size_t>(batch * batch_size_), static_cast<size_t>(batch_size_));
+    report.loss += run_batch(part, totals, report.metrics);
+    check_finite(report.loss, "loss", report.step, part);
+  }
+  std::vector<Tensor> gradients = collect_gradients();
+  report.gradient_norm = gradient_norm(executor_, gradients);
+  check_finite(report.gradient_norm, "gradient's norm", report.step, examples);
+  if (max_gradient_norm_ > 0) {
+    // As PyTorch's clip_grad_norm_.
+    const double factor = max_gradient_norm_ / (report.gradient_norm + 1e-6);
+    if (factor < 1) scale_gradients(executor_, gradients, factor);
+  }
+  optimiser_->step(executor_, parameters_, gradients, report.learning_rate, report.step);
+  ++steps_done_;
+  return report;
+}
+
+double Trainer::run_batch(std::span<const Example* const> examples, const StepTotals& totals,
+                          ObjectiveMetrics& metrics) {
+  std::vector<const TrainingSequence*> sequences;
+  for (const Example* example : examples) {
+    for (const TrainingSequence& sequence : example->sequences) sequences.push_back(&sequence);
+  }
+  const SequenceBatch batch(sequences);
+  // The mismatched pairs go first: the backward wants the last forward to be the batch's own.
+  std::vector<float> mismatched, mismatched_reference;
+  std::optional<SequenceBatch> mismatched_batch;
+  if (objective_->needs_mismatched()) {
+    const std::vector<TrainingSequence> pairs = mismatch(examples);
+    mismatched_batch.emplace(pointers_to(pairs));
+    mismatched = score_sequences(executor_, *policy_, *mismatched_batch);
+    mismatched_reference = score_sequences(executor_, *reference_, *mismatched_batch);
+  }
+  std::vector<float> reference;
+  if (reference_ != nullptr) reference = score_sequences(executor_, *reference_, batch);
+  const std::optional<double> known = objective_->token_gradient(totals);
+  const std::vector<float> scores = known ? score_and_backward(executor_, *policy_, batch, static_cast<float>(*known))
+                                          : score_sequences(executor_, *policy_, batch);
+
+  std::vector<float> d_scores(scores.size());
+  std::vector<ScoredExample> scored;
+  size_t sequence = 0;
+  for (const Example* example : examples) {
+    ScoredExample& one = scored.emplace_back();
+    one.is_desirable = example->is_desirable;
+    if (mismatched_batch) {
+      const size_t index = scored.size() - 1;
+      one.mismatched.policy = mismatched_batch->of_sequence(std::span<const float>(mismatched), index);
+      one.mismatched.reference = mismatched_batch->of_sequence(std::span<const float>(mismatched_reference), index);
+    }
+    for (size_t i = 0; i < example->sequences.size(); ++i, ++sequence) {
+      SequenceScores& of_sequence = one.sequences.emplace_back();
+      of_sequence.policy = batch.of_sequence(std::span<const float>(scores), sequence);
+      of_sequence.d_policy = batch.of_sequence(std::span<float>(d_scores), sequence);
+      if (!reference.empty()) of_sequence.reference = batch.of_sequence(std::span<const float>(reference), sequence);
+    }
+  }
+  const double loss = objective_->loss(scored, totals, metrics);
+  if (!known) backward_scores(executor_, *policy_, batch, d_scores);
+  return loss;
+}
+
+// The model's own memory: clipping scales it in place.
+std::vector<Tensor> Trainer::collect_gradients() {
+  std::map<std::string, Tensor>& gradients = policy_->gradients();
+  std::vector<Tensor> collected;
+  for (const std::vector<std::string>& weights : weights_) {
+    Tensor sum = gradients.at(weights.front());
+    for (size_t i = 1; i < weights.size(); ++i) {
+      accumulate(executor_, gradients.at(weights[i]).floats(), sum.shape().element_count(), sum.mutable_floats());
+    }
+    collected.push_back(sum);
+  }
+  return collected;
+}
+
+std::vector<NamedTensor> Trainer::state() {
+  std::vector<NamedTensor> state = optimiser_->state();
+  for (const Parameter& parameter : parameters_) state.push_back({parameter.name, parameter.value});
+  return state;
+}
+
+}  // namespace pelton

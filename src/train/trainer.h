@@ -1,0 +1,79 @@
+// The steps of a training run: which examples, their loss, the gradient, new weights. Knows of no files and no time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/adapter.h"
+#include "model/differentiable.h"
+#include "model/model.h"
+#include "train/data_order.h"
+#include "train/example.h"
+#include "train/lora.h"
+#include "train/objective.h"
+#include "train/optimiser.h"
+#include "train/recipe.h"
+#include "train/schedule.h"
+#include "train/sequence_scores.h"
+
+namespace pelton {
+
+struct StepReport {
+  int64_t step = 0;  // from 1
+  double loss = 0;
+  double learning_rate = 0;
+  int64_t token_count = 0;   // of the examples, whole
+  int64_t learnt_count = 0;  // of them, those that were learnt
+  double gradient_norm = 0;  // before clipping
+  ObjectiveMetrics metrics;
+};
+
+// One thread at a time. Results do not depend on the thread count.
+class Trainer {
+ public:
+  // The examples are kept. Errors: those of make_lora() and read_adapter(); kInvalidArgument: there are no examples, or
+  // one is not of the kind that the objective learns from (named).
+  Trainer(Executor& executor, std::shared_ptr<const Model> base, const TuneRecipe& recipe,
+          std::vector<Example> examples);
+
+  int64_t step_count() const { return schedule_.steps; }
+  int64_t steps_done() const { return steps_done_; }
+  // Examples of the step after `steps_done`, in order.
+  std::vector<const Example*> examples_of_step(int64_t steps_done);
+
+  // Error kInvalidArgument: the loss or the gradient is not finite (names the examples); nothing has changed then.
+  StepReport step();
+
+  // As trained so far.
+  const Adapter& adapter() const { return adapter_; }
+  // All that steps change, as memory to be written to a checkpoint, or filled from one before resume_at().
+  std::vector<NamedTensor> state();
+  void resume_at(int64_t steps_done) { steps_done_ = steps_done; }
+
+ private:
+  double run_batch(std::span<const Example* const> examples, const StepTotals& totals, ObjectiveMetrics& metrics);
+  std::vector<Tensor> collect_gradients();
+
+  Executor& executor_;
+  std::shared_ptr<const Model> base_;
+  std::vector<Example> examples_;
+  Adapter adapter_;
+  std::vector<std::vector<std::string>> weights_;  // of each parameter, those whose gradients it takes
+  std::vector<Parameter> parameters_;
+  std::unique_ptr<Objective> objective_;
+  std::unique_ptr<Optimiser> optimiser_;
+  std::unique_ptr<DifferentiableModel> policy_;
+  std::unique_ptr<DifferentiableModel> reference_;  // null: the objective needs none
+  Schedule schedule_;
+  DataOrder order_;
+  double learning_rate_;
+  double max_gradient_norm_;
+  int64_t batch_size_;
+  int64_t batches_per_step_;
+  int64_t steps_done_ = 0;
+};
+
+}  // namespace pelton

@@ -1,0 +1,38 @@
+// A training run from a recipe to an adapter's folder: reads the data, trains, logs, keeps checkpoints, goes on after a
+// kill where the last one was, and writes its output at once when all is done.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "model/bundle.h"
+#include "ops/executor.h"
+#include "train/record_reader.h"
+#include "train/trainer.h"
+
+namespace pelton {
+
+struct TuneData {
+  std::vector<Example> examples;
+  RecordCounts records;
+};
+// Errors: those of read_records() and ExampleEncoder.
+TuneData read_tune_data(const std::shared_ptr<const ModelBundle>& bundle, const TuneRecipe& recipe);
+
+struct TuneListener {
+  std::function<void(const std::string& note)> on_note;                       // for people
+  std::function<void(const json::object& line, int64_t step_count)> on_step;  // the log's line
+  std::function<bool()> wants_stop;                                           // asked after each step
+};
+
+// True: the output is there. False: stopped on demand, with a checkpoint. Errors: those of Trainer and RunFolder;
+// kInvalidArgument: the run that was begun there has another recipe, other data, or another model.
+bool run_tuning(Executor& executor, const std::shared_ptr<const ModelBundle>& bundle, const TuneRecipe& recipe,
+                TuneData data, const TuneListener& listener, const Clock& clock);
+
+}  // namespace pelton

@@ -1,0 +1,246 @@
+"""`pelton tune`: recipes and data in, an adapter out, whatever happens in between."""
+
+import json
+import random
+import signal
+import subprocess
+
+import pytest
+
+from conftest import GOLDEN, find_demo_model
+from tiny_chat_model import write_tiny_chat_model
+
+CHATS = [
+    [("user", f"say {n}"), ("assistant", f"number {n}"), ("user", "again"), ("assistant", f"{n}, I said")] for n in range(7)
+]
+
+
+def write_lines(path, records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+@pytest.fixture
+def model(tmp_path):
+    return write_tiny_chat_model(tmp_path / "model")
+
+
+@pytest.fixture
+def demo_model():
+    path = find_demo_model()
+    if path is None:
+        pytest.skip("no demo model; scripts/fetch-demo-model gets it")
+    return path
+
+
+@pytest.fixture
+def chats(tmp_path):
+    messages = [[{"role": role, "content": content} for role, content in chat] for chat in CHATS]
+    return write_lines(tmp_path / "chats.jsonl", [{"messages": chat} for chat in messages])
+
+
+@pytest.fixture
+def recipe(tmp_path, model, chats):
+    text = f"model: {model}\ndata: {chats}\noutput: {tmp_path}/out\nrank: 4\nlearning_rate: 1e-2\nbatch_size: 2\nsteps: 12\n"
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    return path
+
+
+def lines_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_an_adapter_that_helps(pelton, tmp_path, model, recipe):
+    done = pelton("tune", recipe)
+    assert done.returncode == 0, done.stderr
+    assert "7 records (7 chat)" in done.stderr
+    log = lines_of(done.stdout)
+    assert [line["step"] for line in log] == list(range(1, 13))
+    assert list(log[0])[:6] == ["step", "loss", "learning_rate", "tokens", "tokens_per_second", "grad_norm"]
+    assert log[-1]["loss"] < 0.8 * log[0]["loss"]
+    out = tmp_path / "out"
+    assert sorted(file.name for file in out.iterdir()) == [
+        "adapter_config.json", "adapter_model.safetensors", "log.jsonl", "manifest.json"
+    ]
+    assert lines_of((out / "log.jsonl").read_text()) == log
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["recipe"]["beta2"] == 0.999 and manifest["data"]["records"] == {"chat": 7} and manifest["steps"] == 12
+    config = json.loads((out / "adapter_config.json").read_text())
+    assert config["r"] == 4 and config["lora_alpha"] == 32 and sorted(config["target_modules"]) == [
+        "k_proj", "o_proj", "q_proj", "v_proj"
+    ]
+    assert not (tmp_path / "out.run").exists()
+    run = ["run", "-m", model, "--temperature", "0", "--max-tokens", "8", "say 3"]
+    with_adapter = pelton(*run, "--adapter", out)
+    assert with_adapter.returncode == 0, with_adapter.stderr
+    assert with_adapter.stdout != pelton(*run).stdout
+    again = pelton("tune", recipe)
+    assert again.returncode == 1 and "is there already" in again.stderr
+
+
+def test_going_on_from_an_adapter(pelton, tmp_path, recipe):
+    first = lines_of(pelton("tune", recipe).stdout)
+    more = pelton("tune", recipe, "--init-adapter", tmp_path / "out", "--output", tmp_path / "more", "--steps", "2")
+    assert more.returncode == 0, more.stderr
+    assert lines_of(more.stdout)[0]["loss"] < 0.9 * first[0]["loss"]
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_the_same_seed_gives_the_same_bytes(pelton, tmp_path, recipe, threads):
+    weights = []
+    for name, options in [("a", []), ("b", ["--threads", threads]), ("c", ["--seed", "1"])]:
+        done = pelton("tune", recipe, "--output", tmp_path / name, *options)
+        assert done.returncode == 0, done.stderr
+        weights.append((tmp_path / name / "adapter_model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+    assert weights[0] != weights[2]
+
+
+def test_killed_at_fifty_points_it_ends_with_the_same_bytes(pelton, tmp_path, recipe):
+    seed = random.randrange(1 << 30)
+    rng = random.Random(seed)
+    print("seed", seed)
+    length = ["--steps", "240", "--checkpoint-steps", "3", "--schedule", "cosine", "--warmup-steps", "5"]
+    whole = pelton("tune", recipe, *length, "--output", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    kills = 0
+    while not (tmp_path / "out").exists():
+        process = subprocess.Popen(
+            [pelton.program, "tune", str(recipe), *length],
+            cwd=pelton.folder, env=pelton.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        # At least one checkpoint a life, so that it gets on.
+        survives = rng.randrange(3, 8) if kills < 50 else 1000
+        for _ in range(survives):
+            if not process.stdout.readline():
+                break
+        else:
+            process.send_signal(signal.SIGKILL)
+        errors = process.communicate()[1]
+        assert process.returncode in (0, -signal.SIGKILL), errors
+        kills += process.returncode != 0
+    assert kills == 50
+    for name in ["adapter_model.safetensors", "adapter_config.json"]:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    def steps(folder):
+        log = lines_of((tmp_path / folder / "log.jsonl").read_text())
+        for line in log:
+            del line["tokens_per_second"]
+        return log
+
+    assert steps("out") == steps("whole")
+
+
+def test_interrupted_it_says_how_to_go_on(pelton, tmp_path, recipe):
+    process = subprocess.Popen(
+        [pelton.program, "tune", str(recipe), "--steps", "100000"],
+        cwd=pelton.folder, env=pelton.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    process.stdout.readline()
+    other = pelton("tune", recipe, "--steps", "100000")
+    assert other.returncode == 1 and "another process" in other.stderr
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "goes on from here" in errors
+    changed = pelton("tune", recipe, "--steps", "100000", "--rank", "2")
+    assert changed.returncode == 1 and "another recipe" in changed.stderr
+
+
+def test_show_batch_marks_what_is_learnt(pelton, recipe):
+    shown = pelton("tune", recipe, "--show-batch", "--shuffle", "false")
+    assert shown.returncode == 0, shown.stderr
+    assert "<|im_start|>assistant\n⟦number 0<|im_end|>⟧\n<|im_start|>user\nagain" in shown.stdout
+    assert "⟦0, I said<|im_end|>⟧" in shown.stdout
+    facts = lines_of(pelton("tune", recipe, "--show-batch", "--shuffle", "false", "--json").stdout)
+    assert len(facts) == 2
+    learnt = "".join(text for text, is_learnt in zip(facts[0]["texts"], facts[0]["learnt"]) if is_learnt)
+    assert learnt == "number 0<|im_end|>0, I said<|im_end|>"
+
+
+@pytest.mark.parametrize("objective", ["dpo", "dpo_hinge", "dpo_robust", "ipo", "orpo", "simpo"])
+def test_preferences_move_the_margin(pelton, tmp_path, model, objective):
+    pairs = [{"prompt": f"{n}? ", "chosen": f"yes {n}", "rejected": f"no {n}"} for n in range(4)]
+    data = write_lines(tmp_path / "pairs.jsonl", pairs)
+    options = ["--beta", "2"] if objective == "simpo" else []
+    done = pelton("tune", "-m", model, "--data", data, "-o", tmp_path / "out", "--objective", objective, "--steps", "15",
+                  "--learning-rate", "5e-3", *options)
+    assert done.returncode == 0, done.stderr
+    log = lines_of(done.stdout)
+    assert log[-1]["margin"] > log[0]["margin"] + 0.01
+    assert log[-1]["loss"] < log[0]["loss"]
+
+
+def test_labelled_answers_move_apart(pelton, tmp_path, model):
+    records = [{"prompt": f"{n}? ", "completion": text, "label": text == "yes"} for n in range(4) for text in ("yes", "no")]
+    data = write_lines(tmp_path / "labelled.jsonl", records)
+    done = pelton("tune", "-m", model, "--data", data, "-o", tmp_path / "out", "--objective", "kto", "--batch-size", "8", "--steps",
+                  "15", "--learning-rate", "5e-3")
+    assert done.returncode == 0, done.stderr
+    last = lines_of(done.stdout)[-1]
+    assert last["reward_desirable"] > last["reward_undesirable"] + 0.02
+
+
+def test_bad_records_stop_or_are_counted(pelton, tmp_path, model):
+    good = {"text": "a fine text"}
+    data = write_lines(tmp_path / "data.jsonl", [good, {"messages": [{"role": "user", "content": "x"}]}, {"text": "y" * 200}])
+    command = ["tune", "-m", model, "--data", data, "-o", tmp_path / "out", "--steps", "1"]
+    stopped = pelton(*command)
+    assert stopped.returncode == 1 and "data.jsonl:2: there is no message of the assistant" in stopped.stderr
+    counted = pelton(*command, "--skip-bad-records", "true")
+    assert counted.returncode == 0, counted.stderr
+    assert "1 records (1 text)" in counted.stderr and "2 records skipped" in counted.stderr
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["data"]["skipped"] == 2
+    long = write_lines(tmp_path / "long.jsonl", [{"text": "y" * 200}])
+    too_long = pelton("tune", "-m", model, "--data", long, "-o", tmp_path / "o2", "--steps", "1")
+    assert too_long.returncode == 1 and "long.jsonl:1: the record has 201 tokens" in too_long.stderr and "128" in too_long.stderr
+
+
+def test_the_wrong_data_for_an_objective_is_named(pelton, tmp_path, model, chats):
+    wrong = pelton("tune", "-m", model, "--data", chats, "-o", tmp_path / "out", "--objective", "dpo")
+    assert wrong.returncode == 1 and "chats.jsonl:1: the objective dpo learns from" in wrong.stderr
+    none = pelton("tune", "-m", model, "--data", tmp_path / "none.jsonl", "-o", tmp_path / "out")
+    assert none.returncode == 1 and "none.jsonl" in none.stderr
+    for option, words in [(("--targets", "q,zebra"), "zebra"), (("--precision", "tf32"), "no CPU"), (("--rank", "0"), "rank")]:
+        refused = pelton("tune", "-m", model, "--data", chats, "-o", tmp_path / "out", *option)
+        assert refused.returncode == 1 and words in refused.stderr
+
+
+def test_a_rate_that_overflows_stops_with_the_records(pelton, tmp_path, model, chats):
+    done = pelton("tune", "-m", model, "--data", chats, "-o", tmp_path / "out", "--learning-rate", "1e9", "--max-grad-norm",
+                  "0", "--optimiser", "sgd", "--steps", "50")
+    assert done.returncode == 1 and "chats.jsonl:" in done.stderr and "is " in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_form_of_data(pelton, tmp_path, model):
+    data = write_lines(tmp_path / "data.jsonl", [
+        {"text": "some text"},
+        {"prompt": "1 + 1 = ", "completion": "2"},
+        {"prompt": [{"role": "user", "content": "hi"}], "completion": [{"role": "assistant", "content": "ho"}]},
+        {"instruction": "Add.", "input": "1 2", "output": "3"},
+        {"conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "ho"}]},
+        {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]},
+    ])
+    facts = lines_of(pelton("tune", "-m", model, "--data", data, "-o", tmp_path / "out", "--batch-size", "6", "--shuffle", "false",
+                            "--show-batch", "--json").stdout)
+    learnt = ["".join(text for text, learns in zip(fact["texts"], fact["learnt"]) if learns) for fact in facts]
+    assert learnt == [
+        "ome text<|im_end|>",  # nothing comes before the first token
+        "2<|im_end|>",
+        "ho<|im_end|>\n",
+        "3<|im_end|>",
+        "ho<|im_end|>",
+        "ho<|im_end|>",
+    ]
+
+
+def test_the_demo_model_learns_as_with_peft(pelton, tmp_path, demo_model):
+    """tests/golden/train: the losses that PEFT gives, from the seed on."""
+    expected = json.loads((GOLDEN / "train/lora_sft.json").read_text())["log"]
+    done = pelton("tune", "-m", demo_model, "--data", GOLDEN / "train/chats.jsonl", "-o", tmp_path / "out", "--shuffle", "false",
+                  "--seed", "1234", "--learning-rate", "5e-4", "--steps", "2")
+    assert done.returncode == 0, done.stderr
+    for line, reference in zip(lines_of(done.stdout), expected):
+        assert abs(line["loss"] - reference["loss"]) < 1e-4
