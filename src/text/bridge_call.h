@@ -40,14 +40,8 @@ inline Error bridge_error(pelton_bridge_status status, ErrorCode invalid, std::s
 struct BridgeFree {
   void operator()(pelton_bridge_tokenizer* tokenizer) const { pelton_bridge_tokenizer_free(tokenizer); }
   void operator()(pelton_bridge_template* chat_template) const { pelton_bridge_template_free(chat_template); }
-  void operator()(pelton_bridge_vocabulary* vocabulary) const { pelton_bridge_vocabulary_free(vocabulary); }
-  void operator()(pelton_bridge_grammar* grammar) const { pelton_bridge_grammar_free(grammar); }
-  void operator()(pelton_bridge_grammar_state* state) const { pelton_bridge_grammar_state_free(state); }
 };
 using BridgeTokenizer = std::unique_ptr<pelton_bridge_tokenizer, BridgeFree>;
 using BridgeTemplate = std::unique_ptr<pelton_bridge_template, BridgeFree>;
-using BridgeVocabulary = std::unique_ptr<pelton_bridge_vocabulary, BridgeFree>;
-using BridgeGrammar = std::unique_ptr<pelton_bridge_grammar, BridgeFree>;
-using BridgeGrammarState = std::unique_ptr<pelton_bridge_grammar_state, BridgeFree>;
 
 }  // namespace pelton

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "text/bridge_call.h"
 #include "text/gbnf.h"
 #include "text/schema_support.h"
 
@@ -62,6 +63,10 @@ Error grammar_error(pelton_bridge_status status, const std::string& what, const 
 }
 
 }  // namespace
+
+void GrammarFree::operator()(pelton_bridge_vocabulary* vocabulary) const { pelton_bridge_vocabulary_free(vocabulary); }
+void GrammarFree::operator()(pelton_bridge_grammar* grammar) const { pelton_bridge_grammar_free(grammar); }
+void GrammarFree::operator()(pelton_bridge_grammar_state* state) const { pelton_bridge_grammar_state_free(state); }
 
 std::string_view grammar_kind_name(GrammarKind kind) {
   switch (kind) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -14,8 +15,12 @@
 #include <utility>
 #include <vector>
 
-#include "text/bridge_call.h"
 #include "text/tokenizer.h"
+
+// Of bridge/, whose header only text/ knows.
+struct pelton_bridge_vocabulary;
+struct pelton_bridge_grammar;
+struct pelton_bridge_grammar_state;
 
 namespace pelton {
 
@@ -37,8 +42,14 @@ struct GrammarSource {
   auto operator<=>(const GrammarSource&) const = default;
 };
 
-// The tokens that may come next: token i is bit i % 32 of words[i / 32].
-using TokenMask = std::vector<uint32_t>;
+struct GrammarFree {
+  void operator()(pelton_bridge_vocabulary* vocabulary) const;
+  void operator()(pelton_bridge_grammar* grammar) const;
+  void operator()(pelton_bridge_grammar_state* state) const;
+};
+using BridgeVocabulary = std::unique_ptr<pelton_bridge_vocabulary, GrammarFree>;
+using BridgeGrammar = std::unique_ptr<pelton_bridge_grammar, GrammarFree>;
+using BridgeGrammarState = std::unique_ptr<pelton_bridge_grammar_state, GrammarFree>;
 
 // Compiled. Answers that follow one share what its lexer has learnt, under a lock.
 class Grammar {
@@ -56,7 +67,8 @@ class GrammarState {
  public:
   explicit GrammarState(std::shared_ptr<const Grammar> grammar);
 
-  // Fills `mask`, whose size is that of the compiler's masks. An end token is in it only where the answer may end.
+  // Fills `mask`, of mask_word_count() words, with the tokens that may come next: token i is bit i % 32 of word i / 32.
+  // An end token is in it only where the answer may end.
   // Error kInvalidArgument: the grammar is too complex at this point.
   void mask(std::span<uint32_t> mask);
   // A token of the mask. Error: as above; kInternal: it was none.
