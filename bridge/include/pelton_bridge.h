@@ -1,4 +1,5 @@
-// What Pelton uses of the Rust world, as plain C: Hugging Face's `tokenizers` and the `minijinja` template engine.
+// What Pelton uses of the Rust world, as plain C: Hugging Face's `tokenizers`, the `minijinja` template engine, and
+// `llguidance` for grammars.
 //
 // Errors     Every function that can fail returns a status. Unless it is PELTON_BRIDGE_OK, `*error` holds a message in
 // UTF-8
@@ -7,8 +8,10 @@
 // Ownership  Inputs are borrowed for the call. Outputs belong to the caller, who gives each back once to the `free` of
 // its
 //            type. Freeing null, or a buffer whose `data` is null, does nothing.
-// Threads    Tokenizers and templates are immutable: any number of threads may use one at a time. Nothing calls back.
-//            A thread outlives its call only where a template ran away, see pelton_bridge_template_render.
+// Threads    Tokenizers, templates, vocabularies and grammars are immutable: any number of threads may use one at a
+//            time. A grammar's state belongs to one thread at a time. Nothing calls back.
+//            A thread outlives its call only where a template or the compiling of a grammar ran away, see
+//            pelton_bridge_template_render.
 // Text       Always UTF-8 with a length; where the caller passes anything else, the call fails with
 // PELTON_BRIDGE_INVALID.
 #pragma once
@@ -24,7 +27,8 @@ extern "C" {
 typedef enum {
   PELTON_BRIDGE_OK = 0,
   PELTON_BRIDGE_INVALID = 1,    // the input is malformed, or the template failed on it
-  PELTON_BRIDGE_EXHAUSTED = 2,  // the template ran out of fuel, time or memory, nested too deep or wrote too much
+  PELTON_BRIDGE_EXHAUSTED = 2,  // a template or grammar ran out of fuel, time or memory, nested too deep or wrote too
+                                // much
   PELTON_BRIDGE_PANIC = 3,      // a bug of a library, caught
 } pelton_bridge_status;
 
@@ -111,6 +115,60 @@ pelton_bridge_status pelton_bridge_template_render(const pelton_bridge_template*
                                                    pelton_bridge_bytes* rendered, pelton_bridge_bytes* error);
 
 void pelton_bridge_template_free(pelton_bridge_template* self);
+
+// ---- Grammars that an answer must follow ----
+
+typedef struct pelton_bridge_vocabulary pelton_bridge_vocabulary;
+typedef struct pelton_bridge_grammar pelton_bridge_grammar;
+typedef struct pelton_bridge_grammar_state pelton_bridge_grammar_state;
+
+// Borrowed. Token i has the bytes from ends[i - 1] (0 for the first) to ends[i]; without bytes it is never allowed, nor
+// with more than 1000. A special token is allowed only where a Lark grammar names it, or where an end token may come.
+typedef struct {
+  const char* bytes;
+  const size_t* ends;      // [count]
+  const bool* is_special;  // [count]
+  size_t count;
+  const uint32_t* end_tokens;  // that end an answer: [end_token_count], at least one
+  size_t end_token_count;
+} pelton_bridge_token_table;
+
+// Takes about 1 µs a token.
+pelton_bridge_status pelton_bridge_vocabulary_make(pelton_bridge_token_table table,
+                                                   pelton_bridge_vocabulary** vocabulary, pelton_bridge_bytes* error);
+void pelton_bridge_vocabulary_free(pelton_bridge_vocabulary* vocabulary);
+
+typedef enum {
+  PELTON_BRIDGE_JSON_SCHEMA = 0,
+  PELTON_BRIDGE_REGEX = 1,  // the whole answer matches
+  PELTON_BRIDGE_LARK = 2,   // llguidance's variant of Lark
+} pelton_bridge_grammar_kind;
+
+typedef struct {
+  size_t memory_bytes_max;  // that compiling may hold
+  uint32_t compile_ms_max;
+} pelton_bridge_grammar_limits;
+
+// Compiles on a thread of its own, as templates are parsed. A text of more than 1 MiB is refused, and what the library
+// doesn't implement, by name. May outlive the vocabulary.
+pelton_bridge_status pelton_bridge_grammar_compile(const pelton_bridge_vocabulary* vocabulary,
+                                                   pelton_bridge_grammar_kind kind, pelton_bridge_text text,
+                                                   pelton_bridge_grammar_limits limits, pelton_bridge_grammar** grammar,
+                                                   pelton_bridge_bytes* error);
+void pelton_bridge_grammar_free(pelton_bridge_grammar* grammar);
+
+// Where an answer stands that has no token yet. May outlive the grammar. Once a call on it has failed, all do.
+pelton_bridge_status pelton_bridge_grammar_begin(const pelton_bridge_grammar* grammar,
+                                                 pelton_bridge_grammar_state** state, pelton_bridge_bytes* error);
+// The tokens that may come next: token i is bit i % 32 of words[i / 32]; word_count is (count + 31) / 32.
+// PELTON_BRIDGE_EXHAUSTED: the grammar is too complex at this point (milliseconds of work; states of the lexer, which
+// all answers of a grammar share).
+pelton_bridge_status pelton_bridge_grammar_mask(pelton_bridge_grammar_state* state, uint32_t* words, size_t word_count,
+                                                pelton_bridge_bytes* error);
+// A token that was allowed. `has_ended`: nothing but an end token may follow.
+pelton_bridge_status pelton_bridge_grammar_consume(pelton_bridge_grammar_state* state, uint32_t token, bool* has_ended,
+                                                   pelton_bridge_bytes* error);
+void pelton_bridge_grammar_state_free(pelton_bridge_grammar_state* state);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,7 @@
 
 mod bounded_thread;
 mod chat_template;
+mod grammar;
 mod nesting_guard;
 mod python_json;
 mod tokenizer;
@@ -12,6 +13,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
 use chat_template::{ChatTemplate, Limits};
+use grammar::{Grammar, GrammarLimits, GrammarState, Token, Vocabulary};
 use tokenizer::Tokenizer;
 
 #[repr(C)]
@@ -201,5 +203,102 @@ pub unsafe extern "C" fn pelton_bridge_template_render(
 pub unsafe extern "C" fn pelton_bridge_template_free(template: *const ChatTemplate) {
     if !template.is_null() {
         drop(Arc::from_raw(template));
+    }
+}
+
+/// Token i has the bytes from `ends[i - 1]` (0 for the first) to `ends[i]` of `bytes`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct TokenTable {
+    bytes: *const u8,
+    ends: *const usize,
+    is_special: *const bool,
+    count: usize,
+    end_tokens: *const u32,
+    end_token_count: usize,
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_vocabulary_make(
+    table: TokenTable,
+    vocabulary: *mut *const Vocabulary,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(vocabulary, error, || {
+        let ends = std::slice::from_raw_parts(table.ends, table.count);
+        let bytes = std::slice::from_raw_parts(table.bytes, ends.last().copied().unwrap_or(0));
+        let is_special = std::slice::from_raw_parts(table.is_special, table.count);
+        let end_tokens = std::slice::from_raw_parts(table.end_tokens, table.end_token_count);
+        let begins = std::iter::once(0).chain(ends.iter().copied());
+        let tokens = begins
+            .zip(ends)
+            .zip(is_special)
+            .map(|((begin, &end), &is_special)| Token { bytes: &bytes[begin..end], is_special });
+        Ok(Arc::into_raw(Arc::new(Vocabulary::new(tokens, end_tokens)?)))
+    })
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_vocabulary_free(vocabulary: *const Vocabulary) {
+    if !vocabulary.is_null() {
+        drop(Arc::from_raw(vocabulary));
+    }
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_grammar_compile(
+    vocabulary: *const Vocabulary,
+    kind: grammar::Kind,
+    text: Text,
+    limits: GrammarLimits,
+    grammar: *mut *mut Grammar,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(grammar, error, || {
+        let vocabulary = std::mem::ManuallyDrop::new(Arc::from_raw(vocabulary)); // still the caller's
+        Ok(Box::into_raw(Box::new(vocabulary.compile(kind, text.get()?, limits)?)))
+    })
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_grammar_free(grammar: *mut Grammar) {
+    if !grammar.is_null() {
+        drop(Box::from_raw(grammar));
+    }
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_grammar_begin(
+    grammar: *const Grammar,
+    state: *mut *mut GrammarState,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(state, error, || Ok(Box::into_raw(Box::new((*grammar).begin()))))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_grammar_mask(
+    state: *mut GrammarState,
+    words: *mut u32,
+    word_count: usize,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(&mut (), error, || (*state).mask(std::slice::from_raw_parts_mut(words, word_count)))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_grammar_consume(
+    state: *mut GrammarState,
+    token: u32,
+    has_ended: *mut bool,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(has_ended, error, || (*state).consume(token))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_grammar_state_free(state: *mut GrammarState) {
+    if !state.is_null() {
+        drop(Box::from_raw(state));
     }
 }
