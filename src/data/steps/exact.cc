@@ -1,24 +1,21 @@
 // Exact duplicates: records of equal text. One of each group stays.
 #include <fmt/format.h>
 
-#include <bit>
 #include <cctype>
 #include <tuple>
 
 #include "data/content_hash.h"
 #include "data/external_sort.h"
+#include "data/keep_rule.h"
 #include "data/step.h"
 
 namespace pelton::data {
 namespace {
 
-enum class Keep { kFirst, kLongest, kBest };
-
 struct ExactOptions {
   bool folds_case = false;   // ASCII's
   bool folds_space = false;  // runs of white space count as one space, those at the ends as none
-  Keep keep = Keep::kFirst;
-  std::string score;  // kBest: the field that says how good a record is
+  KeepRule keep;
 };
 
 // What is remembered of a record.
@@ -49,13 +46,6 @@ struct ByRecord {
   bool operator()(const Drop& a, const Drop& b) const { return a.record < b.record; }
 };
 
-// The order of doubles as an order of integers: the sign bit of the positive is set, all bits of the negative flip.
-uint64_t ordered_bits(double number) {
-  const auto bits = std::bit_cast<uint64_t>(number);
-  constexpr uint64_t kSign = uint64_t{1} << 63;
-  return (bits & kSign) == 0 ? bits | kSign : ~bits;
-}
-
 bool is_space(char byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
 
 std::string_view normalise(std::string_view text, const ExactOptions& options, Arena& arena) {
@@ -83,7 +73,7 @@ class ExactStep final : public StreamStep {
   void observe(std::span<const Record> records, Arena& arena, std::span<SpillBuffer> spills) const override {
     for (const Record& record : records) {
       const ContentHash hash = key_of(record, arena);
-      spills.front().append_row(Row{hash.high, hash.low, rank_of(record)});
+      spills.front().append_row(Row{hash.high, hash.low, options_.keep.rank_of(record)});
     }
   }
 
@@ -127,18 +117,6 @@ class ExactStep final : public StreamStep {
     return hasher.hash();
   }
 
-  uint64_t rank_of(const Record& record) const {
-    if (options_.keep == Keep::kFirst) return 0;
-    if (options_.keep == Keep::kLongest) {
-      uint64_t bytes = 0;
-      for_each_text(record, [&](std::string_view text) { bytes += text.size(); });
-      return bytes;
-    }
-    const Field* field = find_field(record, options_.score);
-    const double* score = field == nullptr ? nullptr : std::get_if<double>(&field->value);
-    return score == nullptr ? 0 : ordered_bits(*score);  // a record without a score is the worst
-  }
-
   ExactOptions options_;
 };
 
@@ -155,8 +133,7 @@ Step make_exact(StepOptions& options) {
       options.fail("normalize", "a list of: case, whitespace");
     }
   }
-  exact.keep = static_cast<Keep>(options.choice("keep", {"first", "longest", "best"}));
-  exact.score = options.string("score", "score");
+  exact.keep = KeepRule::from_options(options);
   return std::make_unique<const ExactStep>(std::move(exact));
 }
 

@@ -11,11 +11,13 @@
 namespace pelton::data {
 
 Step make_exact(StepOptions& options);
+Step make_minhash(StepOptions& options);
 
 namespace {
 
 constexpr StepType kSteps[] = {
     {"exact", "Drops records whose text another one has", make_exact},
+    {"minhash", "Drops records that are nearly another one (MinHash, verified)", make_minhash},
 };
 
 }  // namespace
