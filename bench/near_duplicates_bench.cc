@@ -1,9 +1,9 @@
 // Times the search for near duplicates in the texts of a JSONL file that is in memory: sketching, then deciding, with
 // verification. --drops writes what was found, to be compared with a known truth.
 #include <fmt/core.h>
-#include <simdjson.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <string>
@@ -13,28 +13,10 @@
 #include "base/file.h"
 #include "data/near_duplicates.h"
 #include "data/parallel_items.h"
+#include "jsonl_corpus.h"
 
 namespace pelton::data {
 namespace {
-
-struct Corpus {
-  std::vector<std::string> ids;
-  std::vector<std::string> texts;
-  size_t bytes = 0;  // of the texts
-};
-
-Corpus read_corpus(const std::string& path) {
-  Corpus corpus;
-  const simdjson::padded_string json = simdjson::padded_string::load(path);
-  simdjson::ondemand::parser parser;
-  simdjson::ondemand::document_stream lines = parser.iterate_many(json, size_t{64} << 20);
-  for (auto line : lines) {
-    corpus.ids.emplace_back(std::string_view(line["id"]));
-    corpus.texts.emplace_back(std::string_view(line["text"]));
-    corpus.bytes += corpus.texts.back().size();
-  }
-  return corpus;
-}
 
 struct Columns {
   std::vector<SketchColumns::Head> heads;
@@ -43,7 +25,7 @@ struct Columns {
 };
 
 // In batches, as the pipeline does.
-Columns sketch_all(const Corpus& corpus, const NearDuplicateOptions& options, Executor& executor) {
+Columns sketch_all(const JsonlCorpus& corpus, const NearDuplicateOptions& options, Executor& executor) {
   constexpr size_t kBatch = 64;
   const Sketcher sketcher(options);
   const size_t batches = (corpus.texts.size() + kBatch - 1) / kBatch;
@@ -92,7 +74,7 @@ int run(int argc, char** argv) {
     fmt::print("{}", app.help());
     return 0;
   }
-  const Corpus corpus = read_corpus(path);
+  const JsonlCorpus corpus = JsonlCorpus::read(path);
   Executor executor(threads);
   NearDuplicates found;
   double sketch_seconds = 1e9, find_seconds = 1e9;

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "data/mix_hash.h"
+
 namespace pelton::data {
 
 enum class WordNormalization {
@@ -20,6 +22,24 @@ enum class WordNormalization {
 // Replaces `hashes` by those of the words of `text` in their order. In both normalisations a character of a script
 // written without spaces (Han, kana, Thai, Lao, Khmer, Myanmar) is a word of its own. Bytes that are no UTF-8 separate.
 void hash_words(std::string_view text, WordNormalization normalization, std::vector<uint64_t>& hashes);
+// The same, and where each word ends in `text`.
+void hash_words(std::string_view text, WordNormalization normalization, std::vector<uint64_t>& hashes,
+                std::vector<size_t>& ends);
+
+// Calls visit(first_word, hash) for each `ngram` words in a row.
+template <typename Visit>
+void for_each_ngram(const std::vector<uint64_t>& word_hashes, size_t ngram, const Visit& visit) {
+  // Of words w: w_0 p^(n-1) + … + w_(n-1) modulo 2^64, rolled from one to the next.
+  constexpr uint64_t kFactor = 0x9E3779B97F4A7C15u;
+  uint64_t leading = 1;
+  for (size_t i = 0; i < ngram; ++i) leading *= kFactor;
+  uint64_t sum = 0;
+  for (size_t i = 0; i < word_hashes.size(); ++i) {
+    sum = sum * kFactor + word_hashes[i];
+    if (i >= ngram) sum -= word_hashes[i - ngram] * leading;
+    if (i + 1 >= ngram) visit(i + 1 - ngram, mix_hash(sum));
+  }
+}
 
 // Replaces `shingles` by one hash of each `ngram` words in a row; of a text with fewer words, but any, by one of all.
 void hash_shingles(const std::vector<uint64_t>& word_hashes, int ngram, std::vector<uint32_t>& shingles);

@@ -48,7 +48,9 @@ TEST(ComparableWords, FineWebNormalisation) {
   EXPECT_EQ(fineweb("٣٫٥ cm"), fineweb("0 cm"));
   EXPECT_EQ(fineweb("Crème brûlée — Ångström"), fineweb("creme brulee angstrom"));
   EXPECT_EQ(fineweb("don't"), fineweb("don t"));
-  EXPECT_EQ(fineweb("a\u0301 b\x01" "c"), fineweb("a b c"));
+  EXPECT_EQ(fineweb("a\u0301 b\x01"
+                    "c"),
+            fineweb("a b c"));
   EXPECT_NE(fineweb("10 €"), fineweb("10"));  // not among its punctuation
 }
 
@@ -70,6 +72,17 @@ TEST(ComparableWords, ShinglesAreWindows) {
   EXPECT_EQ(abcdef.size(), 1u);
   hash_shingles({}, 5, abcdef);
   EXPECT_TRUE(abcdef.empty());
+}
+
+TEST(ComparableWords, ASetIsSortedAndEachOnce) {
+  Rng rng(9);
+  for (const size_t count : {0, 1, 255, 256, 257, 5000}) {
+    std::vector<uint32_t> numbers(count);
+    for (uint32_t& number : numbers) number = static_cast<uint32_t>(rng.next()) >> rng.next_below(32);
+    const std::set<uint32_t> expected(numbers.begin(), numbers.end());
+    make_set(numbers);
+    EXPECT_EQ(numbers, std::vector<uint32_t>(expected.begin(), expected.end())) << count;
+  }
 }
 
 TEST(ComparableWords, JaccardIsThatOfTheSets) {
