@@ -10,14 +10,40 @@
 
 namespace pelton::data {
 
+Step make_c4(StepOptions& options);
+Step make_decontaminate(StepOptions& options);
 Step make_exact(StepOptions& options);
+Step make_fineweb(StepOptions& options);
+Step make_format(StepOptions& options);
+Step make_gopher_quality(StepOptions& options);
+Step make_gopher_repetition(StepOptions& options);
+Step make_language(StepOptions& options);
+Step make_length(StepOptions& options);
+Step make_license(StepOptions& options);
 Step make_minhash(StepOptions& options);
+Step make_paragraphs(StepOptions& options);
+Step make_personal_data(StepOptions& options);
+Step make_sample(StepOptions& options);
+Step make_split(StepOptions& options);
 
 namespace {
 
 constexpr StepType kSteps[] = {
+    {"c4", "Takes out lines that are no sentences, as C4 did; drops texts of few", make_c4},
+    {"decontaminate", "Drops records that hold items of evaluation sets", make_decontaminate},
     {"exact", "Drops records whose text another one has", make_exact},
+    {"fineweb", "Drops texts by FineWeb's rules of lines", make_fineweb},
+    {"format", "Repairs Unicode, mojibake, invisible characters, HTML, lines, white space", make_format},
+    {"gopher_quality", "Drops texts by Gopher's rules of quality", make_gopher_quality},
+    {"gopher_repetition", "Drops texts that repeat themselves, by Gopher's rules", make_gopher_repetition},
+    {"language", "Keeps records in some languages", make_language},
+    {"length", "Keeps records of a length within bounds", make_length},
+    {"license", "Keeps records under the licences that are allowed", make_license},
     {"minhash", "Drops records that are nearly another one (MinHash, verified)", make_minhash},
+    {"paragraphs", "Cuts out paragraphs that an earlier record has", make_paragraphs},
+    {"personal_data", "Masks or replaces personal data and secrets, or drops who has them", make_personal_data},
+    {"sample", "Keeps a sample: mixed by weights, evened out by a temperature, or stratified", make_sample},
+    {"split", "Notes train, validation or test; near duplicates in one of them", make_split},
 };
 
 }  // namespace
