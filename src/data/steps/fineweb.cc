@@ -1,0 +1,37 @@
+// FineWeb's rules: ends of lines, short lines, lines that come again, lists.
+#include "data/quality_filters.h"
+#include "data/rule_verdict.h"
+#include "data/word_splitter.h"
+
+namespace pelton::data {
+namespace {
+
+class FineWebStep final : public RecordStep {
+ public:
+  explicit FineWebStep(const FineWeb& rules) : rules_(rules) {}
+
+  Verdict apply(Record& record, Arena& arena) const override {
+    thread_local Words words;
+    const std::string_view text = whole_text(record, arena);
+    split_words(text, words);
+    return verdict_of(rules_.check(text, words));
+  }
+
+ private:
+  FineWeb rules_;
+};
+
+}  // namespace
+
+Step make_fineweb(StepOptions& options) {
+  FineWeb rules;
+  rules.terminal_lines_min = options.number("terminal_lines_min", rules.terminal_lines_min, 0, 1);
+  rules.short_lines_max = options.number("short_lines_max", rules.short_lines_max, 0, 1);
+  rules.short_line_characters = options.integer("short_line_characters", rules.short_line_characters, 0, 1000000);
+  rules.duplicate_line_characters_max =
+      options.number("duplicate_line_characters_max", rules.duplicate_line_characters_max, 0, 1);
+  rules.lines_per_word_max = options.number("lines_per_word_max", rules.lines_per_word_max, 0, 1000);
+  return std::make_unique<const FineWebStep>(rules);
+}
+
+}  // namespace pelton::data

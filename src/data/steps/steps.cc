@@ -1,0 +1,70 @@
+// The list of all steps: one line each.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <vector>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "data/step.h"
+
+namespace pelton::data {
+
+Step make_c4(StepOptions& options);
+Step make_decontaminate(StepOptions& options);
+Step make_exact(StepOptions& options);
+Step make_fineweb(StepOptions& options);
+Step make_format(StepOptions& options);
+Step make_gopher_quality(StepOptions& options);
+Step make_gopher_repetition(StepOptions& options);
+Step make_language(StepOptions& options);
+Step make_length(StepOptions& options);
+Step make_license(StepOptions& options);
+Step make_minhash(StepOptions& options);
+Step make_paragraphs(StepOptions& options);
+Step make_personal_data(StepOptions& options);
+Step make_sample(StepOptions& options);
+Step make_split(StepOptions& options);
+
+namespace {
+
+constexpr StepType kSteps[] = {
+    {"c4", "Takes out lines that are no sentences, as C4 did; drops texts of few", make_c4},
+    {"decontaminate", "Drops records that hold items of evaluation sets", make_decontaminate},
+    {"exact", "Drops records whose text another one has", make_exact},
+    {"fineweb", "Drops texts by FineWeb's rules of lines", make_fineweb},
+    {"format", "Repairs Unicode, mojibake, invisible characters, HTML, lines, white space", make_format},
+    {"gopher_quality", "Drops texts by Gopher's rules of quality", make_gopher_quality},
+    {"gopher_repetition", "Drops texts that repeat themselves, by Gopher's rules", make_gopher_repetition},
+    {"language", "Keeps records in some languages", make_language},
+    {"length", "Keeps records of a length within bounds", make_length},
+    {"license", "Keeps records under the licences that are allowed", make_license},
+    {"minhash", "Drops records that are nearly another one (MinHash, verified)", make_minhash},
+    {"paragraphs", "Cuts out paragraphs that an earlier record has", make_paragraphs},
+    {"personal_data", "Masks or replaces personal data and secrets, or drops who has them", make_personal_data},
+    {"sample", "Keeps a sample: mixed by weights, evened out by a temperature, or stratified", make_sample},
+    {"split", "Notes train, validation or test; near duplicates in one of them", make_split},
+};
+
+}  // namespace
+
+std::span<const StepType> step_types() { return kSteps; }
+
+Step make_step(std::string_view name, StepOptions& options) {
+  for (const StepType& type : kSteps) {
+    if (type.name != name) continue;
+    Step step = type.make(options);
+    options.refuse_others();
+    return step;
+  }
+  std::vector<std::string_view> names;
+  for (const StepType& type : kSteps) names.push_back(type.name);
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("there is no step '{}'; there are: {}", name, fmt::join(names, ", ")));
+}
+
+void StreamStep::change(Record& /*record*/, std::string_view /*edit*/, Arena& /*arena*/) const {
+  PELTON_UNREACHABLE();  // it decided kChange, and says not how
+}
+
+}  // namespace pelton::data

@@ -1,0 +1,216 @@
+// Each step by its name and options; what it does with text is tested beside the function that does it.
+#include <fmt/format.h>
+
+#include <fstream>
+
+#include "base/error.h"
+#include "data/steps/step_test_run.h"
+
+namespace pelton::data {
+namespace {
+
+using Action = Verdict::Action;
+
+constexpr std::string_view kProse =
+    "The river rose in the night and took the bridge with it. In the morning the people of the town stood on both of "
+    "its "
+    "banks and looked at each other. Nobody had a boat that was large enough to carry more than two of them. They "
+    "waited "
+    "until the water went down, and that took a week. Then they began to build a new bridge, of stone this time.";
+
+TEST(Steps, UnknownNamesAndOptionsAreRefused) {
+  EXPECT_THROW(StepTestRun("no_such_step"), Error);
+  for (const StepType& type : step_types()) {
+    EXPECT_THROW(StepTestRun(type.name, R"({"no_such_option": 1})"), Error) << type.name;
+  }
+  EXPECT_THROW(StepTestRun("minhash", R"({"verify": 2})"), Error);
+  EXPECT_THROW(StepTestRun("license"), Error);
+  EXPECT_THROW(StepTestRun("decontaminate"), Error);
+  EXPECT_THROW(StepTestRun("personal_data", R"({"kinds": ["shoe_size"]})"), Error);
+  EXPECT_THROW(StepTestRun("split", R"({"test": 0.6, "validation": 0.6})"), Error);
+}
+
+TEST(Steps, QualityFilters) {
+  for (const std::string_view name : {"gopher_quality", "gopher_repetition", "fineweb", "c4"}) {
+    StepTestRun run(name);
+    run.add_text(kProse);
+    run.add_text("1 2 3");
+    EXPECT_EQ(run.apply()[0].action, Action::kKeep) << name;
+  }
+  StepTestRun quality("gopher_quality");
+  quality.add_text("Too short.");
+  EXPECT_EQ(quality.apply()[0].reason, "gopher_short_doc");
+  StepTestRun lenient("gopher_quality", R"({"words_min": 2, "stop_words_min": 0, "letter_words_min": 0})");
+  lenient.add_text("Just words.");
+  EXPECT_EQ(lenient.apply()[0].action, Action::kKeep);
+
+  StepTestRun c4("c4", R"({"sentences_min": 1})");
+  c4.add_text("Menu\nThis line is a sentence.");
+  const Verdict verdict = c4.apply()[0];
+  EXPECT_EQ(verdict.action, Action::kChange);
+  EXPECT_EQ(verdict.reason, "lines_removed");
+  EXPECT_EQ(c4.record(0).text, "This line is a sentence.");
+}
+
+TEST(Steps, PersonalData) {
+  StepTestRun mask("personal_data");
+  mask.add_chat("I am bob@firma.de", "Hello, bob@firma.de from 64.160.173.73");
+  mask.add_text("nothing here");
+  const std::vector<Verdict> verdicts = mask.apply();
+  EXPECT_EQ(verdicts[0].reason, "personal_data_masked");
+  EXPECT_EQ(verdicts[0].detail, "2 email, 1 ip");
+  EXPECT_EQ(mask.record(0).messages[1].content, "Hello, [EMAIL] from [IP]");
+  EXPECT_EQ(verdicts[1].action, Action::kKeep);
+
+  StepTestRun replace("personal_data", R"({"action": "replace"})");
+  replace.add_chat("I am bob@firma.de", "bob@firma.de");
+  EXPECT_EQ(replace.apply()[0].reason, "personal_data_replaced");
+  EXPECT_EQ(replace.record(0).messages[0].content, fmt::format("I am {}", replace.record(0).messages[1].content));
+
+  StepTestRun drop("personal_data", R"({"action": "drop", "kinds": "ip"})");
+  drop.add_text("bob@firma.de");
+  drop.add_text("64.160.173.73");
+  EXPECT_EQ(drop.apply()[0].action, Action::kKeep);
+  EXPECT_EQ(drop.apply()[1].reason, "personal_data");
+}
+
+TEST(Steps, Decontaminate) {
+  const std::string path = std::filesystem::path(testing::TempDir()) / "evaluation.jsonl";
+  std::ofstream(path) << R"({"id": "e1", "question": "Which river took the bridge of the town with it in the night?"})"
+                      << "\n";
+  StepTestRun run("decontaminate", fmt::format(R"({{"evaluation": "{}"}})", path));
+  run.add_text("Before: WHICH river took the bridge of the town, with it, in the night! After.");
+  run.add_text(kProse);
+  const std::vector<Verdict> verdicts = run.apply();
+  EXPECT_EQ(verdicts[0].reason, "evaluation_item");
+  EXPECT_NE(verdicts[0].detail.find("e1, 100 % of it:"), std::string::npos) << verdicts[0].detail;
+  EXPECT_EQ(verdicts[1].action, Action::kKeep);
+  EXPECT_THROW(StepTestRun("decontaminate", R"({"evaluation": "/no/such/file.json"})"), Error);
+}
+
+TEST(Steps, Format) {
+  StepTestRun run("format");
+  run.add_text("cafÃ©\u200B   au  lait\r\n");
+  run.add_text("fine");
+  const std::vector<Verdict> verdicts = run.apply();
+  EXPECT_EQ(verdicts[0].reason, "format_repaired");
+  EXPECT_EQ(verdicts[0].detail, "mojibake, invisible, whitespace");
+  EXPECT_EQ(run.record(0).text, "café au lait");
+  EXPECT_EQ(verdicts[1].action, Action::kKeep);
+}
+
+TEST(Steps, Language) {
+  StepTestRun run("language", R"({"keep": ["en"], "field": "lang"})");
+  run.add_text(kProse);
+  run.add_text("Der schnelle braune Fuchs springt über den faulen Hund und läuft in den Wald.");
+  const std::vector<Verdict> verdicts = run.apply();
+  EXPECT_EQ(verdicts[0].reason, "language_noted");
+  EXPECT_EQ(std::get<std::string_view>(find_field(run.record(0), "lang")->value), "en");
+  EXPECT_EQ(verdicts[1].reason, "other_language");
+}
+
+TEST(Steps, License) {
+  const auto reason = [](std::string_view options, std::string_view license) {
+    StepTestRun run("license", options);
+    run.add_text("text");
+    if (!license.empty()) set_field(run.record(0), "license", license, run.arena());
+    return run.apply()[0].reason;
+  };
+  constexpr std::string_view kAllow = R"({"allow": ["apache-2.0", "MIT"]})";
+  EXPECT_EQ(reason(kAllow, "Apache 2.0"), "");
+  EXPECT_EQ(reason(kAllow, "GPL-3.0"), "license_not_allowed");
+  EXPECT_EQ(reason(kAllow, ""), "license_unknown");
+  EXPECT_EQ(reason(kAllow, "unknown"), "license_unknown");
+  EXPECT_EQ(reason(R"({"allow": "mit", "unknown": "keep"})", ""), "");
+}
+
+TEST(Steps, Length) {
+  const auto reason = [](std::string_view options) {
+    StepTestRun run("length", options);
+    run.add_chat("Is it so?", "Yes, and here is very much more than anybody asked for.");
+    return run.apply()[0].reason;
+  };
+  EXPECT_EQ(reason("{}"), "");
+  EXPECT_EQ(reason(R"({"characters_min": 1000})"), "too_short");
+  EXPECT_EQ(reason(R"({"words_max": 5})"), "too_many_words");
+  EXPECT_EQ(reason(R"({"turns_min": 3})"), "too_few_turns");
+  EXPECT_EQ(reason(R"({"answer_ratio_max": 2})"), "too_verbose");
+}
+
+TEST(Steps, MinHash) {
+  StepTestRun run("minhash", R"({"keep": "longest"})");
+  run.add_text(kProse);
+  run.add_text("Another text that has nothing to do with any of the others.");
+  run.add_text(std::string(kProse) + " It still stands.");
+  const auto decisions = run.decide();
+  ASSERT_EQ(decisions.size(), 1u);
+  const Decision& decision = decisions.at(0);
+  EXPECT_EQ(decision.reason, "near_duplicate");
+  EXPECT_EQ(decision.duplicate_of, 2u);
+  EXPECT_GT(decision.similarity, 0.8);
+}
+
+TEST(Steps, SplitKeepsNearDuplicatesTogether) {
+  StepTestRun run("split", R"({"test": 0.3, "validation": 0.3})");
+  for (int i = 0; i < 60; ++i) {
+    std::string text;
+    for (int word = 0; word < 50; ++word) text += fmt::format("w{} ", (i + 1) * 1009 * (word + 7) % 7919);
+    run.add_text(text);
+    run.add_text(text + "and a little more");
+  }
+  EXPECT_EQ(run.decide().size(), 120u);
+  std::map<std::string, int> counts;
+  for (size_t i = 0; i < 120; i += 2) {
+    const auto split = [&](size_t record) {
+      return std::get<std::string_view>(find_field(run.record(record), "split")->value);
+    };
+    EXPECT_EQ(split(i), split(i + 1));
+    ++counts[std::string(split(i))];
+  }
+  EXPECT_GT(counts["train"], 10);
+  EXPECT_GT(counts["validation"], 5);
+  EXPECT_GT(counts["test"], 5);
+}
+
+// How many of each group stay, of 80 records of "a" and 20 of "b".
+std::map<std::string, int> sampled(std::string_view options) {
+  StepTestRun run("sample", options);
+  for (int i = 0; i < 100; ++i) {
+    run.add_text(fmt::format("text {}", i));
+    set_field(run.record(static_cast<size_t>(i)), "source", i % 5 == 0 ? "b" : "a", run.arena());
+  }
+  std::map<std::string, int> counts = {{"a", 80}, {"b", 20}};
+  for (const auto& [record, decision] : run.decide()) {
+    EXPECT_EQ(decision.reason, "not_sampled");
+    --counts[record % 5 == 0 ? "b" : "a"];
+  }
+  return counts;
+}
+
+TEST(Steps, Sample) {
+  using Counts = std::map<std::string, int>;
+  EXPECT_EQ(sampled("{}"), (Counts{{"a", 80}, {"b", 20}}));
+  EXPECT_EQ(sampled(R"({"by": "source", "size": 50})"), (Counts{{"a", 40}, {"b", 10}}));
+  EXPECT_EQ(sampled(R"({"by": "source", "temperature": 1000000, "size": 30})"), (Counts{{"a", 15}, {"b", 15}}));
+  EXPECT_EQ(sampled(R"({"by": "source", "weights": ["a=1", "b=1"]})"), (Counts{{"a", 20}, {"b", 20}}));
+  EXPECT_EQ(sampled(R"({"by": "source", "weights": ["a=3", "b=1"], "size": 40})"), (Counts{{"a", 30}, {"b", 10}}));
+  EXPECT_EQ(sampled(R"({"by": "source", "weights": "b=1"})"), (Counts{{"a", 0}, {"b", 20}}));
+  EXPECT_THROW(StepTestRun("sample", R"({"by": "source", "weights": ["a"]})"), Error);
+}
+
+TEST(Steps, Paragraphs) {
+  const std::string notice = "All rights are reserved by whoever owns this site and its pages.";
+  StepTestRun run("paragraphs");
+  run.add_text("First text that nobody else has, with words enough.\n\n" + notice);
+  run.add_text("Second text\n\n" + notice + "\n\nThe end");
+  run.add_text("ALL RIGHTS are reserved by whoever owns this site and its pages!");
+  const auto decisions = run.decide();
+  ASSERT_EQ(decisions.size(), 2u);
+  EXPECT_EQ(decisions.at(1).reason, "paragraphs_removed");
+  EXPECT_EQ(run.record(1).text, "Second text\n\nThe end");
+  EXPECT_EQ(decisions.at(2).reason, "all_paragraphs_repeated");
+  EXPECT_EQ(decisions.at(2).duplicate_of, 0u);
+}
+
+}  // namespace
+}  // namespace pelton::data
