@@ -55,10 +55,20 @@ RopeScaling scaling_from_hugging_face(const JsonReader& rope, RopeScaling scalin
 void check_experts(const ModelSpec& spec, std::string_view source) {
   constexpr int64_t kExpertCountMax = 1024;
   const RoutingShape& routing = spec.routing;
-  if (routing.expert_count <= kExpertCountMax && routing.active_count <= routing.expert_count) return;
+  if (routing.expert_count > kExpertCountMax || routing.active_count > routing.expert_count) {
+    throw Error(ErrorCode::kCorruptFile,
+                fmt::format("{}: {} of {} experts for each token; expected 1 to all of at most {}", source,
+                            routing.active_count, routing.expert_count, kExpertCountMax));
+  }
+  const int64_t size = routing.expert_count / routing.group_count;
+  if (routing.group_count <= kExpertGroupCountMax && routing.expert_count % routing.group_count == 0 &&
+      routing.active_group_count <= routing.group_count && routing.active_count <= routing.active_group_count * size &&
+      (size >= 2 || !routing.has_groups() || !routing.has_sigmoids())) {
+    return;
+  }
   throw Error(ErrorCode::kCorruptFile,
-              fmt::format("{}: {} of {} experts for each token; expected 1 to all of at most {}", source,
-                          routing.active_count, routing.expert_count, kExpertCountMax));
+              fmt::format("{}: {} of {} experts cannot be in {} of {} groups", source, routing.active_count,
+                          routing.expert_count, routing.active_group_count, routing.group_count));
 }
 
 std::string scaling_name(const RopeScaling& scaling) { return scaling.type == "default" ? "none" : scaling.type; }
@@ -232,6 +242,10 @@ void HuggingFaceConfig::read_experts(ModelSpec& spec, const ExpertKeys& keys) co
   spec.routing.expert_count = size(keys.count, std::nullopt);
   spec.routing.active_count = size("num_experts_per_tok", std::nullopt);
   spec.expert_width = size(keys.width, std::nullopt);
+  if (!keys.group_count.empty()) {
+    spec.routing.group_count = std::max<int64_t>(count(keys.group_count, 1), 1);
+    spec.routing.active_group_count = std::max<int64_t>(count(keys.active_group_count, 1), 1);
+  }
   check_experts(spec, "config.json");
 }
 

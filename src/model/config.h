@@ -46,6 +46,8 @@ class HuggingFaceConfig {
   struct ExpertKeys {
     std::string_view count;
     std::string_view width;
+    std::string_view group_count = {};  // and of these, so many of a token
+    std::string_view active_group_count = {};
   };
   void read_experts(ModelSpec& spec, const ExpertKeys& keys) const;
 
@@ -68,6 +70,8 @@ class HuggingFaceConfig {
 
   // A list of layers' numbers; empty: it is not there.
   std::vector<int64_t> layer_numbers(std::string_view key) const;
+
+  std::optional<std::string> string(std::string_view key) const { return reader_.string(key); }
 
   // Error kUnsupported: the key is there and says something else.
   void require(std::string_view key, std::initializer_list<std::string_view> expected) const;

@@ -186,6 +186,26 @@ void add_gguf_window(const std::string& prefix, const ModelSpec& spec, const Lay
   metadata.add(prefix + "attention.sliding_window_pattern", wanted);
 }
 
+void add_gguf_layer_norm(const std::string& prefix, const ModelSpec& spec, GgufMetadata& metadata) {
+  metadata.add(prefix + "attention.layer_norm_epsilon", spec.norm_epsilon);
+}
+
+void rename_norm_epsilon(std::string_view key, json::object& config) {
+  const json::value epsilon = config.at("rms_norm_eps");  // a copy: what follows may move the object's values
+  config.erase("rms_norm_eps");
+  config[key] = epsilon;
+}
+
+void add_hugging_face_rotated_share(const ModelSpec& spec, json::object& config) {
+  const auto rotated = static_cast<double>(spec.rope_source.rotated_width);
+  const auto head = static_cast<double>(spec.head_width);
+  // Readers round the product down.
+  double share = rotated / head;
+  if (std::floor(share * head) < rotated) share = std::nextafter(share, 2.0);
+  config["partial_rotary_factor"] = share;
+  config.at("rope_parameters").as_object()["partial_rotary_factor"] = share;
+}
+
 void add_hugging_face_window(const ModelSpec& spec, json::object& config) {
   config["sliding_window"] = spec.window ? json::value(*spec.window) : json::value(nullptr);
   json::array types;

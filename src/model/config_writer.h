@@ -35,6 +35,11 @@ std::vector<NamedTensor> gguf_rope_divisors(const ModelSpec& spec);
 // `attention.sliding_window`, and which layers have it, unless that is what readers take for granted.
 void add_gguf_window(const std::string& prefix, const ModelSpec& spec, const LayerRule& is_local,
                      GgufMetadata& metadata);
+// `attention.layer_norm_epsilon`, of families with LayerNorm; in config.json the epsilon that all write gets this key.
+void add_gguf_layer_norm(const std::string& prefix, const ModelSpec& spec, GgufMetadata& metadata);
+void rename_norm_epsilon(std::string_view key, json::object& config);
+// `partial_rotary_factor`, in both spellings of RoPE.
+void add_hugging_face_rotated_share(const ModelSpec& spec, json::object& config);
 // `sliding_window`, `layer_types`. A model without a window says null.
 void add_hugging_face_window(const ModelSpec& spec, json::object& config);
 // The scale of the scores; of config.json's `query_pre_attn_scalar` its inverse square.

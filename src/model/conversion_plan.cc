@@ -109,6 +109,26 @@ Tensor transposed(std::vector<Tensor> parts) {
   return result;
 }
 
+// A tensor of which several weights have rows by turns; as float32 where they are not alike.
+Tensor gathered(const Model& model, const std::vector<const WeightSpec*>& weights, const WeightPlaces& places,
+                const Shape& shape) {
+  std::vector<Tensor> parts;
+  for (const WeightSpec* weight : weights) parts.push_back(model.weights.at(weight->name));
+  const ElementType type = parts.front().type();
+  const bool is_kept = std::all_of(parts.begin(), parts.end(), [&](const Tensor& part) { return part.type() == type; });
+  if (!is_kept) std::transform(parts.begin(), parts.end(), parts.begin(), decoded);
+  Tensor result(parts.front().type(), shape);
+  const int64_t row_bytes = result.size_bytes() / shape[0];  // a vector has rows of one element
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const WeightPlace& place = places.find(weights[i]->name)->second;
+    for (int64_t row = 0; row < parts[i].shape()[0]; ++row) {
+      std::copy_n(parts[i].data() + row * row_bytes, row_bytes,
+                  result.mutable_data() + place.tensor_row(row) * row_bytes);
+    }
+  }
+  return result;
+}
+
 RowOrder row_order(const Model& model, WeightNaming naming, const WeightPlace& place) {
   if (!place.has_head_rows || !model.architecture->interleaves_heads_in_gguf || naming == model.naming) {
     return RowOrder::kSame;
@@ -148,9 +168,11 @@ void add_weights(const Model& model, WeightNaming naming, ConversionPlan& plan) 
       plan.tensors.push_back(std::move(tensor));
       continue;
     }
-    if (first.run_rows > 0 && weights.size() > 1) {
-      throw Error(ErrorCode::kUnsupported,
-                  fmt::format("writing {}, which holds several matrices head by head, is not supported", name));
+    if (first.run_rows > 0) {
+      tensor.parts.push_back({gathered(model, weights, places, first.tensor_shape)});
+      tensor.target.type = tensor.parts.front().source.type();
+      plan.tensors.push_back(std::move(tensor));
+      continue;
     }
     for (const WeightSpec* weight : weights) {
       const WeightPlace& place = places.find(weight->name)->second;

@@ -110,7 +110,10 @@ INSTANTIATE_TEST_SUITE_P(Relatives, GoldenConversion,
                          testing::Values("mistral-window", "qwen2", "qwen3", "olmo2", "phi3", "phi3-longrope",
                                          "granite", "mixtral", "qwen3-moe"),
                          test_name);
-INSTANTIATE_TEST_SUITE_P(Others, GoldenConversion, testing::Values("gemma", "gemma2", "gemma3", "gpt2"), test_name);
+INSTANTIATE_TEST_SUITE_P(Others, GoldenConversion,
+                         testing::Values("gemma", "gemma2", "gemma3", "gpt2", "starcoder2", "gpt-neox", "cohere",
+                                         "cohere-qk-norm", "glm4"),
+                         test_name);
 
 // A copy of a golden folder with other values in its config.json.
 fs::path golden_with(const TestFolder& work, const std::string& name, const json::object& changes) {
@@ -153,6 +156,12 @@ TEST(Convert, LocalLayersMayHaveAnotherBaseOfTheirRope) {
   const json::object rope = {{"full_attention", {{"rope_type", "linear"}, {"factor", 8.0}, {"rope_theta", 1e6}}},
                              {"sliding_attention", {{"rope_type", "default"}, {"rope_theta", 20000.0}}}};
   expect_comes_back(work, golden_with(work, "gemma3", {{"rope_parameters", rope}}));
+}
+
+TEST(Convert, ExactGeluIsRefusedWhereGgufCannotSayIt) {
+  const TestFolder work;
+  expect_error([&] { convert(golden("gpt-neox-exact"), work.path() / "m.gguf"); }, ErrorCode::kUnsupported,
+               {"GELU", "tanh"});
 }
 
 // GGUF files do not say the scale of Gemma's scores.

@@ -95,11 +95,7 @@ class GatedDecoder {
     const int64_t heads = spec_.query_head_count;
     const int64_t query_width = latent.plain_width + latent.rotated_width;
     const Bias bias = bias_if(spec_.has_query_key_value_bias);
-    ValueId q = x;
-    if (latent.query_rank > 0) {
-      q = norm(graph_.linear(x, "attention.query_down", latent.query_rank, bias), "attention.query_down_norm");
-    }
-    q = graph_.linear(q, "attention.query", heads * query_width);
+    ValueId q = latent_query(x, latent, heads * query_width);
     q = graph_.join(
         graph_.columns(q, "attention.query_plain", heads, 0, latent.plain_width),
         rotated(graph_.columns(q, "attention.query_rotated", heads, latent.plain_width, latent.rotated_width),
@@ -129,6 +125,13 @@ class GatedDecoder {
     return graph_.linear(own, "attention.output", spec_.width, bias_if(spec_.has_attention_output_bias));
   }
 
+  ValueId latent_query(ValueId x, const ModelSpec::Latent& latent, int64_t width) {
+    if (latent.query_rank == 0) return graph_.linear(x, "attention.query", width);
+    const ValueId down =
+        graph_.linear(x, "attention.query_down", latent.query_rank, bias_if(spec_.has_query_key_value_bias));
+    return graph_.linear(norm(down, "attention.query_down_norm"), "attention.query_up", width);
+  }
+
   ValueId rotated(ValueId x, const std::string& name, int64_t head_count) {
     return graph_.rope(x, name + "_rope", rope_table_, {head_count, spec_.latent->rotated_width});
   }
@@ -139,6 +142,8 @@ class GatedDecoder {
       x = graph_.rms_norm_parts(x, name + "_norm", spec_.norm_epsilon, spec_.head_width_of(layer));
     } else if (options_.query_key_norm == QueryKeyNorm::kWholeRow) {
       x = norm(x, name + "_norm");
+    } else if (options_.query_key_norm == QueryKeyNorm::kLayerNormOfEachHead) {
+      x = graph_.layer_norm_heads(x, name + "_norm", spec_.norm_epsilon, head_count);
     }
     if (!spec_.is_rotated(layer)) return x;
     const int64_t table = spec_.is_local(layer) ? local_rope_table_ : rope_table_;
@@ -151,23 +156,31 @@ class GatedDecoder {
     const ValueId logits =
         graph_.linear(x, "mlp.router", spec_.routing.expert_count, bias_if(options_.has_router_bias));
     const ClampedGate& bounds = spec_.expert_gate_bounds;
-    return graph_.experts(x, logits, "mlp.experts",
-                          {.routing = spec_.routing,
-                           .f = bounds.limit > 0 ? GateFunction(bounds) : GateFunction(options_.gate),
-                           .hidden_width = spec_.expert_width,
-                           .has_biases = options_.has_expert_biases});
+    const ValueId y = graph_.experts(x, logits, "mlp.experts",
+                                     {.routing = spec_.routing,
+                                      .f = bounds.limit > 0 ? GateFunction(bounds) : GateFunction(options_.gate),
+                                      .hidden_width = spec_.expert_width,
+                                      .has_biases = options_.has_expert_biases,
+                                      .has_correction = spec_.has_expert_correction});
+    if (spec_.shared_expert_width == 0) return y;
+    return graph_.add(y, gated_block(x, "mlp.shared", spec_.shared_expert_width, Bias::kNo), "mlp.experts_and_shared");
   }
 
   ValueId dense(ValueId x, int64_t layer) {
     const Bias bias = bias_if(spec_.has_feed_forward_bias);
     if (!options_.has_gate) {
       const ValueId up = graph_.linear(x, "mlp.up", spec_.feed_forward_width_of(layer), bias);
-      return graph_.linear(graph_.gelu(up, "mlp.activation"), "mlp.down", spec_.width, bias);
+      const ValueId h = options_.gate == Nonlinearity::kGeluErf ? graph_.gelu_erf(up, "mlp.activation")
+                                                                : graph_.gelu(up, "mlp.activation");
+      return graph_.linear(h, "mlp.down", spec_.width, bias);
     }
-    const ValueId gate = graph_.linear(x, "mlp.gate", spec_.feed_forward_width_of(layer), bias);
-    const ValueId up = graph_.linear(x, "mlp.up", spec_.feed_forward_width_of(layer), bias);
-    const ValueId h = gated(gate, up, "mlp.activation");
-    return graph_.linear(h, "mlp.down", spec_.width, bias);
+    return gated_block(x, "mlp", spec_.feed_forward_width_of(layer), bias);
+  }
+
+  ValueId gated_block(ValueId x, const std::string& name, int64_t hidden_width, Bias bias) {
+    const ValueId gate = graph_.linear(x, name + ".gate", hidden_width, bias);
+    const ValueId up = graph_.linear(x, name + ".up", hidden_width, bias);
+    return graph_.linear(gated(gate, up, name + ".activation"), name + ".down", spec_.width, bias);
   }
 
   ValueId gated(ValueId gate, ValueId up, std::string_view name) {

@@ -140,6 +140,12 @@ ValueId GraphBuilder::layer_norm(ValueId x, std::string_view name, float epsilon
   return y;
 }
 
+ValueId GraphBuilder::layer_norm_heads(ValueId x, std::string_view name, float epsilon, int64_t head_count) {
+  const int64_t width = width_of(x);
+  CHECK(width % head_count == 0);
+  return call(LayerNormCall{epsilon}, name, {x}, width, weight(name, {head_count, width / head_count}));
+}
+
 int64_t GraphBuilder::add_rope_table(const RopeParameters& parameters) {
   graph_.ropes.push_back(parameters);
   return static_cast<int64_t>(graph_.ropes.size()) - 1;
@@ -240,7 +246,9 @@ ValueId GraphBuilder::experts(ValueId x, ValueId router_logits, std::string_view
     weights.push_back(weight(prefix + "up.bias", {kind.hidden_width}));
     weights.push_back(weight(prefix + "down.bias", {width}));
   }
-  const ValueId y = call(kind, name, {x, router_logits}, width);
+  const std::string correction =
+      kind.has_correction ? weight(std::string(name) + ".correction", {kind.routing.expert_count}) : "";
+  const ValueId y = call(kind, name, {x, router_logits}, width, correction);
   graph_.calls.back().further_weights = std::move(weights);
   return y;
 }

@@ -71,6 +71,7 @@ struct ExpertsCall {
   GateFunction f;
   int64_t hidden_width;  // F of each expert
   bool has_biases;
+  bool has_correction = false;  // Routing::set: a weight [E] of the call's own, which is not trained
 };
 
 // Kinds that only model/fusion.h writes: several calls in one, which are its `parts`.
@@ -168,6 +169,8 @@ class GraphBuilder {
   ValueId rms_norm_parts(ValueId x, std::string_view name, float epsilon, int64_t part_width);
   ValueId rms_norm_parts_unweighted(ValueId x, std::string_view name, float epsilon, int64_t part_width);
   ValueId layer_norm(ValueId x, std::string_view name, float epsilon, Bias bias = Bias::kYes);
+  // Each of the heads that a row consists of is normed alone, with weights of its own [head_count, K].
+  ValueId layer_norm_heads(ValueId x, std::string_view name, float epsilon, int64_t head_count);
   ValueId rope(ValueId x, std::string_view name, int64_t table_index, const RopeShape& shape);
   // Where an earlier call has read the same k and v, the two share its cache (Brandon et al. 2024, arXiv 2405.12981).
   // sinks: the name of the weight [H] of its sinks; empty: it has none.
@@ -191,7 +194,7 @@ class GraphBuilder {
   ValueId pad(ValueId x, std::string_view name, int64_t part_count, int64_t width);
   // By one number that the file holds, a weight [1].
   ValueId stored_scale(ValueId x, std::string_view name);
-  // Weights "NAME.7.gate", .up, .down, and with ".bias" behind it what the kind says.
+  // Weights "NAME.7.gate", .up, .down, with ".bias" behind it and "NAME.correction" where the kind says so.
   ValueId experts(ValueId x, ValueId router_logits, std::string_view name, const ExpertsCall& kind);
 
   Graph finish(ValueId logits);

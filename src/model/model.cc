@@ -161,7 +161,7 @@ class LayerMaker {
       for (Tensor* bias : {&expert.gate_bias, &expert.up_bias, &expert.down_bias}) *bias = vector(*name++);
     }
     CHECK(name == call.further_weights.end());
-    return std::make_unique<ExpertsLayer>(kind.routing, kind.f, std::move(experts));
+    return std::make_unique<ExpertsLayer>(kind.routing, kind.f, std::move(experts), vector(call.weight));
   }
 
   MadeFused operator()(const LayerCall& call, const RmsNormQuantiseCall&) {

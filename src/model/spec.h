@@ -32,7 +32,10 @@ struct ModelSpec {
   bool has_query_key_value_bias = false;
   bool has_attention_output_bias = false;
   bool has_feed_forward_bias = false;
-  bool has_parallel_residual = false;    // both blocks read the same sum; only where the family leaves it to the file
+  // Only where the family leaves it to the file:
+  bool has_parallel_residual = false;    // both blocks read the same sum
+  bool has_query_key_norm = false;       // of each head
+  bool has_exact_gelu = false;           // GELU by the error function, not by tanh
   std::optional<float> attention_scale;  // of the scores; none: 1 / √K
   std::optional<float> attention_cap;    // of the scores, as in AttentionShape
   // Of local layers, as in AttentionShape. Local are those that the list says, by layer; empty: none.
@@ -47,9 +50,11 @@ struct ModelSpec {
 
   // Mixture of experts; no experts: every block is dense.
   RoutingShape routing;
-  int64_t expert_width = 0;          // F of each expert
-  std::vector<bool> dense_layers;    // by layer; empty: all have experts, if the model has them
-  ClampedGate expert_gate_bounds{};  // limit 0: a SiLU gate
+  int64_t expert_width = 0;            // F of each expert
+  bool has_expert_correction = false;  // ExpertsCall
+  int64_t shared_expert_width = 0;     // F of what every row goes to beside its experts; 0: there is none
+  std::vector<bool> dense_layers;      // by layer; empty: all have experts, if the model has them
+  ClampedGate expert_gate_bounds{};    // limit 0: a SiLU gate
 
   RopeParameters rope;
   std::optional<RopeParameters> local_rope;      // of local layers; none: as the others

@@ -239,7 +239,9 @@ std::vector<float> weight_part(std::span<const float> tensor, const WeightPlace&
 std::set<std::string, std::less<>> constants_of(const Graph& graph) {
   std::set<std::string, std::less<>> names;
   for (const LayerCall& call : graph.calls) {
-    if (std::holds_alternative<StoredScaleCall>(call.kind)) names.insert(call.weight);
+    const bool is_constant =
+        std::holds_alternative<StoredScaleCall>(call.kind) || std::holds_alternative<ExpertsCall>(call.kind);
+    if (is_constant) names.insert(call.weight);
   }
   return names;
 }

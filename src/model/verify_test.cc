@@ -51,7 +51,8 @@ INSTANTIATE_TEST_SUITE_P(Models, GoldenModel,
                          testing::Values("llama", "llama-tied-mqa", "llama-linear", "llama-yarn", "llama3-rope",
                                          "mistral-window", "qwen2", "qwen3", "gemma", "gemma2", "gemma3",
                                          "gemma4-kv-shared", "olmo2", "phi3", "phi3-longrope", "llama-dynamic",
-                                         "starcoder2", "gpt-neox", "cohere", "glm4", "deepseek-dense", "gpt2",
+                                         "starcoder2", "gpt-neox", "gpt-neox-exact", "cohere", "cohere-qk-norm", "glm4",
+                                         "deepseek-dense", "deepseek-v2", "deepseek-v2-greedy", "deepseek-v3", "gpt2",
                                          "granite", "smollm3", "mixtral", "qwen3-moe", "qwen3-moe-mixed", "gpt-oss"),
                          [](const auto& test) {
                            std::string name = test.param;

@@ -19,8 +19,9 @@ struct Saved {
 
 }  // namespace
 
-ExpertsLayer::ExpertsLayer(const RoutingShape& routing, const GateFunction& f, std::vector<Expert> experts)
-    : routing_(routing), f_(f), experts_(std::move(experts)) {
+ExpertsLayer::ExpertsLayer(const RoutingShape& routing, const GateFunction& f, std::vector<Expert> experts,
+                           Tensor correction)
+    : routing_(routing), f_(f), experts_(std::move(experts)), correction_(std::move(correction)) {
   CHECK(!experts_.empty() && static_cast<int64_t>(experts_.size()) == routing.expert_count);
   for (const Expert& expert : experts_) {
     gates_.push_back({&expert.gate, expert.gate_bias});
@@ -28,6 +29,11 @@ ExpertsLayer::ExpertsLayer(const RoutingShape& routing, const GateFunction& f, s
     downs_.push_back({&expert.down, expert.down_bias});
     gated_.push_back({gates_.back(), ups_.back()});
   }
+}
+
+void ExpertsLayer::route(const StepContext& step, const Activation& logits, Routing& routing) const {
+  routing.set(*step.executor, routing_, logits.data, logits.row_count,
+              correction_.is_empty() ? nullptr : correction_.floats());
 }
 
 int64_t ExpertsLayer::saved_count(const StepContext& step) const {
@@ -44,7 +50,7 @@ void ExpertsLayer::forward(const StepContext& step, std::span<const Activation> 
   static thread_local LinearInput hidden;
   Executor& executor = *step.executor;
   const Activation& x = inputs[0];
-  routing.set(executor, routing_, inputs[1].data, x.row_count);
+  route(step, inputs[1], routing);
   const std::span<const Range> groups = routing.slots_of_experts();
   const int64_t slot_count = routing.slot_count();
 
@@ -74,7 +80,7 @@ void ExpertsLayer::backward(const StepContext& step, const Backward& pass) const
   Executor& executor = *step.executor;
   const Activation& x = pass.inputs[0];
   const float* logits = pass.inputs[1].data;
-  routing.set(executor, routing_, logits, x.row_count);
+  route(step, pass.inputs[1], routing);
   const int64_t slot_count = routing.slot_count();
   const int64_t hidden_count = slot_count * hidden_width();
   const int64_t row_values = slot_count * width();

@@ -16,8 +16,8 @@ class ExpertsLayer final : public Layer {
     LinearWeight down;                                    // [D, F]
     Tensor gate_bias = {}, up_bias = {}, down_bias = {};  // F32; all or none
   };
-  // At least one expert, as many as the shape says, all of one shape.
-  ExpertsLayer(const RoutingShape& routing, const GateFunction& f, std::vector<Expert> experts);
+  // At least one expert, as many as the shape says, all of one shape. correction: as in Routing::set, F32; empty: none.
+  ExpertsLayer(const RoutingShape& routing, const GateFunction& f, std::vector<Expert> experts, Tensor correction = {});
   ExpertsLayer(const ExpertsLayer&) = delete;
   ExpertsLayer& operator=(const ExpertsLayer&) = delete;
 
@@ -28,6 +28,7 @@ class ExpertsLayer final : public Layer {
   void backward(const StepContext& step, const Backward& pass) const override;
 
  private:
+  void route(const StepContext& step, const Activation& logits, Routing& routing) const;
   bool has_biases() const { return !experts_[0].gate_bias.is_empty(); }
   int64_t width() const { return experts_[0].down.output_size(); }        // D
   int64_t hidden_width() const { return experts_[0].down.input_size(); }  // F
@@ -35,6 +36,7 @@ class ExpertsLayer final : public Layer {
   RoutingShape routing_;
   GateFunction f_;
   std::vector<Expert> experts_;
+  Tensor correction_;
   // By expert, into the list above.
   std::vector<GatedWeights> gated_;
   std::vector<BiasedWeight> gates_, ups_, downs_;

@@ -1,14 +1,15 @@
-// Layer normalisation with a learned gain and bias.
+// Layer normalisation with a learned gain and bias, of whole rows or of each head alone.
 #pragma once
 
 #include "nn/layer.h"
+#include "ops/norm.h"
 #include "tensor/tensor.h"
 
 namespace pelton {
 
 class LayerNormLayer final : public Layer {
  public:
-  // weight, bias: [D], F32.
+  // weight, bias: [D], or [H, K] for heads, F32.
   LayerNormLayer(Tensor weight, Tensor bias, float epsilon)
       : weight_(std::move(weight)), bias_(std::move(bias)), epsilon_(epsilon) {}
 
@@ -17,6 +18,8 @@ class LayerNormLayer final : public Layer {
   void backward(const StepContext& step, const Backward& pass) const override;
 
  private:
+  LayerNorm pass_of(const Activation& x) const;
+
   Tensor weight_;
   Tensor bias_;
   float epsilon_;

@@ -1,5 +1,7 @@
 #include "ops/norm.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/norm/norm.h"
@@ -81,11 +83,13 @@ void rms_norm_backward(Executor& executor, const float* x, const float* weight, 
 
 void layer_norm(Executor& executor, const LayerNorm& pass, float* y) {
   const NormKernels& kernels = norm_kernels(active_isa());
-  executor.parallel_for(pass.row_count, parallel_grain(pass.row_count, 4 * pass.width), [&](Range rows) {
-    for (int64_t row = rows.begin; row < rows.end; ++row) {
-      const float* x = pass.x + row * pass.width;
-      const RowMoments moments = kernels.moments(x, pass.epsilon, pass.width);
-      kernels.standardise(x, moments, pass.weight, pass.bias, pass.width, y + row * pass.width);
+  const int64_t width = pass.part_width;
+  executor.parallel_for(pass.part_count(), parallel_grain(pass.part_count(), 4 * width), [&](Range parts) {
+    for (int64_t part = parts.begin; part < parts.end; ++part) {
+      const float* x = pass.x + part * width;
+      const int64_t first = part % pass.parts_per_row() * width;
+      const RowMoments moments = kernels.moments(x, pass.epsilon, width);
+      kernels.standardise(x, moments, pass.weight + first, pass.bias + first, width, y + part * width);
     }
   });
 }
@@ -94,11 +98,13 @@ void layer_norm_backward(Executor& executor, const LayerNorm& pass, const float*
                          const LayerNormGradients& gradients) {
   const NormKernels& kernels = norm_kernels(active_isa());
   static thread_local Scratch<RowMoments> scratch;
-  RowMoments* moments = scratch.reserve(pass.row_count);
-  const int64_t row_grain = parallel_grain(pass.row_count, 4 * pass.width);
-  executor.parallel_for(pass.row_count, row_grain, [&](Range rows) {
-    for (int64_t row = rows.begin; row < rows.end; ++row) {
-      moments[row] = kernels.moments(pass.x + row * pass.width, pass.epsilon, pass.width);
+  RowMoments* moments = scratch.reserve(pass.part_count());
+  const int64_t width = pass.part_width;
+  const int64_t parts_per_row = pass.parts_per_row();
+  const int64_t part_grain = parallel_grain(pass.part_count(), 4 * width);
+  executor.parallel_for(pass.part_count(), part_grain, [&](Range parts) {
+    for (int64_t part = parts.begin; part < parts.end; ++part) {
+      moments[part] = kernels.moments(pass.x + part * width, pass.epsilon, width);
     }
   });
 
@@ -108,18 +114,20 @@ void layer_norm_backward(Executor& executor, const LayerNorm& pass, const float*
   if (gradients.d_weight != nullptr) {
     executor.parallel_for(pass.width, parallel_grain(pass.width, 2 * pass.row_count, kColumnGrain), [&](Range columns) {
       for (int64_t row = 0; row < pass.row_count; ++row) {
-        const int64_t first = row * pass.width + columns.begin;
-        kernels.accumulate_standardised(pass.x + first, moments[row], d_y + first, columns.end - columns.begin,
-                                        gradients.d_weight + columns.begin);
+        for (int64_t first = columns.begin, end = 0; first < columns.end; first = end) {
+          const int64_t part = first / width;
+          end = std::min(columns.end, (part + 1) * width);
+          kernels.accumulate_standardised(pass.x + row * pass.width + first, moments[row * parts_per_row + part],
+                                          d_y + row * pass.width + first, end - first, gradients.d_weight + first);
+        }
       }
     });
   }
   // Last, because d_x may be d_y.
-  executor.parallel_for(pass.row_count, row_grain, [&](Range rows) {
-    for (int64_t row = rows.begin; row < rows.end; ++row) {
-      const int64_t first = row * pass.width;
-      kernels.standardise_backward(pass.x + first, moments[row], pass.weight, d_y + first, pass.width,
-                                   gradients.d_x + first);
+  executor.parallel_for(pass.part_count(), part_grain, [&](Range parts) {
+    for (int64_t part = parts.begin; part < parts.end; ++part) {
+      kernels.standardise_backward(pass.x + part * width, moments[part], pass.weight + part % parts_per_row * width,
+                                   d_y + part * width, width, gradients.d_x + part * width);
     }
   });
 }

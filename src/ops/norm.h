@@ -35,7 +35,8 @@ struct RmsNormGradients {
 void rms_norm_backward(Executor& executor, const float* x, const float* weight, float epsilon, const float* d_y,
                        int64_t row_count, int64_t width, const RmsNormGradients& gradients);
 
-// y [T, D] = (x - mean(x)) / sqrt(mean((x - mean(x))²) + epsilon) · weight [D] + bias [D]. y may be x.
+// y [T, D] = (x - mean(x)) / sqrt(mean((x - mean(x))²) + epsilon) · weight [D] + bias [D], where the means are those of
+// the part of a row that x belongs to. y may be x.
 struct LayerNorm {
   const float* x;
   const float* weight;
@@ -43,6 +44,10 @@ struct LayerNorm {
   float epsilon;
   int64_t row_count;
   int64_t width;
+  int64_t part_width;  // divides the width: the same, or a head's
+
+  int64_t parts_per_row() const { return width / part_width; }
+  int64_t part_count() const { return row_count * parts_per_row(); }
 };
 void layer_norm(Executor& executor, const LayerNorm& pass, float* y);
 

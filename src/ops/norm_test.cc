@@ -169,7 +169,7 @@ Doubles plain_layer_norm(const Doubles& x, const Doubles& weight, const Doubles&
 
 TEST_P(Norm, LayerNormAndItsGradientsAreThoseOfTheDefinition) {
   const std::vector<float> bias = random_floats(rng, width);
-  const LayerNorm pass = {x.data(), weight.data(), bias.data(), kEpsilon, rows, width};
+  const LayerNorm pass = {x.data(), weight.data(), bias.data(), kEpsilon, rows, width, width};
   const auto loss = [&](const Doubles& at_x, const Doubles& at_weight, const Doubles& at_bias) {
     return weighted_sum(plain_layer_norm(at_x, at_weight, at_bias), d_y);
   };
@@ -202,6 +202,47 @@ TEST_P(Norm, LayerNormAndItsGradientsAreThoseOfTheDefinition) {
     d_xs.push_back(d_x);
   }
   EXPECT_EQ(d_xs[0], d_xs[1]);
+}
+
+// A row's parts are as rows of their own; gradients of a part's weights come from it alone.
+TEST(LayerNormOfParts, IsTheNormOfEachPartWithItsOwnWeights) {
+  constexpr int64_t kRows = 9, kParts = 3, kWidth = 21;  // columns are shared out across the parts' borders
+  Rng rng(5);
+  const std::vector<float> x = random_floats(rng, kRows * kParts * kWidth, 2);
+  const std::vector<float> weight = random_floats(rng, kParts * kWidth);
+  const std::vector<float> bias = random_floats(rng, kParts * kWidth);
+  const std::vector<float> d_y = random_floats(rng, kRows * kParts * kWidth);
+  const LayerNorm pass = {x.data(), weight.data(), bias.data(), kEpsilon, kRows, kParts * kWidth, kWidth};
+  Executor executor(3);
+  std::vector<float> y(x.size());
+  layer_norm(executor, pass, y.data());
+  std::vector<float> d_x(x.size());
+  std::vector<float> d_weight(weight.size(), 0.0f);
+  std::vector<float> d_bias(bias.size(), 0.0f);
+  layer_norm_backward(executor, pass, d_y.data(), {d_x.data(), d_weight.data(), d_bias.data()});
+  for (int64_t part = 0; part < kParts; ++part) {
+    const auto columns_of = [&](const std::vector<float>& rows) {
+      std::vector<float> columns;
+      for (size_t at = static_cast<size_t>(part * kWidth); at < rows.size(); at += kParts * kWidth) {
+        columns.insert(columns.end(), &rows[at], &rows[at] + kWidth);
+      }
+      return columns;
+    };
+    const std::vector<float> x_part = columns_of(x), d_y_part = columns_of(d_y);
+    const std::vector<float> weight_part = columns_of(weight), bias_part = columns_of(bias);
+    const LayerNorm alone = {x_part.data(), weight_part.data(), bias_part.data(), kEpsilon, kRows, kWidth, kWidth};
+    std::vector<float> y_alone(x_part.size());
+    layer_norm(executor, alone, y_alone.data());
+    EXPECT_EQ(columns_of(y), y_alone) << part;
+    std::vector<float> d_x_alone(x_part.size());
+    std::vector<float> d_weight_alone(kWidth, 0.0f);
+    std::vector<float> d_bias_alone(kWidth, 0.0f);
+    layer_norm_backward(executor, alone, d_y_part.data(),
+                        {d_x_alone.data(), d_weight_alone.data(), d_bias_alone.data()});
+    EXPECT_EQ(columns_of(d_x), d_x_alone) << part;
+    EXPECT_EQ(columns_of(d_weight), d_weight_alone) << part;
+    EXPECT_EQ(columns_of(d_bias), d_bias_alone) << part;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Norm, testing::Values(Case{1, 5}, Case{1, 17}, Case{3, 64}, Case{70, 577}));

@@ -17,12 +17,27 @@ namespace pelton {
 enum class RoutingWeights : uint8_t {
   kSoftmaxOfChosen,  // softmax over the chosen experts' logits; the same as over all, made to sum to 1
   kSoftmaxOfAll,     // softmax over all logits, of which the chosen keep theirs
+  kSigmoid,          // of each logit (DeepSeek-AI 2024, arXiv 2412.19437)
+  kSigmoidOfChosen,  // the same, made to sum to 1
 };
+
+// Of experts in groups.
+constexpr int64_t kExpertGroupCountMax = 64;
 
 struct RoutingShape {
   int64_t expert_count = 0;  // E
   int64_t active_count = 0;  // A: experts of a row, 1 to E
   RoutingWeights weights = RoutingWeights::kSoftmaxOfChosen;
+  float scale = 1;  // of all weights
+  // Experts lie in so many groups, one behind the other, and a row goes to experts of its best groups alone: those with
+  // the largest logit or, of sigmoids, with the largest sum of two.
+  int64_t group_count = 1;         // divides E
+  int64_t active_group_count = 1;  // of a row; together they have A experts
+
+  bool has_sigmoids() const {
+    return weights == RoutingWeights::kSigmoid || weights == RoutingWeights::kSigmoidOfChosen;
+  }
+  bool has_groups() const { return active_group_count < group_count; }
 
   friend bool operator==(const RoutingShape&, const RoutingShape&) = default;
 };
@@ -30,8 +45,10 @@ struct RoutingShape {
 // Where the rows of one step go. Reused from step to step: allocates nothing once it has seen as many rows.
 class Routing {
  public:
-  // logits: [T, E]. A row goes to its A largest; of equal ones, to those with the lower number.
-  void set(Executor& executor, const RoutingShape& shape, const float* logits, int64_t row_count);
+  // logits: [T, E]. A row goes to its A largest; of equal ones, to those with the lower number. `correction` [E] is
+  // added to sigmoids for that choice, and for nothing else; null: none.
+  void set(Executor& executor, const RoutingShape& shape, const float* logits, int64_t row_count,
+           const float* correction = nullptr);
 
   int64_t row_count() const { return row_count_; }
   int64_t slot_count() const { return row_count_ * shape_.active_count; }
@@ -47,18 +64,21 @@ class Routing {
 
  private:
   static size_t size(int64_t count) { return static_cast<size_t>(count); }
-  void choose(const float* logits, int64_t row);
+  const float* rank_experts(const float* logits, const float* correction, int64_t row);
+  void choose(const float* logits, const float* correction, int64_t row);
+  void weigh(const float* logits, std::span<float> weights) const;
 
   RoutingShape shape_;
   int64_t row_count_ = 0;
   Scratch<int32_t> chosen_memory_, rows_memory_, slots_memory_;
-  Scratch<float> chosen_weights_memory_, weights_memory_;
+  Scratch<float> chosen_weights_memory_, weights_memory_, ranks_memory_;
   Scratch<Range> experts_memory_;
   int32_t* chosen_ = nullptr;          // [T, A], ascending within a row
   float* chosen_weights_ = nullptr;    // [T, A]
   Range* slots_of_experts_ = nullptr;  // [E]
   int32_t* rows_ = nullptr;            // [slots]
   float* weights_ = nullptr;           // [slots]
+  float* ranks_ = nullptr;             // [T, E]: what experts are chosen by; null: their logits
   int32_t* slots_of_rows_ = nullptr;   // [T, A]
 };
 

@@ -12,11 +12,49 @@
 namespace pelton {
 namespace {
 
-// The same in double precision, one row at a time: (expert, weight), by descending logit.
-std::vector<std::pair<int64_t, double>> plain_choice(const RoutingShape& shape, const double* logits) {
-  std::vector<int64_t> order(static_cast<size_t>(shape.expert_count));
+double plain_sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+std::vector<int64_t> in_descending_order(const std::vector<double>& values) {
+  std::vector<int64_t> order(values.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return logits[a] > logits[b]; });
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return values[static_cast<size_t>(a)] > values[static_cast<size_t>(b)];
+  });
+  return order;
+}
+
+// The same in double precision, one row at a time: (expert, weight), the best first.
+std::vector<std::pair<int64_t, double>> plain_choice(const RoutingShape& shape, const double* logits,
+                                                     const float* correction = nullptr) {
+  std::vector<double> ranks(logits, logits + shape.expert_count);
+  for (size_t i = 0; i < ranks.size() && shape.has_sigmoids(); ++i) {
+    ranks[i] = plain_sigmoid(ranks[i]) + (correction == nullptr ? 0 : static_cast<double>(correction[i]));
+  }
+  const auto size = static_cast<size_t>(shape.expert_count / shape.group_count);
+  std::vector<double> groups;
+  for (size_t first = 0; first < ranks.size() && shape.group_count > 1; first += size) {
+    std::vector<double> members(ranks.begin() + static_cast<ptrdiff_t>(first),
+                                ranks.begin() + static_cast<ptrdiff_t>(first + size));
+    std::sort(members.rbegin(), members.rend());
+    groups.push_back(shape.has_sigmoids() ? members[0] + members[1] : members[0]);
+  }
+  const std::vector<int64_t> best_groups = in_descending_order(groups);
+  for (size_t i = static_cast<size_t>(shape.active_group_count); i < best_groups.size(); ++i) {
+    for (size_t member = 0; member < size; ++member) ranks[static_cast<size_t>(best_groups[i]) * size + member] = -1e30;
+  }
+  const std::vector<int64_t> order = in_descending_order(ranks);
+  if (shape.has_sigmoids()) {
+    std::vector<std::pair<int64_t, double>> choice;
+    double total = 0;
+    for (int64_t i = 0; i < shape.active_count; ++i) {
+      const int64_t expert = order[static_cast<size_t>(i)];
+      choice.emplace_back(expert, plain_sigmoid(logits[expert]));
+      total += choice.back().second;
+    }
+    if (shape.weights == RoutingWeights::kSigmoid) total = 1;
+    for (auto& [expert, weight] : choice) weight *= static_cast<double>(shape.scale) / total;
+    return choice;
+  }
   double sum = 0;
   const size_t counted =
       shape.weights == RoutingWeights::kSoftmaxOfAll ? order.size() : static_cast<size_t>(shape.active_count);
@@ -24,7 +62,7 @@ std::vector<std::pair<int64_t, double>> plain_choice(const RoutingShape& shape, 
   std::vector<std::pair<int64_t, double>> choice;
   for (int64_t i = 0; i < shape.active_count; ++i) {
     const int64_t expert = order[static_cast<size_t>(i)];
-    choice.emplace_back(expert, std::exp(logits[expert]) / sum);
+    choice.emplace_back(expert, static_cast<double>(shape.scale) * std::exp(logits[expert]) / sum);
   }
   return choice;
 }
@@ -34,6 +72,19 @@ constexpr RoutingShape kShapes[] = {
     {.expert_count = 8, .active_count = 2},
     {.expert_count = 5, .active_count = 5},
     {.expert_count = 130, .active_count = 8, .weights = RoutingWeights::kSoftmaxOfAll},
+    {.expert_count = 12, .active_count = 3, .weights = RoutingWeights::kSigmoid, .scale = 2.5f},
+    {.expert_count = 12,
+     .active_count = 3,
+     .weights = RoutingWeights::kSoftmaxOfAll,
+     .scale = 3,
+     .group_count = 4,
+     .active_group_count = 2},
+    {.expert_count = 64,
+     .active_count = 6,
+     .weights = RoutingWeights::kSigmoidOfChosen,
+     .scale = 2.5f,
+     .group_count = 8,
+     .active_group_count = 3},
 };
 
 TEST(Routing, SendsEachRowToItsLargestLogitsInTheOrderOfExperts) {
@@ -44,7 +95,9 @@ TEST(Routing, SendsEachRowToItsLargestLogitsInTheOrderOfExperts) {
       for (const int64_t row_count : {1, 7, 400}) {
         Rng rng(11);
         const std::vector<float> logits = random_floats(rng, row_count * shape.expert_count, 3);
-        routing.set(executor, shape, logits.data(), row_count);
+        const std::vector<float> correction = random_floats(rng, shape.expert_count, 0.3f);
+        const float* added = shape.has_sigmoids() ? correction.data() : nullptr;
+        routing.set(executor, shape, logits.data(), row_count, added);
         const Doubles exact = to_doubles(logits);
 
         int64_t next = 0;
@@ -57,7 +110,7 @@ TEST(Routing, SendsEachRowToItsLargestLogitsInTheOrderOfExperts) {
         }
         ASSERT_EQ(next, row_count * shape.active_count);
         for (int64_t row = 0; row < row_count; ++row) {
-          auto expected = plain_choice(shape, exact.data() + row * shape.expert_count);
+          auto expected = plain_choice(shape, exact.data() + row * shape.expert_count, added);
           std::sort(expected.begin(), expected.end());
           for (size_t i = 0; i < expected.size(); ++i) {
             const int32_t slot = routing.slots_of_row(row)[i];
@@ -102,8 +155,9 @@ TEST(Routing, GathersAndCombines) {
 
 TEST(Routing, HasTheGradientsOfTheDefinition) {
   Executor executor(2);
-  for (const RoutingWeights weights : {RoutingWeights::kSoftmaxOfChosen, RoutingWeights::kSoftmaxOfAll}) {
-    const RoutingShape shape = {.expert_count = 6, .active_count = 2, .weights = weights};
+  for (const RoutingWeights weights : {RoutingWeights::kSoftmaxOfChosen, RoutingWeights::kSoftmaxOfAll,
+                                       RoutingWeights::kSigmoid, RoutingWeights::kSigmoidOfChosen}) {
+    const RoutingShape shape = {.expert_count = 6, .active_count = 2, .weights = weights, .scale = 1.5f};
     constexpr int64_t kRows = 5, kWidth = 4;
     Rng rng(13);
     const std::vector<float> logits = random_floats(rng, kRows * 6, 2);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "model/arch.h"
+#include "model/arch/decoder_names.h"
 #include "model/config.h"
 #include "model/gated_decoder.h"
 #include "model/rope_scaling.h"
@@ -18,32 +19,21 @@ namespace {
 constexpr std::string_view kHuggingFaceTypes[] = {"gemma4_text"};
 constexpr std::string_view kGgufNames[] = {"gemma4"};
 
-constexpr WeightName kWeightNames[] = {
-    {"embedding", "model.embed_tokens.weight", "token_embd.weight"},
+constexpr WeightName kOwnNames[] = {
     {"layer_input.embedding", "model.embed_tokens_per_layer.weight", "per_layer_token_embd.weight"},
     {"layer_input.projection", "model.per_layer_model_projection.weight", "per_layer_model_proj.weight"},
     {"layer_input.norm", "model.per_layer_projection_norm.weight", "per_layer_proj_norm.weight"},
     {"layers.{}.attention.norm", "model.layers.{}.input_layernorm.weight", "blk.{}.attn_norm.weight"},
-    {"layers.{}.attention.query", "model.layers.{}.self_attn.q_proj.weight", "blk.{}.attn_q.weight"},
-    {"layers.{}.attention.key", "model.layers.{}.self_attn.k_proj.weight", "blk.{}.attn_k.weight"},
-    {"layers.{}.attention.value", "model.layers.{}.self_attn.v_proj.weight", "blk.{}.attn_v.weight"},
-    {"layers.{}.attention.output", "model.layers.{}.self_attn.o_proj.weight", "blk.{}.attn_output.weight"},
-    {"layers.{}.attention.query_norm", "model.layers.{}.self_attn.q_norm.weight", "blk.{}.attn_q_norm.weight"},
-    {"layers.{}.attention.key_norm", "model.layers.{}.self_attn.k_norm.weight", "blk.{}.attn_k_norm.weight"},
     {"layers.{}.attention.output_norm", "model.layers.{}.post_attention_layernorm.weight",
      "blk.{}.post_attention_norm.weight"},
     {"layers.{}.mlp.norm", "model.layers.{}.pre_feedforward_layernorm.weight", "blk.{}.ffn_norm.weight"},
-    {"layers.{}.mlp.gate", "model.layers.{}.mlp.gate_proj.weight", "blk.{}.ffn_gate.weight"},
-    {"layers.{}.mlp.up", "model.layers.{}.mlp.up_proj.weight", "blk.{}.ffn_up.weight"},
-    {"layers.{}.mlp.down", "model.layers.{}.mlp.down_proj.weight", "blk.{}.ffn_down.weight"},
     {"layers.{}.mlp.output_norm", "model.layers.{}.post_feedforward_layernorm.weight", "blk.{}.post_ffw_norm.weight"},
     {"layers.{}.input.gate", "model.layers.{}.per_layer_input_gate.weight", "blk.{}.inp_gate.weight"},
     {"layers.{}.input.projection", "model.layers.{}.per_layer_projection.weight", "blk.{}.proj.weight"},
     {"layers.{}.input.norm", "model.layers.{}.post_per_layer_input_norm.weight", "blk.{}.post_norm.weight"},
     {"layers.{}.scale", "model.layers.{}.layer_scalar", "blk.{}.layer_output_scale.weight"},
-    {"norm", "model.norm.weight", "output_norm.weight"},
-    {"output", "lm_head.weight", "output.weight"},
 };
+constexpr auto kWeightNames = join_names(kOuterNames, kAttentionNames, kFeedForwardNames, kOwnNames);
 
 // Layers without a window have heads of another width.
 void set_full_heads(ModelSpec& spec, int64_t head_width) {

@@ -1,7 +1,9 @@
 // GLM-4-0414 (GLM Team 2024, arXiv 2406.12793): Llama with norms after each block too, biases of queries, keys and
 // values, gate and up in one tensor, and RoPE on a half of each head, whose pairs are neighbours.
 #include "model/arch.h"
+#include "model/arch/decoder_names.h"
 #include "model/config.h"
+#include "model/config_writer.h"
 #include "model/gated_decoder.h"
 
 namespace pelton {
@@ -10,26 +12,15 @@ namespace {
 constexpr std::string_view kHuggingFaceTypes[] = {"glm4"};
 constexpr std::string_view kGgufNames[] = {"glm4"};
 
-constexpr WeightName kWeightNames[] = {
-    {"embedding", "model.embed_tokens.weight", "token_embd.weight"},
-    {"layers.{}.attention.norm", "model.layers.{}.input_layernorm.weight", "blk.{}.attn_norm.weight"},
-    {"layers.{}.attention.query", "model.layers.{}.self_attn.q_proj.weight", "blk.{}.attn_q.weight"},
-    {"layers.{}.attention.query.bias", "model.layers.{}.self_attn.q_proj.bias", "blk.{}.attn_q.bias"},
-    {"layers.{}.attention.key", "model.layers.{}.self_attn.k_proj.weight", "blk.{}.attn_k.weight"},
-    {"layers.{}.attention.key.bias", "model.layers.{}.self_attn.k_proj.bias", "blk.{}.attn_k.bias"},
-    {"layers.{}.attention.value", "model.layers.{}.self_attn.v_proj.weight", "blk.{}.attn_v.weight"},
-    {"layers.{}.attention.value.bias", "model.layers.{}.self_attn.v_proj.bias", "blk.{}.attn_v.bias"},
-    {"layers.{}.attention.output", "model.layers.{}.self_attn.o_proj.weight", "blk.{}.attn_output.weight"},
+constexpr WeightName kOwnNames[] = {
     {"layers.{}.attention.output_norm", "model.layers.{}.post_self_attn_layernorm.weight",
      "blk.{}.post_attention_norm.weight"},
-    {"layers.{}.mlp.norm", "model.layers.{}.post_attention_layernorm.weight", "blk.{}.ffn_norm.weight"},
     {"layers.{}.mlp.gate", "model.layers.{}.mlp.gate_up_proj.weight", "blk.{}.ffn_up.weight"},
     {"layers.{}.mlp.up", "model.layers.{}.mlp.gate_up_proj.weight", "blk.{}.ffn_up.weight"},
     {"layers.{}.mlp.down", "model.layers.{}.mlp.down_proj.weight", "blk.{}.ffn_down.weight"},
     {"layers.{}.mlp.output_norm", "model.layers.{}.post_mlp_layernorm.weight", "blk.{}.post_ffw_norm.weight"},
-    {"norm", "model.norm.weight", "output_norm.weight"},
-    {"output", "lm_head.weight", "output.weight"},
 };
+constexpr auto kWeightNames = join_names(kOuterNames, kInputNormNames, kAttentionNames, kOwnNames);
 
 ModelSpec spec_from_hugging_face(const json::object& config) {
   const HuggingFaceConfig reader(config);
@@ -49,6 +40,12 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   return spec;
 }
 
+void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
+  config["hidden_act"] = "silu";
+  config["attention_bias"] = spec.has_query_key_value_bias;
+  add_hugging_face_rotated_share(spec, config);
+}
+
 Graph lower(const ModelSpec& spec) { return lower_gated_decoder(spec, {.norms_outputs = true}); }
 
 }  // namespace
@@ -62,6 +59,7 @@ extern const Architecture kGlm4 = {
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
     .hugging_face_class = "Glm4ForCausalLM",
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton

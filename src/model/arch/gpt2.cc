@@ -4,6 +4,7 @@
 
 #include "model/arch.h"
 #include "model/config.h"
+#include "model/config_writer.h"
 
 namespace pelton {
 namespace {
@@ -71,7 +72,7 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
 }
 
 void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
-  metadata.add("gpt2.attention.layer_norm_epsilon", spec.norm_epsilon);
+  add_gguf_layer_norm("gpt2.", spec, metadata);
 }
 
 // This family has words of its own for what all share.
@@ -85,8 +86,7 @@ void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
   config["n_layer"] = spec.layer_count;
   config["n_head"] = spec.query_head_count;
   config["n_inner"] = spec.feed_forward_width;
-  config["layer_norm_epsilon"] = config.at("rms_norm_eps");
-  config.erase("rms_norm_eps");
+  rename_norm_epsilon("layer_norm_epsilon", config);
   config["activation_function"] = "gelu_new";
 }
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "model/arch.h"
 #include "model/config.h"
+#include "model/config_writer.h"
 #include "model/gated_decoder.h"
 
 namespace pelton {
@@ -55,12 +56,14 @@ ModelSpec completed(ModelSpec spec, bool has_attention_bias, bool is_parallel) {
 
 ModelSpec spec_from_hugging_face(const json::object& config) {
   const HuggingFaceConfig reader(config);
-  reader.require("hidden_act", {"gelu_new", "gelu_fast", "gelu_pytorch_tanh"});
+  reader.require("hidden_act", {"gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh"});
   ModelSpec spec = reader.common_spec("gpt_neox", {.rotates_partially = true, .rotated_share = 0.25});
   spec.norm_epsilon = reader.positive("layer_norm_eps").value_or(1e-5f);
+  spec.has_exact_gelu = reader.string("hidden_act").value_or("gelu") == "gelu";
   return completed(std::move(spec), reader.flag("attention_bias", true), reader.flag("use_parallel_residual", true));
 }
 
+// Engines that read GGUF take GELU by tanh, whatever the model was trained with.
 ModelSpec spec_from_gguf(const GgufFile& file) {
   const GgufConfig reader(file, "gptneox");
   reader.refuse_other_families({});
@@ -70,11 +73,35 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
                    file.boolean("gptneox.use_parallel_residual").value_or(true));
 }
 
+void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
+  if (spec.has_exact_gelu) {
+    throw Error(ErrorCode::kUnsupported,
+                "GGUF cannot say that GELU is exact (hidden_act gelu): readers take the form by tanh, which is another "
+                "model");
+  }
+  add_gguf_layer_norm("gptneox.", spec, metadata);
+  metadata.add("gptneox.use_parallel_residual", spec.has_parallel_residual);
+}
+
+void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
+  rename_norm_epsilon("layer_norm_eps", config);
+  config.erase("num_key_value_heads");
+  config["hidden_act"] = spec.has_exact_gelu ? "gelu" : "gelu_new";
+  config["attention_bias"] = spec.has_query_key_value_bias;
+  config["use_parallel_residual"] = spec.has_parallel_residual;
+  add_hugging_face_rotated_share(spec, config);
+  // As transformers before 5 calls them.
+  const json::value share = config.at("partial_rotary_factor"), theta = config.at("rope_theta");
+  config["rotary_pct"] = share;
+  config["rotary_emb_base"] = theta;
+}
+
 Graph lower(const ModelSpec& spec) {
   return lower_gated_decoder(spec,
                              {.norm = NormKind::kLayer,
                               .residual = spec.has_parallel_residual ? Residual::kParallel : Residual::kSequential,
-                              .has_gate = false});
+                              .has_gate = false,
+                              .gate = spec.has_exact_gelu ? Nonlinearity::kGeluErf : Nonlinearity::kGelu});
 }
 
 }  // namespace
@@ -88,6 +115,8 @@ extern const Architecture kGptNeoX = {
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
     .hugging_face_class = "GPTNeoXForCausalLM",
+    .add_gguf_config = add_gguf_config,
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton

@@ -2,6 +2,7 @@
 // every other layer, YaRN whose ramp is not rounded. The folders' experts are [in, out], gate and up by turns. Folders
 // in MXFP4 are refused.
 #include "model/arch.h"
+#include "model/arch/decoder_names.h"
 #include "model/config.h"
 #include "model/config_writer.h"
 #include "model/gated_decoder.h"
@@ -15,18 +16,9 @@ constexpr std::string_view kGgufNames[] = {"gpt-oss"};
 
 constexpr WeightForm kTurns = WeightForm::kTurnsInHuggingFace;
 constexpr WeightForm kTransposedTurns = WeightForm::kTransposedTurnsInHuggingFace;
-constexpr WeightName kWeightNames[] = {
-    {"embedding", "model.embed_tokens.weight", "token_embd.weight"},
+constexpr WeightName kOwnNames[] = {
     {"layers.{}.attention.norm", "model.layers.{}.input_layernorm.weight", "blk.{}.attn_norm.weight"},
-    {"layers.{}.attention.query", "model.layers.{}.self_attn.q_proj.weight", "blk.{}.attn_q.weight"},
-    {"layers.{}.attention.query.bias", "model.layers.{}.self_attn.q_proj.bias", "blk.{}.attn_q.bias"},
-    {"layers.{}.attention.key", "model.layers.{}.self_attn.k_proj.weight", "blk.{}.attn_k.weight"},
-    {"layers.{}.attention.key.bias", "model.layers.{}.self_attn.k_proj.bias", "blk.{}.attn_k.bias"},
-    {"layers.{}.attention.value", "model.layers.{}.self_attn.v_proj.weight", "blk.{}.attn_v.weight"},
-    {"layers.{}.attention.value.bias", "model.layers.{}.self_attn.v_proj.bias", "blk.{}.attn_v.bias"},
     {"layers.{}.attention.sinks", "model.layers.{}.self_attn.sinks", "blk.{}.attn_sinks.weight"},
-    {"layers.{}.attention.output", "model.layers.{}.self_attn.o_proj.weight", "blk.{}.attn_output.weight"},
-    {"layers.{}.attention.output.bias", "model.layers.{}.self_attn.o_proj.bias", "blk.{}.attn_output.bias"},
     {"layers.{}.mlp.norm", "model.layers.{}.post_attention_layernorm.weight", "blk.{}.post_attention_norm.weight"},
     {"layers.{}.mlp.router", "model.layers.{}.mlp.router.weight", "blk.{}.ffn_gate_inp.weight"},
     {"layers.{}.mlp.router.bias", "model.layers.{}.mlp.router.bias", "blk.{}.ffn_gate_inp.bias"},
@@ -41,9 +33,8 @@ constexpr WeightName kWeightNames[] = {
     {"layers.{}.mlp.experts.{}.up.bias", "model.layers.{}.mlp.experts.gate_up_proj_bias", "blk.{}.ffn_up_exps.bias",
      kTurns},
     {"layers.{}.mlp.experts.{}.down.bias", "model.layers.{}.mlp.experts.down_proj_bias", "blk.{}.ffn_down_exps.bias"},
-    {"norm", "model.norm.weight", "output_norm.weight"},
-    {"output", "lm_head.weight", "output.weight"},
 };
+constexpr auto kWeightNames = join_names(kOuterNames, kAttentionNames, kOwnNames);
 
 constexpr ClampedGate kGateBounds = {.steepness = 1.702f, .limit = 7};
 bool is_local(int64_t layer) { return layer % 2 == 0; }

@@ -1,6 +1,7 @@
 // OLMo 2 (Walsh et al. 2025, arXiv 2501.00656): Llama with norms after each block in place of those before it, and of
 // whole rows of queries and keys.
 #include "model/arch.h"
+#include "model/arch/decoder_names.h"
 #include "model/config.h"
 #include "model/gated_decoder.h"
 
@@ -10,23 +11,12 @@ namespace {
 constexpr std::string_view kHuggingFaceTypes[] = {"olmo2"};
 constexpr std::string_view kGgufNames[] = {"olmo2"};
 
-constexpr WeightName kWeightNames[] = {
-    {"embedding", "model.embed_tokens.weight", "token_embd.weight"},
-    {"layers.{}.attention.query", "model.layers.{}.self_attn.q_proj.weight", "blk.{}.attn_q.weight"},
-    {"layers.{}.attention.query_norm", "model.layers.{}.self_attn.q_norm.weight", "blk.{}.attn_q_norm.weight"},
-    {"layers.{}.attention.key", "model.layers.{}.self_attn.k_proj.weight", "blk.{}.attn_k.weight"},
-    {"layers.{}.attention.key_norm", "model.layers.{}.self_attn.k_norm.weight", "blk.{}.attn_k_norm.weight"},
-    {"layers.{}.attention.value", "model.layers.{}.self_attn.v_proj.weight", "blk.{}.attn_v.weight"},
-    {"layers.{}.attention.output", "model.layers.{}.self_attn.o_proj.weight", "blk.{}.attn_output.weight"},
+constexpr WeightName kOwnNames[] = {
     {"layers.{}.attention.output_norm", "model.layers.{}.post_attention_layernorm.weight",
      "blk.{}.post_attention_norm.weight"},
-    {"layers.{}.mlp.gate", "model.layers.{}.mlp.gate_proj.weight", "blk.{}.ffn_gate.weight"},
-    {"layers.{}.mlp.up", "model.layers.{}.mlp.up_proj.weight", "blk.{}.ffn_up.weight"},
-    {"layers.{}.mlp.down", "model.layers.{}.mlp.down_proj.weight", "blk.{}.ffn_down.weight"},
     {"layers.{}.mlp.output_norm", "model.layers.{}.post_feedforward_layernorm.weight", "blk.{}.post_ffw_norm.weight"},
-    {"norm", "model.norm.weight", "output_norm.weight"},
-    {"output", "lm_head.weight", "output.weight"},
 };
+constexpr auto kWeightNames = join_names(kOuterNames, kAttentionNames, kFeedForwardNames, kOwnNames);
 
 ModelSpec spec_from_hugging_face(const json::object& config) {
   const HuggingFaceConfig reader(config);

@@ -1,7 +1,5 @@
 // Phi-3 and Phi-4 (Abdin et al. 2024, arXiv 2404.14219): Llama with fused tensors, a sliding window where the file says
 // so, and, for long contexts, LongRoPE. Of Phi-4-mini's heads a part is rotated.
-#include <cmath>
-
 #include "model/arch.h"
 #include "model/config.h"
 #include "model/config_writer.h"
@@ -56,13 +54,7 @@ void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
   config["sliding_window"] = number_or_null(std::nullopt);
   if (spec.window) config["sliding_window"] = *spec.window;
   config["original_max_position_embeddings"] = spec.rope_source.original_context_length;
-  const auto rotated = static_cast<double>(spec.rope_source.rotated_width);
-  const auto head = static_cast<double>(spec.head_width);
-  // Readers round the product down.
-  double share = rotated / head;
-  if (std::floor(share * head) < rotated) share = std::nextafter(share, 2.0);
-  config["partial_rotary_factor"] = share;
-  config.at("rope_parameters").as_object()["partial_rotary_factor"] = share;
+  add_hugging_face_rotated_share(spec, config);
   json::value* scaling = config.if_contains("rope_scaling");
   if (scaling != nullptr && scaling->at("rope_type") == "longrope") {
     // Readers of the old spelling want these three and no more.

@@ -1,7 +1,9 @@
 // StarCoder 2 (Lozhkov et al. 2024, arXiv 2402.19173): Llama's attention, with LayerNorm, biases everywhere and a
 // feed-forward block without a gate; a sliding window where the file says so.
 #include "model/arch.h"
+#include "model/arch/decoder_names.h"
 #include "model/config.h"
+#include "model/config_writer.h"
 #include "model/gated_decoder.h"
 
 namespace pelton {
@@ -10,28 +12,16 @@ namespace {
 constexpr std::string_view kHuggingFaceTypes[] = {"starcoder2"};
 constexpr std::string_view kGgufNames[] = {"starcoder2"};
 
-constexpr WeightName kWeightNames[] = {
-    {"embedding", "model.embed_tokens.weight", "token_embd.weight"},
-    {"layers.{}.attention.norm", "model.layers.{}.input_layernorm.weight", "blk.{}.attn_norm.weight"},
+constexpr WeightName kOwnNames[] = {
     {"layers.{}.attention.norm.bias", "model.layers.{}.input_layernorm.bias", "blk.{}.attn_norm.bias"},
-    {"layers.{}.attention.query", "model.layers.{}.self_attn.q_proj.weight", "blk.{}.attn_q.weight"},
-    {"layers.{}.attention.query.bias", "model.layers.{}.self_attn.q_proj.bias", "blk.{}.attn_q.bias"},
-    {"layers.{}.attention.key", "model.layers.{}.self_attn.k_proj.weight", "blk.{}.attn_k.weight"},
-    {"layers.{}.attention.key.bias", "model.layers.{}.self_attn.k_proj.bias", "blk.{}.attn_k.bias"},
-    {"layers.{}.attention.value", "model.layers.{}.self_attn.v_proj.weight", "blk.{}.attn_v.weight"},
-    {"layers.{}.attention.value.bias", "model.layers.{}.self_attn.v_proj.bias", "blk.{}.attn_v.bias"},
-    {"layers.{}.attention.output", "model.layers.{}.self_attn.o_proj.weight", "blk.{}.attn_output.weight"},
-    {"layers.{}.attention.output.bias", "model.layers.{}.self_attn.o_proj.bias", "blk.{}.attn_output.bias"},
-    {"layers.{}.mlp.norm", "model.layers.{}.post_attention_layernorm.weight", "blk.{}.ffn_norm.weight"},
     {"layers.{}.mlp.norm.bias", "model.layers.{}.post_attention_layernorm.bias", "blk.{}.ffn_norm.bias"},
     {"layers.{}.mlp.up", "model.layers.{}.mlp.c_fc.weight", "blk.{}.ffn_up.weight"},
     {"layers.{}.mlp.up.bias", "model.layers.{}.mlp.c_fc.bias", "blk.{}.ffn_up.bias"},
     {"layers.{}.mlp.down", "model.layers.{}.mlp.c_proj.weight", "blk.{}.ffn_down.weight"},
     {"layers.{}.mlp.down.bias", "model.layers.{}.mlp.c_proj.bias", "blk.{}.ffn_down.bias"},
-    {"norm", "model.norm.weight", "output_norm.weight"},
     {"norm.bias", "model.norm.bias", "output_norm.bias"},
-    {"output", "lm_head.weight", "output.weight"},
 };
+constexpr auto kWeightNames = join_names(kOuterNames, kInputNormNames, kAttentionNames, kOwnNames);
 
 void set_biases(ModelSpec& spec, bool has_biases) {
   spec.has_query_key_value_bias = has_biases;
@@ -59,7 +49,22 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   return spec;
 }
 
-Graph lower(const ModelSpec& spec) { return lower_gated_decoder(spec, {.norm = NormKind::kLayer, .has_gate = false}); }
+void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
+  add_gguf_layer_norm("starcoder2.", spec, metadata);
+  add_gguf_window(
+      "starcoder2.", spec, [](int64_t) { return true; }, metadata);
+}
+
+void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
+  rename_norm_epsilon("norm_epsilon", config);
+  config["hidden_act"] = "gelu_pytorch_tanh";
+  config["use_bias"] = spec.has_feed_forward_bias;
+  add_hugging_face_window(spec, config);
+}
+
+Graph lower(const ModelSpec& spec) {
+  return lower_gated_decoder(spec, {.norm = NormKind::kLayer, .has_gate = false, .gate = Nonlinearity::kGelu});
+}
 
 }  // namespace
 
@@ -72,6 +77,8 @@ extern const Architecture kStarCoder2 = {
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
     .hugging_face_class = "Starcoder2ForCausalLM",
+    .add_gguf_config = add_gguf_config,
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton

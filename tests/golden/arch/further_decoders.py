@@ -1,8 +1,15 @@
 """Decoders that are not shaped as Llama, for make_relatives.py, written from transformers' modeling files (5.24)."""
 
+import math
+
 import autograd.numpy as np
 import numpy
+from autograd.extend import defvjp, primitive
+from autograd.tracer import getval
 from make_relatives import Decoder, gelu, rotate
+
+erf = primitive(numpy.vectorize(math.erf, otypes=[float]))
+defvjp(erf, lambda _, x: lambda g: g * 2 / math.sqrt(math.pi) * np.exp(-x * x))
 
 FOLDERS = {
     "starcoder2": {"model_type": "starcoder2", "rms_norm_eps": None, "norm_epsilon": 1e-5, "sliding_window": 12,
@@ -11,14 +18,33 @@ FOLDERS = {
                  "hidden_act": "gelu_new", "attention_bias": True, "use_parallel_residual": True,
                  "tie_word_embeddings": False,
                  "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.4}},
+    "gpt-neox-exact": {"model_type": "gpt_neox", "rms_norm_eps": None, "layer_norm_eps": 1e-5, "num_key_value_heads": None,
+                       "num_hidden_layers": 2, "hidden_act": "gelu", "attention_bias": True,
+                       "use_parallel_residual": False, "tie_word_embeddings": False,
+                       "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.4}},
     "cohere": {"model_type": "cohere", "rms_norm_eps": None, "layer_norm_eps": 1e-5, "logit_scale": 0.25,
                "attention_bias": False, "use_qk_norm": False},
+    "cohere-qk-norm": {"model_type": "cohere", "rms_norm_eps": None, "layer_norm_eps": 1e-5, "logit_scale": 0.25,
+                       "num_hidden_layers": 2, "attention_bias": False, "use_qk_norm": True},
     "glm4": {"model_type": "glm4", "head_dim": 12, "attention_bias": True, "tie_word_embeddings": False,
              "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}},
     "deepseek-dense": {"model_type": "deepseek_v3", "num_key_value_heads": 4, "tie_word_embeddings": False,
                        "q_lora_rank": 20, "kv_lora_rank": 16, "qk_nope_head_dim": 10, "qk_rope_head_dim": 6,
                        "v_head_dim": 12, "head_dim": 6, "rope_interleave": True, "attention_bias": False,
                        "n_routed_experts": 8, "first_k_dense_replace": 4},
+}  # fmt: skip
+LATENT = {"num_hidden_layers": 3, "num_key_value_heads": 4, "tie_word_embeddings": False, "kv_lora_rank": 16,
+          "qk_nope_head_dim": 10, "qk_rope_head_dim": 6, "v_head_dim": 12, "head_dim": 6, "attention_bias": False,
+          "first_k_dense_replace": 1, "n_routed_experts": 8, "moe_intermediate_size": 20, "n_group": 4, "topk_group": 2,
+          "num_experts_per_tok": 3}  # fmt: skip
+FOLDERS |= {
+    "deepseek-v2": {"model_type": "deepseek_v2", **LATENT, "q_lora_rank": None, "n_shared_experts": 2,
+                    "topk_method": "group_limited_greedy", "norm_topk_prob": False, "routed_scaling_factor": 1.5},
+    "deepseek-v2-greedy": {"model_type": "deepseek_v2", **LATENT, "q_lora_rank": None, "n_shared_experts": None,
+                           "topk_method": "greedy", "norm_topk_prob": False, "routed_scaling_factor": 1.0,
+                           "num_hidden_layers": 2, "first_k_dense_replace": 0, "n_group": None, "topk_group": None},
+    "deepseek-v3": {"model_type": "deepseek_v3", **LATENT, "q_lora_rank": 20, "n_shared_experts": 1,
+                    "rope_interleave": True, "norm_topk_prob": True, "routed_scaling_factor": 2.5},
 }  # fmt: skip
 
 
@@ -123,8 +149,12 @@ class GptNeoX(StarCoder2):
         q, k, v = y[..., : self.head], y[..., self.head : 2 * self.head], y[..., 2 * self.head :]
         turn = self.rotation(layer, len(x))
         a = self.linear(w, self.attend(rotate(q, *turn), rotate(k, *turn), v, layer), name + "attention.dense")
-        m = self.linear(w, self.layer_norm(w, x, name + "post_attention_layernorm"), name + "mlp.dense_h_to_4h")
-        return self.linear(w, gelu(m), name + "mlp.dense_4h_to_h") + a + x
+        read = x if self.c["use_parallel_residual"] else x + a
+        m = self.linear(w, self.layer_norm(w, read, name + "post_attention_layernorm"), name + "mlp.dense_h_to_4h")
+        return self.linear(w, self.activation(m), name + "mlp.dense_4h_to_h") + a + x
+
+    def activation(self, x):
+        return x / 2 * (1 + erf(x / 2**0.5)) if self.c["hidden_act"] == "gelu" else gelu(x)
 
     def layer_shapes(self, name):
         yield from self.norm_shapes(name + "input_layernorm")
@@ -139,15 +169,25 @@ class Cohere(FurtherDecoder):
     def layer(self, w, x, layer, name):
         n = self.layer_norm(w, x, name + "input_layernorm")
         q, k, v = self.projected(w, n, name + "self_attn")
+        if self.c["use_qk_norm"]:
+            q, k = self.head_norm(w, q, name + "self_attn.q_norm"), self.head_norm(w, k, name + "self_attn.k_norm")
         turn = self.rotation(layer, len(x))
         a = self.attend(rotate_neighbours(q, *turn), rotate_neighbours(k, *turn), v, layer)
         gate, up = self.linear(w, n, name + "mlp.gate_proj"), self.linear(w, n, name + "mlp.up_proj")
         m = self.linear(w, self.silu_gated(gate, up), name + "mlp.down_proj")
         return x + self.linear(w, a, name + "self_attn.o_proj") + m
 
+    def head_norm(self, w, heads, name):
+        """Of [heads, T, head], with a weight for each head."""
+        x = heads - np.mean(heads, axis=-1, keepdims=True)
+        return x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + self.c["layer_norm_eps"]) * w[name + ".weight"][:, None]
+
     def layer_shapes(self, name):
         feed_forward = self.c["intermediate_size"]
         yield from self.norm_shapes(name + "input_layernorm")
+        if self.c["use_qk_norm"]:
+            yield name + "self_attn.q_norm.weight", (self.heads, self.head)
+            yield name + "self_attn.k_norm.weight", (self.groups, self.head)
         yield from self.attention_shapes(name + "self_attn", False, False)
         yield from self.linear_shapes(name + "mlp.gate_proj", feed_forward, self.width)
         yield from self.linear_shapes(name + "mlp.up_proj", feed_forward, self.width)
@@ -184,7 +224,10 @@ class DeepSeek(FurtherDecoder):
     def layer(self, w, x, layer, name):
         c, a = self.c, name + "self_attn."
         n = self.rms_norm(w, x, name + "input_layernorm")
-        q = self.linear(w, self.rms_norm(w, self.linear(w, n, a + "q_a_proj"), a + "q_a_layernorm"), a + "q_b_proj")
+        if c["q_lora_rank"]:
+            q = self.linear(w, self.rms_norm(w, self.linear(w, n, a + "q_a_proj"), a + "q_a_layernorm"), a + "q_b_proj")
+        else:
+            q = self.linear(w, n, a + "q_proj")
         q = self.heads_of(q, c["qk_nope_head_dim"] + c["qk_rope_head_dim"])
         down = self.linear(w, n, a + "kv_a_proj_with_mqa")
         latent = self.rms_norm(w, down[:, : c["kv_lora_rank"]], a + "kv_a_layernorm")
@@ -196,25 +239,81 @@ class DeepSeek(FurtherDecoder):
         k = np.concatenate([kv[..., : c["qk_nope_head_dim"]], np.repeat(k_turned, self.heads, axis=0)], axis=-1)
         x = x + self.linear(w, self.attend(q, k, kv[..., c["qk_nope_head_dim"] :], layer), a + "o_proj")
         n = self.rms_norm(w, x, name + "post_attention_layernorm")
-        y = self.silu_gated(self.linear(w, n, name + "mlp.gate_proj"), self.linear(w, n, name + "mlp.up_proj"))
-        return x + self.linear(w, y, name + "mlp.down_proj")
+        return x + (self.experts(w, n, name + "mlp.") if layer >= c["first_k_dense_replace"] else self.gated(w, n, name + "mlp."))
+
+    def gated(self, w, x, name):
+        y = self.silu_gated(self.linear(w, x, name + "gate_proj"), self.linear(w, x, name + "up_proj"))
+        return self.linear(w, y, name + "down_proj")
+
+    def experts(self, w, x, name):
+        c, logits = self.c, x @ w[name + "gate.weight"].T
+        if c["model_type"] == "deepseek_v3":
+            scores = 1 / (1 + np.exp(-logits))
+            ranks = getval(scores) + getval(w[name + "gate.e_score_correction_bias"])
+        else:
+            exponentials = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
+            scores = exponentials / np.sum(exponentials, axis=-1, keepdims=True)
+            ranks = getval(scores)
+        chosen = best(self.hide_groups(ranks), c["num_experts_per_tok"])
+        shares = scores * chosen
+        if c["norm_topk_prob"]:
+            shares = shares / np.sum(shares, axis=-1, keepdims=True)
+        y = self.gated(w, x, name + "shared_experts.") if c["n_shared_experts"] else 0.0
+        for expert in range(c["n_routed_experts"]):
+            share = shares[:, expert : expert + 1] * c["routed_scaling_factor"]
+            y = y + share * self.gated(w, x, f"{name}experts.{expert}.")
+        return y
+
+    def hide_groups(self, ranks):
+        """Experts of all but the best groups are out of question."""
+        c = self.c
+        if c["model_type"] == "deepseek_v2" and c["topk_method"] == "greedy":
+            return ranks
+        members = numpy.sort(ranks.reshape(len(ranks), c["n_group"], -1), axis=-1)
+        counted = 2 if c["model_type"] == "deepseek_v3" else 1
+        groups = best(members[..., -counted:].sum(axis=-1), c["topk_group"])
+        return numpy.where(numpy.repeat(groups, ranks.shape[1] // c["n_group"], axis=1), ranks, -numpy.inf)
 
     def layer_shapes(self, name):
         c, a, feed_forward = self.c, name + "self_attn.", self.c["intermediate_size"]
         query = c["qk_nope_head_dim"] + c["qk_rope_head_dim"]
         yield from self.norm_shapes(name + "input_layernorm")
         yield from self.norm_shapes(name + "post_attention_layernorm")
-        yield from self.norm_shapes(a + "q_a_layernorm", size=c["q_lora_rank"])
+        if c["q_lora_rank"]:
+            yield from self.norm_shapes(a + "q_a_layernorm", size=c["q_lora_rank"])
         yield from self.norm_shapes(a + "kv_a_layernorm", size=c["kv_lora_rank"])
-        yield from self.linear_shapes(a + "q_a_proj", c["q_lora_rank"], self.width)
-        yield from self.linear_shapes(a + "q_b_proj", self.heads * query, c["q_lora_rank"])
+        if c["q_lora_rank"]:
+            yield from self.linear_shapes(a + "q_a_proj", c["q_lora_rank"], self.width)
+            yield from self.linear_shapes(a + "q_b_proj", self.heads * query, c["q_lora_rank"])
+        else:
+            yield from self.linear_shapes(a + "q_proj", self.heads * query, self.width)
         yield from self.linear_shapes(a + "kv_a_proj_with_mqa", c["kv_lora_rank"] + c["qk_rope_head_dim"], self.width)
         rows = self.heads * (c["qk_nope_head_dim"] + c["v_head_dim"])
         yield from self.linear_shapes(a + "kv_b_proj", rows, c["kv_lora_rank"])
         yield from self.linear_shapes(a + "o_proj", self.width, self.heads * c["v_head_dim"])
-        yield from self.linear_shapes(name + "mlp.gate_proj", feed_forward, self.width)
-        yield from self.linear_shapes(name + "mlp.up_proj", feed_forward, self.width)
-        yield from self.linear_shapes(name + "mlp.down_proj", self.width, feed_forward)
+        if int(name.split(".")[2]) < c["first_k_dense_replace"]:
+            yield from self.gated_shapes(name + "mlp.", feed_forward)
+            return
+        yield name + "mlp.gate.weight", (c["n_routed_experts"], self.width)
+        if c["model_type"] == "deepseek_v3":
+            yield name + "mlp.gate.e_score_correction_bias", (c["n_routed_experts"],)
+        for expert in range(c["n_routed_experts"]):
+            yield from self.gated_shapes(f"{name}mlp.experts.{expert}.", c["moe_intermediate_size"])
+        if c["n_shared_experts"]:
+            yield from self.gated_shapes(name + "mlp.shared_experts.", c["n_shared_experts"] * c["moe_intermediate_size"])
+
+    def gated_shapes(self, name, hidden):
+        yield from self.linear_shapes(name + "gate_proj", hidden, self.width)
+        yield from self.linear_shapes(name + "up_proj", hidden, self.width)
+        yield from self.linear_shapes(name + "down_proj", self.width, hidden)
 
 
-DECODERS = {"starcoder2": StarCoder2, "gpt_neox": GptNeoX, "cohere": Cohere, "glm4": Glm4, "deepseek_v3": DeepSeek}
+def best(scores, count):
+    """Of each row, which are its `count` largest."""
+    return numpy.argsort(numpy.argsort(-scores, axis=-1), axis=-1) < count
+
+
+DECODERS = {
+    "starcoder2": StarCoder2, "gpt_neox": GptNeoX, "cohere": Cohere, "glm4": Glm4, "deepseek_v2": DeepSeek,
+    "deepseek_v3": DeepSeek,
+}  # fmt: skip
