@@ -41,8 +41,7 @@ void run_bench(const std::string& tokenizer_path, const std::string& text_path, 
   const std::string text = read_file(text_path, kFileBytesMax);
   const std::shared_ptr<const Tokenizer> ours = Tokenizer::from_json(json);
   const json::value parsed = parse_json(json, tokenizer_path, {.depth_max = 32});
-  const auto library =
-      std::make_shared<ReferenceTokenizer>(json, read_tokenizer_facts(parsed.get_object()), std::nullopt, std::nullopt);
+  const auto library = std::make_shared<ReferenceTokenizer>(json, read_tokenizer_facts(parsed.get_object()));
   const std::vector<std::string_view> pieces = pieces_of(text, piece_bytes);
   for (const std::string_view piece : pieces) {
     if (ours->encode(piece, {}) != library->encode(piece, {})) {

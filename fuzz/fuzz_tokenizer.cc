@@ -25,8 +25,7 @@ struct Pair {
 
 Pair make_pair_of(const json::object& tokenizer) {
   const std::string text = json::serialize(tokenizer);
-  Pair pair = {Tokenizer::from_json(text),
-               std::make_shared<ReferenceTokenizer>(text, read_tokenizer_facts(tokenizer), std::nullopt, std::nullopt)};
+  Pair pair = {Tokenizer::from_json(text), std::make_shared<ReferenceTokenizer>(text, read_tokenizer_facts(tokenizer))};
   CHECK(pair.ours->encoder() == "Pelton's own");
   return pair;
 }

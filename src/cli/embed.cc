@@ -1,8 +1,6 @@
 // `pelton embed`: texts to vectors.
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,6 +14,7 @@
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
+#include "cli/text_source.h"
 #include "engine/embedding_collector.h"
 
 namespace pelton::cli {
@@ -37,8 +36,7 @@ constexpr const char* kNotes =
     "  pelton embed -m model.gguf --file lines.txt --json > embeddings.jsonl\n"
     "  pelton embed -m model.gguf --pooling mean --dimensions 256 \"A sentence.\"\n";
 
-constexpr size_t kTextsAtOnce = 256;       // computed together, printed together
-constexpr size_t kLineBytesMax = 1 << 22;  // no text of a context is so long
+constexpr size_t kTextsAtOnce = 256;  // computed together, printed together
 
 struct EmbedOptions {
   ModelOptions model;
@@ -47,60 +45,6 @@ struct EmbedOptions {
   std::optional<std::string> file;
   std::optional<int64_t> dimensions;
   bool as_json = false;
-};
-
-// Texts one after the other, wherever they come from.
-class TextSource {
- public:
-  explicit TextSource(const EmbedOptions& options) : texts_(options.texts) {
-    if (options.file) {
-      file_.open(*options.file, std::ios::binary);
-      if (!file_) throw Error(ErrorCode::kNotFound, fmt::format("{} cannot be read", *options.file));
-      lines_ = &file_;
-      name_ = *options.file;
-    } else if (texts_.empty()) {
-      if (stdin_is_terminal()) {
-        throw Error(ErrorCode::kUsage, "there is no text; give some as arguments, by --file, or through a pipe");
-      }
-      lines_ = &std::cin;
-      name_ = "standard input";
-    }
-  }
-
-  // Up to `count_max` more; empty: there are none.
-  std::vector<std::string> next(size_t count_max) {
-    std::vector<std::string> result;
-    std::string text;
-    while (result.size() < count_max && read(text)) result.push_back(std::move(text));
-    return result;
-  }
-
- private:
-  bool read(std::string& text) {
-    if (lines_ == nullptr) {
-      if (index_ == texts_.size()) return false;
-      text = texts_[index_++];
-      require_utf8(text, "a text");
-      return true;
-    }
-    if (!std::getline(*lines_, text)) {
-      if (lines_->bad()) throw Error(ErrorCode::kIo, fmt::format("{} cannot be read", name_));
-      return false;
-    }
-    ++index_;
-    if (text.ends_with('\r')) text.pop_back();
-    if (text.size() > kLineBytesMax) {
-      throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: line {} has {} bytes", name_, index_, text.size()));
-    }
-    require_utf8(text, fmt::format("{}: line {}", name_, index_));
-    return true;
-  }
-
-  const std::vector<std::string>& texts_;
-  std::ifstream file_;
-  std::istream* lines_ = nullptr;
-  std::string name_;
-  size_t index_ = 0;
 };
 
 void print(const EmbedOptions& options, size_t index, size_t token_count, const std::vector<float>& embedding) {
@@ -112,7 +56,7 @@ void print(const EmbedOptions& options, size_t index, size_t token_count, const 
 }
 
 int embed_texts(const EmbedOptions& options) {
-  TextSource source(options);
+  TextSource source(options.texts, options.file, "text");
   const LoadedModel loaded = load_model(options.model, options.model.engine_options());
   const EmbeddingSettings settings = options.embedding.settings(loaded.bundle->embedding);
   if (options.dimensions) check_dimensions(settings, *options.dimensions, loaded.engine->embedding_width());

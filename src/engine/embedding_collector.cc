@@ -18,10 +18,8 @@ class Collector final : public EmbeddingSink {
   std::promise<std::vector<std::vector<float>>> result_;
 };
 
-}  // namespace
-
-std::vector<std::vector<float>> embed(Engine& engine, EmbeddingRequest request,
-                                      const std::function<bool()>& is_wanted) {
+template <typename Request>
+std::vector<std::vector<float>> collect(Engine& engine, Request request, const std::function<bool()>& is_wanted) {
   constexpr auto kPatience = std::chrono::milliseconds(20);
   const auto collector = std::make_shared<Collector>();
   std::future<std::vector<std::vector<float>>> result = collector->result();
@@ -32,6 +30,18 @@ std::vector<std::vector<float>> embed(Engine& engine, EmbeddingRequest request,
     break;
   }
   return result.get();
+}
+
+}  // namespace
+
+std::vector<std::vector<float>> embed(Engine& engine, EmbeddingRequest request,
+                                      const std::function<bool()>& is_wanted) {
+  return collect(engine, std::move(request), is_wanted);
+}
+
+std::vector<std::vector<float>> classify(Engine& engine, ClassificationRequest request,
+                                         const std::function<bool()>& is_wanted) {
+  return collect(engine, std::move(request), is_wanted);
 }
 
 }  // namespace pelton

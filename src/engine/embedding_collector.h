@@ -1,4 +1,4 @@
-// Embeddings for callers that want to wait.
+// Embeddings, and scores, for callers that want to wait.
 #pragma once
 
 #include <functional>
@@ -12,5 +12,9 @@ namespace pelton {
 // where `is_wanted`, asked every few milliseconds, says false: kCancelled. Empty: always wanted.
 std::vector<std::vector<float>> embed(Engine& engine, EmbeddingRequest request,
                                       const std::function<bool()>& is_wanted = {});
+
+// The same of a classifier's scores.
+std::vector<std::vector<float>> classify(Engine& engine, ClassificationRequest request,
+                                         const std::function<bool()>& is_wanted = {});
 
 }  // namespace pelton

@@ -82,6 +82,9 @@ struct EmbeddingLoop::Text {
   int64_t row_count = 0;
 
   const std::vector<TokenId>& tokens() const { return active->request.inputs[index]; }
+  int32_t type_at(size_t position) const {
+    return active->request.token_types.empty() ? 0 : active->request.token_types[index][position];
+  }
 };
 
 EmbeddingLoop::EmbeddingLoop(Environment environment)
@@ -166,6 +169,7 @@ void EmbeddingLoop::step_or_throw() {
 
 std::span<const float> EmbeddingLoop::run_model() {
   batch_.tokens.clear();
+  batch_.token_types.clear();
   batch_.sequences.clear();
   batch_.logit_rows.clear();
   batch_.local_pages.clear();
@@ -178,6 +182,7 @@ std::span<const float> EmbeddingLoop::run_model() {
     const auto row_begin = static_cast<int64_t>(batch_.tokens.size());
     for (int64_t position = rows.first_position; position < rows.first_position + rows.row_count; ++position) {
       batch_.tokens.push_back(index_of(text.tokens()[static_cast<size_t>(position)]));
+      batch_.token_types.push_back(text.type_at(static_cast<size_t>(position)));
     }
     pages_[i].clear();
     local_pages_[i].clear();

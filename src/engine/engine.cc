@@ -111,6 +111,28 @@ class Engine::Impl {
   RequestId submit(EmbeddingRequest request, std::shared_ptr<EmbeddingSink> sink) {
     CHECK(sink != nullptr);
     validate_embedding(request);
+    return submit_valid(std::move(request), std::move(sink));
+  }
+
+  RequestId submit(ClassificationRequest request, std::shared_ptr<EmbeddingSink> sink) {
+    CHECK(sink != nullptr);
+    if (!can_classify()) {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("{} is no classifier: it gives no scores, which a reranker does", bundle_->name),
+                  "model");
+    }
+    // A classifier reads the first row, and knows two kinds of text or one.
+    EmbeddingRequest rows{.inputs = {}, .pooling = Pooling::kCls, .normalizes = false};
+    const bool has_types = bundle_->model->spec.token_type_count > 1;
+    for (TokenPair& input : request.inputs) {
+      rows.inputs.push_back(std::move(input.tokens));
+      if (has_types) rows.token_types.push_back(std::move(input.types));
+    }
+    validate_inputs(rows.inputs);
+    return submit_valid(std::move(rows), std::move(sink));
+  }
+
+  RequestId submit_valid(EmbeddingRequest request, std::shared_ptr<EmbeddingSink> sink) {
     RequestId id;
     {
       const std::lock_guard lock(mutex_);
@@ -135,6 +157,7 @@ class Engine::Impl {
   int64_t context_length() const { return limits_.context_length; }
   int64_t page_token_count() const { return limits_.page_token_count; }
   bool can_generate() const { return limits_.can_generate(); }
+  bool can_classify() const { return bundle_->model != nullptr && bundle_->model->spec.label_count > 0; }
   int64_t embedding_width() const { return limits_.embedding.width; }
   // What the model's makers recommend, unless somebody asked for a context.
   int64_t embedding_token_count_max() const {
@@ -178,18 +201,22 @@ class Engine::Impl {
 
   void validate_embedding(const EmbeddingRequest& request) const {
     const int64_t width = limits_.embedding.width;
-    if (width == 0 || (bundle_->model != nullptr && bundle_->model->spec.label_count > 0)) {
+    if (width == 0 || can_classify()) {
       throw Error(ErrorCode::kUnsupported, fmt::format("{} gives scores, not embeddings", bundle_->name), "model");
     }
-    if (request.inputs.empty()) throw Error(ErrorCode::kInvalidArgument, "there is no input", "input");
     if (request.dimensions && (*request.dimensions < 1 || *request.dimensions > width)) {
       throw Error(ErrorCode::kInvalidArgument,
                   fmt::format("{} dimensions; this model's embeddings have {}", *request.dimensions, width),
                   "dimensions");
     }
+    validate_inputs(request.inputs);
+  }
+
+  void validate_inputs(const std::vector<std::vector<TokenId>>& inputs) const {
+    if (inputs.empty()) throw Error(ErrorCode::kInvalidArgument, "there is no input", "input");
     const auto token_count_max = static_cast<size_t>(embedding_token_count_max());
-    for (size_t i = 0; i < request.inputs.size(); ++i) {
-      const std::vector<TokenId>& tokens = request.inputs[i];
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const std::vector<TokenId>& tokens = inputs[i];
       if (tokens.empty()) {
         throw Error(ErrorCode::kInvalidArgument, fmt::format("input {} has no tokens", i), "input");
       }
@@ -353,12 +380,17 @@ RequestId Engine::submit(EmbeddingRequest request, std::shared_ptr<EmbeddingSink
   return impl_->submit(std::move(request), std::move(sink));
 }
 
+RequestId Engine::submit(ClassificationRequest request, std::shared_ptr<EmbeddingSink> sink) {
+  return impl_->submit(std::move(request), std::move(sink));
+}
+
 void Engine::cancel(RequestId id) { impl_->cancel(id); }
 const ModelBundle& Engine::bundle() const { return impl_->bundle(); }
 const EngineOptions& Engine::options() const { return impl_->options(); }
 int64_t Engine::context_length() const { return impl_->context_length(); }
 int64_t Engine::page_token_count() const { return impl_->page_token_count(); }
 bool Engine::can_generate() const { return impl_->can_generate(); }
+bool Engine::can_classify() const { return impl_->can_classify(); }
 int64_t Engine::embedding_width() const { return impl_->embedding_width(); }
 int64_t Engine::embedding_token_count_max() const { return impl_->embedding_token_count_max(); }
 EngineStatistics Engine::statistics() const { return impl_->statistics(); }

@@ -54,6 +54,8 @@ class Engine {
   // score), kInvalidArgument (no input, an empty one, a token out of range, dimensions beyond the width),
   // kContextTooLong, kResourceExhausted, kUnavailable, as above.
   RequestId submit(EmbeddingRequest request, std::shared_ptr<EmbeddingSink> sink);
+  // Scores by a classifier, in the same way. Errors: kUnsupported (the model has none), else as of embeddings.
+  RequestId submit(ClassificationRequest request, std::shared_ptr<EmbeddingSink> sink);
   // The request's pages are free after the current step; its sink gets on_error(kCancelled). Unknown or finished:
   // nothing.
   void cancel(RequestId id);
@@ -63,6 +65,7 @@ class Engine {
   int64_t context_length() const;
   int64_t page_token_count() const;  // of the KV cache
   bool can_generate() const;
+  bool can_classify() const;  // then it gives no embeddings
   int64_t embedding_width() const;
   int64_t embedding_token_count_max() const;  // of a text to embed, with its special tokens
   EngineStatistics statistics() const;

@@ -57,7 +57,9 @@ class ModelRunner final : public StepRunner {
   const LargestRows& step_largest(const StepBatch& batch, int64_t count) override {
     return decoder_.step_largest(batch, count);
   }
-  std::span<const float> step_hidden(const StepBatch& batch) override { return decoder_.step_hidden(batch); }
+  std::span<const float> step_hidden(const StepBatch& batch) override {
+    return decoder_.model().spec.label_count > 0 ? decoder_.step(batch) : decoder_.step_hidden(batch);
+  }
   Executor& executor() override { return executor_; }
 
  private:
@@ -72,7 +74,7 @@ std::unique_ptr<StepRunner> make_model_runner(std::shared_ptr<const Model> model
   const int64_t context_length = choose_context_length(*model, options);
   RunnerLimits limits{.vocabulary_size = model->spec.vocabulary_size,
                       .context_length = context_length,
-                      .embedding = {.width = model->spec.width,
+                      .embedding = {.width = model->spec.label_count > 0 ? model->spec.label_count : model->spec.width,
                                     .token_count_max = embedding_token_count_max(*model, context_length),
                                     .is_bidirectional = model->spec.is_encoder}};
   if (model->spec.is_encoder) {

@@ -15,10 +15,11 @@
 
 namespace pelton {
 
-// Of steps that give hidden states. A model that sees both directions takes whole sequences and no pages; of the
-// others, pages behind those for answers are kept for them: this page_count, in layers of either kind.
+// Of steps that give hidden states, or a classifier's scores. A model that sees both directions takes whole sequences
+// and no pages; of the others, pages behind those for answers are kept for them: this page_count, in layers of either
+// kind.
 struct EmbeddingLimits {
-  int64_t width = 0;            // D; 0: no embeddings
+  int64_t width = 0;            // D, or the classifier's labels; 0: none of these
   int64_t token_count_max = 0;  // of a text
   int64_t page_count = 0;       // at least enough for one text
   bool is_bidirectional = false;
@@ -47,7 +48,7 @@ class StepRunner {
   virtual std::span<const float> step(const StepBatch& batch) = 0;
   // The same, of each of these rows only its `count` largest.
   virtual const LargestRows& step_largest(const StepBatch& batch, int64_t count) = 0;
-  // The hidden states [logit_rows.size(), D], valid until the next step.
+  // The hidden states [logit_rows.size(), D], or a classifier's scores of these rows, valid until the next step.
   virtual std::span<const float> step_hidden(const StepBatch& batch) = 0;
   // Idle between steps: for what else is to be done with many rows.
   virtual Executor& executor() = 0;

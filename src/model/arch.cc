@@ -31,6 +31,7 @@ extern const Architecture kPhi3;
 extern const Architecture kQwen2;
 extern const Architecture kQwen3;
 extern const Architecture kQwen3Moe;
+extern const Architecture kRoberta;
 extern const Architecture kSmolLm3;
 extern const Architecture kStarCoder2;
 
@@ -39,7 +40,7 @@ namespace {
 constexpr const Architecture* kArchitectures[] = {
     &kLlama, &kMistral,  &kQwen2,   &kQwen3,    &kGemma,   &kGemma2,     &kGemma3,     &kGemma4,
     &kOlmo2, &kPhi3,     &kGpt2,    &kGranite,  &kSmolLm3, &kStarCoder2, &kGptNeoX,    &kCohere,
-    &kGlm4,  &kDeepSeek, &kMixtral, &kQwen3Moe, &kGptOss,  &kBert,       &kModernBert,
+    &kGlm4,  &kDeepSeek, &kMixtral, &kQwen3Moe, &kGptOss,  &kBert,       &kModernBert, &kRoberta,
 };
 
 const Architecture& find(std::string_view wanted, bool has_experts, std::string_view kind,

@@ -102,8 +102,9 @@ ValueId GraphBuilder::embedding(std::string_view name, int64_t vocabulary_size, 
   return call(EmbeddingCall{}, name, {}, width, weight(name, {vocabulary_size, width}));
 }
 
-ValueId GraphBuilder::position_embedding(std::string_view name, int64_t position_count, int64_t width) {
-  return call(PositionEmbeddingCall{}, name, {}, width, weight(name, {position_count, width}));
+ValueId GraphBuilder::position_embedding(std::string_view name, int64_t position_count, int64_t width,
+                                         int64_t first_row) {
+  return call(PositionEmbeddingCall{first_row}, name, {}, width, weight(name, {first_row + position_count, width}));
 }
 
 ValueId GraphBuilder::token_type_embedding(std::string_view name, int64_t type_count, int64_t width) {

@@ -25,7 +25,9 @@ constexpr size_t index_of(ValueId value) { return static_cast<size_t>(value); }
 
 // The kinds of layers, one struct a kind, with what each needs to know beside its weight.
 struct EmbeddingCall {};
-struct PositionEmbeddingCall {};
+struct PositionEmbeddingCall {
+  int64_t first_row = 0;  // of the table: that of position 0
+};
 struct TokenTypeEmbeddingCall {};
 struct LinearCall {};
 struct RmsNormCall {
@@ -157,8 +159,8 @@ class GraphBuilder {
   int64_t add_rope_table(const RopeParameters& parameters);
 
   ValueId embedding(std::string_view name, int64_t vocabulary_size, int64_t width);
-  // Learned vectors of the rows' positions. A step must not go beyond them.
-  ValueId position_embedding(std::string_view name, int64_t position_count, int64_t width);
+  // Learned vectors of the rows' positions, behind `first_row` that no position has. A step must not go beyond them.
+  ValueId position_embedding(std::string_view name, int64_t position_count, int64_t width, int64_t first_row = 0);
   // Learned vectors of the texts that rows belong to.
   ValueId token_type_embedding(std::string_view name, int64_t type_count, int64_t width);
   ValueId linear(ValueId x, std::string_view name, int64_t output_width, Bias bias = Bias::kNo);

@@ -109,8 +109,8 @@ class LayerMaker {
   Made operator()(const LayerCall& call, const EmbeddingCall&) {
     return std::make_unique<EmbeddingLayer>(model_.weights.at(call.weight));
   }
-  Made operator()(const LayerCall& call, const PositionEmbeddingCall&) {
-    return std::make_unique<EmbeddingLayer>(model_.weights.at(call.weight), EmbeddingIndex::kPosition);
+  Made operator()(const LayerCall& call, const PositionEmbeddingCall& kind) {
+    return std::make_unique<EmbeddingLayer>(model_.weights.at(call.weight), EmbeddingIndex::kPosition, kind.first_row);
   }
   Made operator()(const LayerCall& call, const TokenTypeEmbeddingCall&) {
     return std::make_unique<EmbeddingLayer>(model_.weights.at(call.weight), EmbeddingIndex::kTokenType);

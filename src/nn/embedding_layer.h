@@ -10,9 +10,9 @@ enum class EmbeddingIndex : uint8_t { kToken, kPosition, kTokenType };
 
 class EmbeddingLayer final : public Layer {
  public:
-  // table: [V, D], [positions, D] or [token types, D], of any decodable type.
-  explicit EmbeddingLayer(Tensor table, EmbeddingIndex index = EmbeddingIndex::kToken)
-      : table_(std::move(table)), index_(index) {}
+  // table: [V, D], [positions, D] or [token types, D], of any decodable type; `first_row` is that of index 0.
+  explicit EmbeddingLayer(Tensor table, EmbeddingIndex index = EmbeddingIndex::kToken, int64_t first_row = 0)
+      : rows_(table.rows(first_row, table.shape()[0] - first_row)), index_(index), first_row_(first_row) {}
 
   int64_t output_rows(const StepContext& step, std::span<const Activation>) const override;
   BackwardReads backward_reads(bool) const override { return {.inputs = false, .output = false}; }
@@ -25,8 +25,9 @@ class EmbeddingLayer final : public Layer {
     return index_ == EmbeddingIndex::kToken ? step.tokens : step.positions;
   }
 
-  Tensor table_;
+  Tensor rows_;  // from that of index 0 on
   EmbeddingIndex index_;
+  int64_t first_row_;
 };
 
 }  // namespace pelton

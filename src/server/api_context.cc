@@ -28,8 +28,8 @@ size_t prompt_bytes_max(const Engine& engine) {
 void require_generation(const ApiContext& context) {
   if (context.engine.can_generate()) return;
   throw Error(ErrorCode::kUnsupported,
-              fmt::format("the model {} is an encoder: it answers /v1/embeddings and generates no text",
-                          context.model_names.front()),
+              fmt::format("the model {} is an encoder: it answers {} and generates no text",
+                          context.model_names.front(), context.engine.can_classify() ? "/v1/rerank" : "/v1/embeddings"),
               "model");
 }
 
@@ -52,12 +52,13 @@ std::string find_model(const ApiContext& context, const Caller* caller, const st
                   "model");
 }
 
-openai::AnswerIdentity identify(const ApiContext& context, std::string_view prefix, const std::string& model) {
+std::string new_id(std::string_view prefix) {
   static thread_local Rng rng((static_cast<uint64_t>(std::random_device{}()) << 32) | std::random_device{}());
-  return {.id = fmt::format("{}{:016x}{:08x}", prefix, rng.next(), rng.next() >> 32),
-          .created = unix_seconds(),
-          .model = model,
-          .fingerprint = context.fingerprint};
+  return fmt::format("{}{:016x}{:08x}", prefix, rng.next(), rng.next() >> 32);
+}
+
+openai::AnswerIdentity identify(const ApiContext& context, std::string_view prefix, const std::string& model) {
+  return {.id = new_id(prefix), .created = unix_seconds(), .model = model, .fingerprint = context.fingerprint};
 }
 
 }  // namespace pelton

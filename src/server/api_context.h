@@ -46,6 +46,8 @@ std::vector<std::string> models_for(const ApiContext& context, const Caller* cal
 // names the models that there are for this caller.
 std::string find_model(const ApiContext& context, const Caller* caller, const std::optional<std::string>& name);
 
+// `prefix` and some random digits.
+std::string new_id(std::string_view prefix);
 // A fresh id with `prefix` for an answer by `model`.
 openai::AnswerIdentity identify(const ApiContext& context, std::string_view prefix, const std::string& model);
 

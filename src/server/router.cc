@@ -33,6 +33,8 @@ constexpr Route kRoutes[] = {
     {.method = "POST", .path = "/v1/chat/completions", .prepare = routes::prepare_chat},
     {.method = "POST", .path = "/v1/completions", .prepare = routes::prepare_text},
     {.method = "POST", .path = "/v1/embeddings", .prepare = routes::prepare_embeddings},
+    {.method = "POST", .path = "/v1/rerank", .prepare = routes::prepare_rerank},
+    {.method = "POST", .path = "/v2/rerank", .prepare = routes::prepare_rerank},  // where Cohere's newer clients look
     {.method = "POST", .path = "/tokenize", .prepare = routes::prepare_tokenize},
     {.method = "POST", .path = "/detokenize", .prepare = routes::prepare_detokenize},
     {.method = "POST", .path = "/apply-template", .prepare = routes::prepare_template},

@@ -74,26 +74,21 @@ class ByteLevelTokenizer::Lease {
   std::unique_ptr<Workspace> workspace_;
 };
 
-ByteLevelTokenizer::ByteLevelTokenizer(ByteLevelParts parts, TokenizerFacts facts, std::optional<TokenId> bos,
-                                       std::optional<TokenId> eos)
-    : parts_(std::move(parts)),
-      facts_(std::move(facts)),
+ByteLevelTokenizer::ByteLevelTokenizer(ByteLevelParts parts, TokenizerFacts tokenizer_facts)
+    : DescribedTokenizer(std::move(tokenizer_facts)),
+      parts_(std::move(parts)),
       classes_(UnicodeClassTable::instance()),
-      matcher_(facts_.added_tokens),
-      raw_tokens_(tokens_where(facts_.added_tokens, false)),
-      normalized_tokens_(tokens_where(facts_.added_tokens, true)),
+      raw_tokens_(tokens_where(facts().added_tokens, false)),
+      normalized_tokens_(tokens_where(facts().added_tokens, true)),
       raw_matcher_(raw_tokens_),
-      normalized_matcher_(normalized_tokens_),
-      bos_(bos),
-      eos_(eos) {
+      normalized_matcher_(normalized_tokens_) {
   idle_.reserve(kIdleWorkspacesMax);  // giving one back allocates nothing
 }
 
 std::vector<TokenId> ByteLevelTokenizer::encode(std::string_view text, const EncodeOptions& options) const {
   check_utf8(text);
   if (!options.parse_special) {
-    const auto is_ordinary = [](const AddedTokenMatch& match) { return !match.token->is_special; };
-    return with_additions(encode_with(text, matcher_.find(text, is_ordinary)), options.add_special);
+    return with_additions(encode_with(text, find_ordinary_added_tokens(text)), options.add_special);
   }
   const Lease workspace(*this);
   Tokens tokens;
@@ -107,10 +102,6 @@ std::vector<TokenId> ByteLevelTokenizer::encode(std::string_view text, const Enc
   return with_additions(std::move(tokens), options.add_special);
 }
 
-std::vector<AddedTokenMatch> ByteLevelTokenizer::find_added_tokens(std::string_view text) const {
-  return matcher_.find(text, all_matches);
-}
-
 std::vector<TokenId> ByteLevelTokenizer::encode_with(std::string_view text,
                                                      std::span<const AddedTokenMatch> matches) const {
   check_utf8(text);
@@ -122,7 +113,7 @@ std::vector<TokenId> ByteLevelTokenizer::encode_with(std::string_view text,
     encode_ordinary(normalize(gap, *workspace), *workspace, tokens);
     const bool spells_special =
         std::any_of(tokens.begin() + static_cast<std::ptrdiff_t>(first), tokens.end(),
-                    [&](TokenId token) { return is_special(token) && token != facts_.unknown; });
+                    [&](TokenId token) { return is_special(token) && token != facts().unknown; });
     if (spells_special) throw spelled_special_token_error();
   });
   return tokens;
@@ -206,7 +197,7 @@ ByteLevelTokenizer::Tokens ByteLevelTokenizer::with_additions(Tokens tokens, boo
 }
 
 std::optional<TokenId> ByteLevelTokenizer::find(std::string_view token) const {
-  for (const AddedToken& added : facts_.added_tokens) {
+  for (const AddedToken& added : added_tokens()) {
     if (added.text == token) return added.id;
   }
   if (const auto unspelled = parts_.unspelled.find(token); unspelled != parts_.unspelled.end())

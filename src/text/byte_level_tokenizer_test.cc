@@ -20,8 +20,7 @@ namespace {
 using testing::HasSubstr;
 
 std::shared_ptr<const Tokenizer> library_tokenizer(const json::object& tokenizer) {
-  return std::make_shared<ReferenceTokenizer>(json::serialize(tokenizer), read_tokenizer_facts(tokenizer), std::nullopt,
-                                              std::nullopt);
+  return std::make_shared<ReferenceTokenizer>(json::serialize(tokenizer), read_tokenizer_facts(tokenizer));
 }
 
 std::shared_ptr<const Tokenizer> our_tokenizer(const json::object& tokenizer) {

@@ -32,9 +32,8 @@ std::vector<TokenId> bridge_encode(const BridgeTokenizer& tokenizer, std::string
 
 }  // namespace
 
-ReferenceTokenizer::ReferenceTokenizer(std::string_view tokenizer_json, TokenizerFacts facts,
-                                       std::optional<TokenId> bos, std::optional<TokenId> eos)
-    : facts_(std::move(facts)), matcher_(facts_.added_tokens), bos_(bos), eos_(eos), tag_secret_(make_tag_secret()) {
+ReferenceTokenizer::ReferenceTokenizer(std::string_view tokenizer_json, TokenizerFacts tokenizer_facts)
+    : DescribedTokenizer(std::move(tokenizer_facts)), tag_secret_(make_tag_secret()) {
   BridgeBytes error;
   pelton_bridge_tokenizer* loaded = nullptr;
   auto status = pelton_bridge_tokenizer_load(bridge_text(tokenizer_json), &loaded, error.out());
@@ -42,8 +41,8 @@ ReferenceTokenizer::ReferenceTokenizer(std::string_view tokenizer_json, Tokenize
   full_.reset(loaded);
 
   json::array tags;
-  for (size_t i = 0; i < facts_.added_tokens.size(); ++i) {
-    const AddedToken& token = facts_.added_tokens[i];
+  for (size_t i = 0; i < added_tokens().size(); ++i) {
+    const AddedToken& token = added_tokens()[i];
     tags.push_back({{"content", tag(i)},
                     {"single_word", false},  // checked when it was found
                     {"lstrip", token.strips_left},
@@ -66,12 +65,7 @@ std::string ReferenceTokenizer::tag(size_t index) const { return fmt::format("{}
 std::vector<TokenId> ReferenceTokenizer::encode(std::string_view text, const EncodeOptions& options) const {
   check_utf8(text);
   if (options.parse_special) return bridge_encode(full_, text, options.add_special);
-  const auto is_ordinary = [](const AddedTokenMatch& match) { return !match.token->is_special; };
-  return encode_tagged(text, matcher_.find(text, is_ordinary), options.add_special);
-}
-
-std::vector<AddedTokenMatch> ReferenceTokenizer::find_added_tokens(std::string_view text) const {
-  return matcher_.find(text, [](const AddedTokenMatch&) { return true; });
+  return encode_tagged(text, find_ordinary_added_tokens(text), options.add_special);
 }
 
 std::vector<TokenId> ReferenceTokenizer::encode_with(std::string_view text,
@@ -91,7 +85,7 @@ std::vector<TokenId> ReferenceTokenizer::encode_tagged(std::string_view text, st
   for (const AddedTokenMatch& match : matches) {
     CHECK(match.begin >= begin && match.begin + match.size <= text.size());
     tagged += text.substr(begin, match.begin - begin);
-    tagged += tag(static_cast<size_t>(match.token - facts_.added_tokens.data()));
+    tagged += tag(static_cast<size_t>(match.token - added_tokens().data()));
     begin = match.begin + match.size;
   }
   tagged += text.substr(begin);
@@ -100,8 +94,8 @@ std::vector<TokenId> ReferenceTokenizer::encode_tagged(std::string_view text, st
   size_t special_count = 0;
   for (TokenId& token : tokens) {
     if (index_of(token) >= vocabulary_size()) {
-      token = facts_.added_tokens[static_cast<size_t>(index_of(token) - vocabulary_size())].id;
-    } else if (is_special(token) && token != facts_.unknown) {
+      token = added_tokens()[static_cast<size_t>(index_of(token) - vocabulary_size())].id;
+    } else if (is_special(token) && token != facts().unknown) {
       ++special_count;
     }
   }

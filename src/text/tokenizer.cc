@@ -21,10 +21,12 @@ template <typename TextOf>
 std::shared_ptr<const Tokenizer> make_tokenizer(const json::object& tokenizer, const TextOf& text_of,
                                                 std::optional<TokenId> bos, std::optional<TokenId> eos) {
   TokenizerFacts facts = read_tokenizer_facts(tokenizer);
+  facts.bos = bos;
+  facts.eos = eos;
   if (auto parts = read_byte_level_parts(tokenizer, facts)) {
-    return std::make_shared<ByteLevelTokenizer>(std::move(*parts), std::move(facts), bos, eos);
+    return std::make_shared<ByteLevelTokenizer>(std::move(*parts), std::move(facts));
   }
-  return std::make_shared<ReferenceTokenizer>(text_of(), std::move(facts), bos, eos);
+  return std::make_shared<ReferenceTokenizer>(text_of(), std::move(facts));
 }
 
 }  // namespace
@@ -52,6 +54,10 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_gguf(const GgufVocabulary& voca
   const json::object tokenizer = gguf_tokenizer_json(vocabulary);
   return make_tokenizer(
       tokenizer, [&] { return json::serialize(tokenizer); }, token_id(vocabulary.bos), token_id(vocabulary.eos));
+}
+
+TokenPair Tokenizer::encode_pair(std::string_view, std::string_view) const {
+  throw Error(ErrorCode::kUnsupported, "this tokenizer does not say how two texts go together");
 }
 
 std::string Tokenizer::decode(std::span<const TokenId> tokens, bool skip_special) const {

@@ -48,6 +48,12 @@ struct AddedToken {
   bool is_normalized = false;   // matched after the text was normalised, and after all those that are not
 };
 
+// Two texts as one sequence.
+struct TokenPair {
+  std::vector<TokenId> tokens;
+  std::vector<int32_t> types;  // of each: which text it counts to; all 0 where the model's family does not tell
+};
+
 // Where in a text an added token stands.
 struct AddedTokenMatch {
   size_t begin;  // bytes
@@ -74,6 +80,9 @@ class Tokenizer {
   // ordinary text. With all the matches of find_added_tokens(), this is encode() without `add_special`. Errors: as
   // above.
   virtual std::vector<TokenId> encode_with(std::string_view text, std::span<const AddedTokenMatch> matches) const = 0;
+  // Both texts with what the post-processor adds to a pair; the text of special tokens counts as those, as in encode()
+  // by default. Errors: as encode(); kUnsupported (the tokenizer does not say how two texts go together).
+  virtual TokenPair encode_pair(std::string_view first, std::string_view second) const;
   // The added tokens in `text`, as encode() with `parse_special` takes them.
   virtual std::vector<AddedTokenMatch> find_added_tokens(std::string_view text) const = 0;
   // The bytes that a token stands for in running text: one UTF-8 character may be spread over several tokens.

@@ -212,6 +212,7 @@ TokenizerFacts read_tokenizer_facts(const json::object& tokenizer) {
 
   TokenizerFacts facts;
   facts.strips_first_space = spelling.strips_first_space;
+  facts.pair_template = read_pair_template(tokenizer);
   read_model(*model, spelling, facts);
   if (const json::value* added = tokenizer.if_contains("added_tokens")) read_added_tokens(*added, facts);
   facts.is_special.resize(facts.token_bytes.size());

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "text/pair_template.h"
 #include "text/tokenizer.h"
 
 namespace pelton {
@@ -17,6 +18,8 @@ struct TokenizerFacts {
   std::vector<AddedToken> added_tokens;  // by id
   std::vector<bool> is_special;          // by id
   std::optional<TokenId> unknown;        // what the model itself may answer with
+  std::optional<TokenId> bos, eos;       // where GGUF's metadata say them; no tokenizer.json does
+  std::optional<PairTemplate> pair_template;
   bool strips_first_space = false;
   std::string kind;
 

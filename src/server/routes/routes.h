@@ -35,6 +35,7 @@ void show_model(const Call& call);
 Start prepare_chat(const Call& call);
 Start prepare_text(const Call& call);
 Start prepare_embeddings(const Call& call);
+Start prepare_rerank(const Call& call);
 Start prepare_tokenize(const Call& call);
 Start prepare_detokenize(const Call& call);
 Start prepare_template(const Call& call);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes tiny random encoders as folders, with what they must give: bert, modernbert, bert-reranker, modernbert-reranker.
+"""Writes tiny random encoders as folders, with what they must give: bert, modernbert, roberta, and a reranker of each.
 
-usage: make_encoders.py   needs numpy, autograd and tokenizers (PyPI)
+usage: make_encoders.py [NAME...]   needs numpy, autograd and tokenizers (PyPI)
 
 The definitions of the papers and of transformers' modules in float64, differentiated by `autograd`: nothing in common with what
 is tested. reference_encoder.py beside the long test runs the same Encoder on published weights.
@@ -47,13 +47,21 @@ MODERN = COMMON | {
     "mlp_bias": False, "norm_bias": False, "classifier_bias": False, "local_attention": 8, "global_attn_every_n_layers": 3,
     "global_rope_theta": 160000.0, "local_rope_theta": 10000.0, "classifier_pooling": "cls", "classifier_activation": "gelu",
 }  # fmt: skip
+ROBERTA = BERT | {"max_position_embeddings": 66, "type_vocab_size": 1, "layer_norm_eps": 1e-5, "pad_token_id": 1}
 ONE_LABEL = {"id2label": {"0": "LABEL_0"}}
 FOLDERS = {
     "bert": (BERT, "mean"),
     "modernbert": (MODERN, "cls"),
     "bert-reranker": (BERT | ONE_LABEL | {"architectures": ["BertForSequenceClassification"]}, None),
     "modernbert-reranker": (MODERN | ONE_LABEL | {"architectures": ["ModernBertForSequenceClassification"]}, None),
-}
+    "roberta": (ROBERTA | {"model_type": "xlm-roberta", "architectures": ["XLMRobertaModel"]}, "cls"),
+    "roberta-reranker": (
+        ROBERTA | ONE_LABEL | {"model_type": "roberta", "architectures": ["RobertaForSequenceClassification"],
+                               "sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}},
+        None,
+    ),
+}  # fmt: skip
+PREFIXES = {"bert": "bert.", "modernbert": "model.", "roberta": "roberta.", "xlm-roberta": "roberta."}
 
 
 erf = primitive(numpy.vectorize(math.erf, otypes=[float]))
@@ -99,10 +107,12 @@ class Encoder:
         return np.transpose(softmax(scores) @ v, (1, 0, 2)).reshape(count, -1)
 
     def hidden(self, w, ids, types):
-        return self.bert(w, ids, types) if self.c["model_type"] == "bert" else self.modern(w, ids)
+        return self.modern(w, ids) if self.c["model_type"] == "modernbert" else self.bert(w, ids, types)
 
     def bert(self, w, ids, types):
-        x = w["embeddings.word_embeddings.weight"][ids] + w["embeddings.position_embeddings.weight"][: len(ids)]
+        first = self.c["pad_token_id"] + 1 if "roberta" in self.c["model_type"] else 0  # positions start behind padding's
+        positions = w["embeddings.position_embeddings.weight"][first : first + len(ids)]
+        x = w["embeddings.word_embeddings.weight"][ids] + positions
         x = self.norm(w, x + w["embeddings.token_type_embeddings.weight"][types], "embeddings.LayerNorm")
         for layer in range(self.c["num_hidden_layers"]):
             name = f"encoder.layer.{layer}."
@@ -131,6 +141,8 @@ class Encoder:
 
     def score(self, w, hidden):
         """Logits [labels] of a classifier, from the names without the prefix."""
+        if "roberta" in self.c["model_type"]:
+            return self.linear(w, np.tanh(self.linear(w, hidden[0], "classifier.dense")), "classifier.out_proj")
         if self.c["model_type"] == "bert":
             pooled = np.tanh(self.linear(w, hidden[0], "pooler.dense"))
         else:
@@ -157,14 +169,15 @@ def shapes(config):
 
     def norm(name):
         yield name + ".weight", (width,)
-        if config["model_type"] == "bert":
+        if config["model_type"] != "modernbert":
             yield name + ".bias", (width,)
 
     def dense(name, rows, columns):
         yield name + ".weight", (rows, columns)
         yield name + ".bias", (rows,)
 
-    if config["model_type"] == "bert":
+    is_roberta = "roberta" in config["model_type"]
+    if config["model_type"] != "modernbert":
         yield "embeddings.word_embeddings.weight", (config["vocab_size"], width)
         yield "embeddings.position_embeddings.weight", (config["max_position_embeddings"], width)
         yield "embeddings.token_type_embeddings.weight", (config["type_vocab_size"], width)
@@ -177,7 +190,8 @@ def shapes(config):
             yield from dense(name + "intermediate.dense", feed_forward, width)
             yield from dense(name + "output.dense", width, feed_forward)
             yield from norm(name + "output.LayerNorm")
-        yield from dense("pooler.dense", width, width)  # without a classifier nobody reads it, and files have it
+        if not (is_roberta and "id2label" in config):
+            yield from dense("pooler.dense", width, width)  # without a classifier nobody reads it, and files have it
     else:
         yield "embeddings.tok_embeddings.weight", (config["vocab_size"], width)
         yield from norm("embeddings.norm")
@@ -194,7 +208,10 @@ def shapes(config):
         if "id2label" in config:
             yield "head.dense.weight", (width, width)
             yield from norm("head.norm")
-    if "id2label" in config:
+    if "id2label" in config and is_roberta:
+        yield from dense("classifier.dense", width, width)
+        yield from dense("classifier.out_proj", 1, width)
+    elif "id2label" in config:
         yield from dense("classifier", 1, width)
 
 
@@ -214,10 +231,54 @@ def file_name(config, name):
     """As the class saves it: a bare model without a prefix, one with a classifier with it."""
     if "id2label" not in config or name.startswith(("classifier", "head.")):
         return name
-    return ("bert." if config["model_type"] == "bert" else "model.") + name
+    return PREFIXES[config["model_type"]] + name
 
 
-def make_tokenizer():
+def make_tokenizer(kind):
+    if kind == "xlm-roberta":
+        return make_unigram()
+    return make_byte_level() if kind == "roberta" else make_wordpiece()
+
+
+SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]  # RoBERTa's, by id
+PLAIN_WORDS = [word for word in WORDS if not word.startswith(("[", "##"))]
+
+
+def make_unigram():
+    """As XLM-RoBERTa's: pieces with U+2581 for a space, and a template."""
+    letters = sorted(set("".join(PLAIN_WORDS)) | set("▁ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+    pieces = [(piece, 0.0) for piece in SPECIAL]
+    pieces += [("▁" + word, -3.0 - 0.05 * i) for i, word in enumerate(PLAIN_WORDS)]
+    pieces += [(letter, -9.0 - 0.01 * i) for i, letter in enumerate(letters)]
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.Unigram(pieces, unk_id=3, byte_fallback=False))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    tokenizer.decoder = tokenizers.decoders.Metaspace()
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    tokenizer.add_special_tokens(SPECIAL)
+    return tokenizer
+
+
+def make_byte_level():
+    """As RoBERTa's: bytes, merges, and a post-processor that is no template."""
+    vocabulary = dict.fromkeys(SPECIAL + sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()))
+    merges = {}
+    for word in PLAIN_WORDS:
+        if word.isascii() and word.isalpha():
+            word = "Ġ" + word
+            for end in range(2, len(word) + 1):
+                merges[word[: end - 1], word[end - 1]] = vocabulary[word[:end]] = None
+    vocabulary = {token: index for index, token in enumerate(vocabulary)}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, list(merges)))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    tokenizer.post_processor = tokenizers.processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    tokenizer.add_special_tokens(SPECIAL)
+    return tokenizer
+
+
+def make_wordpiece():
     vocabulary = {word: index for index, word in enumerate(WORDS)}
     tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))
     tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=True)
@@ -238,9 +299,10 @@ def embed(rows, pooling):
 def write_folder(name, config, pooling, rng):
     folder = HERE / name
     (folder / "1_Pooling").mkdir(parents=True, exist_ok=True)
+    tokenizer = make_tokenizer(config["model_type"])
+    config = config | {"vocab_size": tokenizer.get_vocab_size()}
     weights = random_weights(config, rng)
     encoder, w = Encoder(config), {key: value.astype(numpy.float64) for key, value in weights.items()}
-    tokenizer = make_tokenizer()
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     write_safetensors(folder / "model.safetensors", {file_name(config, key): value for key, value in weights.items()})
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -283,6 +345,8 @@ def write_folder(name, config, pooling, rng):
 def main():
     (HERE / "texts.json").write_text(json.dumps({"texts": TEXTS, "pairs": PAIRS}, ensure_ascii=False, indent=1) + "\n")
     for seed, (name, (config, pooling)) in enumerate(FOLDERS.items()):
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         write_folder(name, config, pooling, numpy.random.default_rng(seed))
 
 
