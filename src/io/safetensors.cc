@@ -112,8 +112,6 @@ class SafetensorsParser {
     if (dtype == nullptr || !dtype->is_string()) fail(name, "dtype: expected a string");
     const std::optional<ElementType> type = element_type_from_safetensors(dtype->get_string());
     if (type) return *type;
-    // Bytes whose meaning is up to the method that quantised them (model/prequantised.h).
-    if (dtype->get_string() == "U8" || dtype->get_string() == "F8_E4M3") return ElementType::kI8;
     throw Error(ErrorCode::kUnsupported, fmt::format("{}: tensor {}: dtype {} is not supported", name_, in_quotes(name),
                                                      in_quotes(dtype->get_string())));
   }

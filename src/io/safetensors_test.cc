@@ -215,8 +215,14 @@ TEST(WriteSafetensors, ComesBackTheSame) {
   const TestFolder folder;
   Tensor bytes(ElementType::kI8, {3});
   std::memcpy(bytes.mutable_data(), "abc", 3);
+  Tensor unsigned_bytes(ElementType::kU8, {2});
+  std::memcpy(unsigned_bytes.mutable_data(), "\xFE\x01", 2);
+  Tensor eighths(ElementType::kF8E4M3, {2});
+  std::memcpy(eighths.mutable_data(), "\x38\xB8", 2);
   const std::vector<NamedTensor> tensors = {{"z \"quoted\" ü", tensor_of({1, 2, 3, 4, 5, 6}, {2, 3})},
                                             {"odd", bytes},
+                                            {"unsigned", unsigned_bytes},
+                                            {"f8", eighths},
                                             {"after.odd", tensor_of({7}, {1})},
                                             {"empty", Tensor::f32({0, 5})}};
   const auto path = folder.path() / "out.safetensors";

@@ -198,6 +198,8 @@ void choose_gguf_types(const TypeMix* mix, bool keeps_vectors, ConversionPlan& p
     TensorEntry& target = tensor.target;
     if (mix == nullptr) {
       if (!keeps_vectors && is_floating(target.type) && !is_matrix(target)) target.type = ElementType::kF32;
+      // FP8, which BF16 holds exactly.
+      if (is_floating(target.type) && info(target.type).gguf_id < 0) target.type = ElementType::kBF16;
       continue;
     }
     const TypeChoice choice = choose_type(*mix, target, model);
@@ -438,9 +440,9 @@ ConversionPlan plan_folder_to_folder(const HfFolder& source, const TypeMix* mix)
       dequantised_tensors(source.config, open_safetensors_folder(source.path));
   for (const TensorEntry& entry : tensors->entries()) {
     PlannedTensor tensor{entry, {{*tensors->find(entry.name)}}};
-    if (entry.type == ElementType::kI8) {
+    if (entry.type == ElementType::kMXFP4) {  // [out, in] there, [in, out] in folders of other types
       throw Error(ErrorCode::kUnsupported,
-                  fmt::format("the tensor {} is of bytes that config.json gives no meaning", entry.name));
+                  "a folder in MXFP4 cannot become one of another type; choose a destination that ends in .gguf");
     }
     if (is_block_format(entry.type)) tensor.target.type = ElementType::kF32;
     if (mix != nullptr && is_floating(entry.type) && entry.shape.rank() >= 2) tensor.target.type = mix->base;

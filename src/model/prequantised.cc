@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <exception>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
 #include "io/in_quotes.h"
 #include "model/prequantised/method.h"
+#include "ops/executor.h"
 #include "quant/blocks.h"
 #include "quant/half.h"
 
@@ -17,7 +20,7 @@ namespace pelton {
 namespace prequantised {
 namespace {
 
-constexpr const Method* kMethods[] = {&kGptq, &kAwq, &kCompressedTensors, &kFp8, &kBitsAndBytes};
+constexpr const Method* kMethods[] = {&kGptq, &kAwq, &kCompressedTensors, &kFp8, &kBitsAndBytes, &kMxfp4};
 
 // Null: the configuration has no `quantization_config`.
 const json::object* quantisation_of(const json::object& config) {
@@ -214,24 +217,25 @@ std::vector<float> ModuleTensors::floats(std::string_view part, const Shape& sha
 
 namespace {
 
+// The module that a tensor of this suffix belongs to; none: its name ends otherwise.
+std::optional<std::string> module_of(const Method& method, std::string_view suffix, std::string_view tensor) {
+  const std::string ending = std::string(method.separator) + std::string(suffix);
+  if (!tensor.ends_with(ending)) return std::nullopt;
+  return std::string(tensor.substr(0, tensor.size() - ending.size()));
+}
+
 class DequantisedTensors final : public TensorSource {
  public:
   DequantisedTensors(const json::object& config, const Method& method, std::shared_ptr<const TensorSource> source)
       : source_(std::move(source)) {
     std::set<std::string> modules;
     for (const TensorEntry& entry : source_->entries()) {
-      const std::string ending = "." + std::string(method.suffixes.front());
-      if (entry.name.ends_with(ending)) modules.insert(entry.name.substr(0, entry.name.size() - ending.size()));
+      if (auto module = module_of(method, method.suffixes.front(), entry.name)) modules.insert(std::move(*module));
     }
     for (const TensorEntry& entry : source_->entries()) {
       if (!belongs_to_set(method, modules, entry.name)) entries_.push_back(entry);
     }
-    for (const std::string& module : modules) {
-      Tensor weight = method.decode(config, ModuleTensors(*source_, module));
-      const std::string name = module + ".weight";
-      entries_.push_back({name, weight.type(), weight.shape()});
-      weights_.emplace(name, std::move(weight));
-    }
+    decode_all(config, method, {modules.begin(), modules.end()});
   }
 
   const std::vector<TensorEntry>& entries() const override { return entries_; }
@@ -243,12 +247,32 @@ class DequantisedTensors final : public TensorSource {
 
  private:
   static bool belongs_to_set(const Method& method, const std::set<std::string>& modules, std::string_view name) {
-    for (const std::string_view suffix : method.suffixes) {
-      const std::string ending = "." + std::string(suffix);
-      if (!name.ends_with(ending)) continue;
-      if (modules.contains(std::string(name.substr(0, name.size() - ending.size())))) return true;
+    return std::any_of(method.suffixes.begin(), method.suffixes.end(), [&](std::string_view suffix) {
+      const auto module = module_of(method, suffix, name);
+      return module && modules.contains(*module);
+    });
+  }
+
+  // Modules are shared out among the machine's cores; of several that fail, the first one's error is thrown.
+  void decode_all(const json::object& config, const Method& method, const std::vector<std::string>& modules) {
+    std::vector<Tensor> weights(modules.size());
+    std::vector<std::exception_ptr> failures(modules.size());
+    Executor executor(0);
+    executor.parallel_for(std::ssize(modules), 1, [&](Range range) {
+      for (auto i = static_cast<size_t>(range.begin); i < static_cast<size_t>(range.end); ++i) {
+        try {
+          weights[i] = method.decode(config, ModuleTensors(*source_, modules[i], method.separator));
+        } catch (...) {
+          failures[i] = std::current_exception();
+        }
+      }
+    });
+    for (size_t i = 0; i < modules.size(); ++i) {
+      if (failures[i]) std::rethrow_exception(failures[i]);
+      const std::string name = modules[i] + std::string(method.weight_suffix);
+      entries_.push_back({name, weights[i].type(), weights[i].shape()});
+      weights_.emplace(name, std::move(weights[i]));
     }
-    return false;
   }
 
   std::shared_ptr<const TensorSource> source_;

@@ -1,9 +1,9 @@
 // Hugging Face folders whose weights other programs have quantised (config.json's `quantization_config`): the same
 // tensors under the names that they would have otherwise.
 //
-// A matrix keeps its exact values. Where they are integers times a scale of a block they get the smallest of our block
-// formats that holds them without loss (Q4_0, Q4_1, Q8_0), else BF16 where that holds them, else F32. What the program
-// itself rounds to (bitsandbytes) gets that type. Quantised activations are not imitated.
+// A matrix keeps its exact values. MXFP4 is a type of ours. Where they are integers times a scale of a block they get
+// the smallest of our block formats that holds them without loss (Q4_0, Q4_1, Q8_0), else BF16 where that holds them,
+// else F32. What the program itself rounds to (bitsandbytes) gets that type. Quantised activations are not imitated.
 #pragma once
 
 #include <memory>

@@ -62,27 +62,28 @@ TEST_P(Prequantised, IsExactlyWhatItsSpecificationSays) {
   EXPECT_EQ(quantisation_name(config), test.described);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Golden, Prequantised,
-    testing::Values(Case{"gptq", ElementType::kQ8_0, "gptq, 4 bits, groups of 32"},
-                    Case{"gptq-symmetric", ElementType::kQ4_0, "gptq, 4 bits, groups of 32"},
-                    Case{"gptq-v2-act-order", ElementType::kF32, "gptq, 4 bits, groups of 32"},
-                    Case{"gptq-8-bits", ElementType::kQ8_0, "gptq, 8 bits, groups of 32"},
-                    Case{"awq", ElementType::kQ8_0, "awq, 4 bits, groups of 32"},
-                    Case{"compressed-int4", ElementType::kQ4_0, "compressed-tensors, 4 bits"},
-                    Case{"compressed-int4-zeros", ElementType::kQ4_1, "compressed-tensors, 4 bits"},
-                    Case{"compressed-int8", ElementType::kQ8_0, "compressed-tensors, 8 bits"},
-                    Case{"compressed-w8a8", ElementType::kF32, "compressed-tensors, 8 bits"},
-                    Case{"compressed-fp8", ElementType::kF32, "compressed-tensors, e4m3"},
-                    Case{"compressed-fp8-powers", ElementType::kBF16, "compressed-tensors, e4m3"},
-                    Case{"fp8-blocks", ElementType::kF32, "fp8, e4m3, blocks of 32 by 24"},
-                    Case{"bitsandbytes-nf4", ElementType::kBF16, "bitsandbytes, nf4, 4 bits"},
-                    Case{"bitsandbytes-nf4-plain", ElementType::kF32, "bitsandbytes, nf4, 4 bits"}),
-    [](const auto& test) {
-      std::string name = test.param.folder;
-      std::replace(name.begin(), name.end(), '-', '_');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Golden, Prequantised,
+                         testing::Values(Case{"gptq", ElementType::kQ8_0, "gptq, 4 bits, groups of 32"},
+                                         Case{"gptq-symmetric", ElementType::kQ4_0, "gptq, 4 bits, groups of 32"},
+                                         Case{"gptq-v2-act-order", ElementType::kF32, "gptq, 4 bits, groups of 32"},
+                                         Case{"gptq-8-bits", ElementType::kQ8_0, "gptq, 8 bits, groups of 32"},
+                                         Case{"awq", ElementType::kQ8_0, "awq, 4 bits, groups of 32"},
+                                         Case{"compressed-int4", ElementType::kQ4_0, "compressed-tensors, 4 bits"},
+                                         Case{"compressed-int4-zeros", ElementType::kQ4_1,
+                                              "compressed-tensors, 4 bits"},
+                                         Case{"compressed-int8", ElementType::kQ8_0, "compressed-tensors, 8 bits"},
+                                         Case{"compressed-w8a8", ElementType::kF32, "compressed-tensors, 8 bits"},
+                                         Case{"compressed-fp8", ElementType::kF32, "compressed-tensors, e4m3"},
+                                         Case{"compressed-fp8-powers", ElementType::kBF16, "compressed-tensors, e4m3"},
+                                         Case{"fp8-blocks", ElementType::kF32, "fp8, e4m3, blocks of 32 by 24"},
+                                         Case{"bitsandbytes-nf4", ElementType::kBF16, "bitsandbytes, nf4, 4 bits"},
+                                         Case{"bitsandbytes-nf4-plain", ElementType::kF32, "bitsandbytes, nf4, 4 bits"},
+                                         Case{"mxfp4", ElementType::kMXFP4, "mxfp4, 4 bits, blocks of 32"}),
+                         [](const auto& test) {
+                           std::string name = test.param.folder;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 TEST(PrequantisedFolder, ConvertsToGgufAndToAFolderWithoutTheQuantisation) {
   const TestFolder work;
@@ -100,6 +101,15 @@ TEST(PrequantisedFolder, ConvertsToGgufAndToAFolderWithoutTheQuantisation) {
   EXPECT_TRUE(verify_model(executor, from_gguf, *expected, {}).passed);
   EXPECT_FALSE(read_hf_folder(work.path() / "folder").config.contains("quantization_config"));
   EXPECT_TRUE(verify_model(executor, load(work.path() / "folder"), *expected, {}).passed);
+}
+
+TEST(PrequantisedFolder, InMxfp4BecomesNoFolderOfAnotherType) {
+  const TestFolder work;
+  Executor executor(1);
+  ConvertOptions options;
+  options.source = golden("mxfp4");
+  options.destination = work.path() / "folder";
+  expect_error([&] { convert_model(executor, options); }, ErrorCode::kUnsupported, {"MXFP4", ".gguf"});
 }
 
 TEST(ExactTensor, TakesTheSmallestTypeThatHoldsAll) {
@@ -195,19 +205,26 @@ TEST_F(PrequantisedRefuses, SetsOfTensorsThatDoNotFit) {
   expect_tensor("compressed-int4", module + ".weight_shape", filled(ElementType::kI64, {2}, 0xFF), {"weight_shape"});
   expect_tensor("compressed-int4", module + ".weight_scale", Tensor::f32({64, 5}), {"weight_scale", "[64, 5]"});
   expect_tensor("compressed-int4-zeros", module + ".weight_zero_point", pair, {"weight_zero_point"});
-  expect_tensor("compressed-fp8", module + ".weight", filled(ElementType::kI8, {64, 96}, 0x7F), {"weight", "finite"});
+  expect_tensor("compressed-fp8", module + ".weight", filled(ElementType::kF8E4M3, {64, 96}, 0x7F),
+                {"weight", "finite"});
   expect_tensor("fp8-blocks", module + ".weight_scale_inv", Tensor::f32({2, 3}), {"weight_scale_inv", "[2, 3]"});
-  expect_tensor("bitsandbytes-nf4", module + ".weight", filled(ElementType::kI8, {5}, 0), {"weight", "3072 bytes"});
+  const std::string experts = "model.layers.0.mlp.experts.down_proj";
+  expect_tensor("mxfp4", experts + "_scales", std::nullopt, {experts, "scales", "missing"});
+  expect_tensor("mxfp4", experts + "_scales", filled(ElementType::kU8, {3, 64, 2}, 120), {"scales", "[3, 64, 1]"});
+  expect_tensor("mxfp4", experts + "_scales", filled(ElementType::kU8, {3, 64, 1}, 0xFF), {"scales", "finite"});
+  expect_tensor("mxfp4", experts + "_blocks", Tensor::f32({3, 64, 1, 16}), {"blocks", "f32"});
+  expect_tensor("mxfp4", experts + "_blocks", filled(ElementType::kU8, {3, 64, 16}, 0), {"blocks", "[3, 64, 16]"});
+  expect_tensor("bitsandbytes-nf4", module + ".weight", filled(ElementType::kU8, {5}, 0), {"weight", "3072 bytes"});
   expect_tensor("bitsandbytes-nf4", module + ".weight.absmax", std::nullopt, {"absmax", "missing"});
   expect_tensor("bitsandbytes-nf4", module + ".weight.nested_absmax", Tensor::f32({2}), {"nested_absmax", "[2]"});
   expect_tensor("bitsandbytes-nf4", module + ".weight.quant_state.bitsandbytes__nf4",
-                filled(ElementType::kI8, {5}, '{'), {"quant_state"});
+                filled(ElementType::kU8, {5}, '{'), {"quant_state"});
 }
 
 // Any damage to the bytes of a checkpoint is an Error or another model, never anything worse.
 TEST(PrequantisedHostile, DamagedTensorsAreReadOrRefused) {
   for (const char* name : {"gptq", "gptq-v2-act-order", "awq", "compressed-int4-zeros", "compressed-w8a8",
-                           "compressed-fp8", "fp8-blocks", "bitsandbytes-nf4"}) {
+                           "compressed-fp8", "fp8-blocks", "bitsandbytes-nf4", "mxfp4"}) {
     const json::object config = read_hf_folder(golden(name)).config;
     const std::string bytes = read_file(golden(name) / "model.safetensors", 1 << 20);
     uint64_t header = 0;

@@ -316,7 +316,7 @@ TEST_P(Idempotent, EncodingDecodedBlocksGivesThemBack) {
 TEST(Blocks, OnlyWeightsCanBeDecoded) {
   EXPECT_TRUE(can_decode(ElementType::kF32));
   EXPECT_TRUE(can_decode(ElementType::kQ6_K));
-  for (const ElementType type : {ElementType::kI8, ElementType::kI32, ElementType::kI64}) {
+  for (const ElementType type : {ElementType::kU8, ElementType::kI8, ElementType::kI32, ElementType::kI64}) {
     EXPECT_FALSE(can_decode(type)) << element_type_name(type);
     EXPECT_FALSE(can_encode(type)) << element_type_name(type);
   }
@@ -329,6 +329,22 @@ TEST(BlocksDeathTest, IntegersAreABug) {
   EXPECT_DEATH(decode_function(ElementType::kI32), "can_decode");
   EXPECT_DEATH(encode_function(ElementType::kI64), "can_encode");
   EXPECT_DEATH(encode_function(ElementType::kQ2_K), "can_encode");
+}
+
+// By the definition: sign, 4 bits of exponent, 3 of mantissa; subnormal below an exponent of 1.
+TEST(F8E4M3, EachCodeIsWhatTheDefinitionSays) {
+  for (int code = 0; code < 256; ++code) {
+    const auto byte = static_cast<std::byte>(code);
+    float got;
+    decode_function(ElementType::kF8E4M3)(&byte, &got, 1);
+    const int exponent = code >> 3 & 15, mantissa = code & 7;
+    if (exponent == 15 && mantissa == 7) {
+      EXPECT_TRUE(std::isnan(got)) << code;
+      continue;
+    }
+    const double size = exponent == 0 ? std::ldexp(mantissa, -9) : std::ldexp(8 + mantissa, exponent - 10);
+    EXPECT_EQ(static_cast<double>(got), code < 128 ? size : -size) << code;
+  }
 }
 
 }  // namespace

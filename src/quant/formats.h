@@ -25,7 +25,8 @@
   X(kIQ4_NL, iq4_nl)                \
   X(kIQ4_XS, iq4_xs)                \
   X(kMXFP4, mxfp4)                  \
-  X(kTQ2_0, tq2_0)
+  X(kTQ2_0, tq2_0)                  \
+  X(kF8E4M3, f8_e4m3)
 
 namespace pelton::format {
 

@@ -1,6 +1,6 @@
 // gpt-oss (OpenAI 2025, arXiv 2508.10925): experts with biases and a clamped gate, attention sinks, a sliding window in
-// every other layer, YaRN whose ramp is not rounded. The folders' experts are [in, out], gate and up by turns. Folders
-// in MXFP4 are refused.
+// every other layer, YaRN whose ramp is not rounded. The folders' experts are [in, out], gate and up by turns, or, as
+// they are published, [out, in] in MXFP4 (model/prequantised/mxfp4.cc).
 #include "model/arch.h"
 #include "model/arch/decoder_names.h"
 #include "model/config.h"

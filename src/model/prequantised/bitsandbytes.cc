@@ -30,7 +30,7 @@ std::string describe(const json::object& config) { return type_of(config) + ", 4
 // The JSON text that a tensor of bytes holds.
 json::object state_of(const ModuleTensors& tensors, const std::string& part) {
   const Tensor tensor = tensors.at(part);
-  if (tensor.type() != ElementType::kI8) tensors.fail(part, "is not of bytes");
+  if (tensor.type() != ElementType::kU8) tensors.fail(part, "is not of bytes");
   const std::string_view text(reinterpret_cast<const char*>(tensor.data()), static_cast<size_t>(tensor.size_bytes()));
   const json::value value = parse_json(text, tensors.module() + "." + part, {.depth_max = 8, .bytes_max = 1 << 16});
   if (!value.is_object()) tensors.fail(part, "holds no JSON object");
@@ -46,7 +46,7 @@ ElementType computed_type(const std::string& name) {
 
 std::vector<uint8_t> bytes_of_tensor(const ModuleTensors& tensors, std::string_view part, int64_t count) {
   const Tensor tensor = tensors.at(part);
-  if (tensor.type() != ElementType::kI8 || tensor.shape().element_count() != count) {
+  if (tensor.type() != ElementType::kU8 || tensor.shape().element_count() != count) {
     tensors.fail(part, fmt::format("is {} {}; expected {} bytes", element_type_name(tensor.type()),
                                    tensor.shape().to_string(), count));
   }

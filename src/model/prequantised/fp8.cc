@@ -2,24 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <bit>
 #include <cmath>
+
+#include "quant/blocks.h"
 
 namespace pelton::prequantised {
 namespace {
-
-// FP8 E4M3 (Micikevicius et al. 2022, arXiv 2209.05433): a sign, 4 bits of exponent with a bias of 7, 3 of mantissa; no
-// infinity, and NaN where all bits but the sign are set.
-float e4m3_value(uint8_t code) {
-  const uint32_t sign = uint32_t{code} >> 7 << 31;
-  const uint32_t magnitude = code & 0x7F;
-  if (magnitude == 0x7F) return std::bit_cast<float>(sign | 0x7FC00000u);
-  if (magnitude < 8) {  // subnormal: steps of 2^−9
-    const float value = static_cast<float>(magnitude) * 0x1p-9f;
-    return sign != 0 ? -value : value;
-  }
-  return std::bit_cast<float>(sign | ((magnitude << 20) + (uint32_t{127 - 7} << 23)));
-}
 
 // Of DeepSeek, Qwen and MiniMax: `weight_scale_inv` [rows of blocks, columns of blocks], by which weights are
 // multiplied in spite of its name.
@@ -50,9 +38,9 @@ Tensor decode(const json::object& config, const ModuleTensors& tensors) {
 
 Tensor scaled_fp8(const ModuleTensors& tensors, std::string_view scale, std::optional<BlockSize> blocks) {
   const Tensor weight = tensors.at("weight");
-  if (weight.type() != ElementType::kI8 || weight.shape().rank() != 2 || weight.shape().element_count() == 0) {
-    tensors.fail("weight", fmt::format("is {} {}; expected bytes with two dimensions", element_type_name(weight.type()),
-                                       weight.shape().to_string()));
+  if (weight.type() != ElementType::kF8E4M3 || weight.shape().rank() != 2 || weight.shape().element_count() == 0) {
+    tensors.fail("weight", fmt::format("is {} {}; expected f8_e4m3 with two dimensions",
+                                       element_type_name(weight.type()), weight.shape().to_string()));
   }
   const int64_t rows = weight.shape()[0], columns = weight.shape()[1];
   const Shape shape = tensors.at(scale).shape();
@@ -68,12 +56,11 @@ Tensor scaled_fp8(const ModuleTensors& tensors, std::string_view scale, std::opt
   const std::vector<float> scales = tensors.floats(scale, shape);
   const int64_t blocks_in_row = (columns + blocks->columns - 1) / blocks->columns;
   Tensor floats = Tensor::f32(weight.shape());
-  const auto* codes = reinterpret_cast<const uint8_t*>(weight.data());
+  decode_function(weight.type())(weight.data(), floats.mutable_floats(), weight.shape().element_count());
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t column = 0; column < columns; ++column) {
-      const float value = e4m3_value(codes[row * columns + column]) *
-                          scales[static_cast<size_t>(row / blocks->rows * blocks_in_row + column / blocks->columns)];
-      floats.mutable_floats()[row * columns + column] = value;
+      float& value = floats.mutable_floats()[row * columns + column];
+      value *= scales[static_cast<size_t>(row / blocks->rows * blocks_in_row + column / blocks->columns)];
       if (!std::isfinite(value)) tensors.fail("weight", "holds a value that is not finite");
     }
   }

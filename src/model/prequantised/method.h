@@ -13,10 +13,13 @@
 
 namespace pelton::prequantised {
 
-// The tensors of one module, read by what follows its name: "qweight" of "model.layers.0.mlp.up_proj.qweight".
+// The tensors of one module, read by what follows its name: "qweight" of "model.layers.0.mlp.up_proj.qweight". Lives
+// as long as the source.
 class ModuleTensors {
  public:
-  ModuleTensors(const TensorSource& source, std::string module) : source_(source), module_(std::move(module)) {}
+  // separator: between the module's name and what follows.
+  ModuleTensors(const TensorSource& source, std::string module, std::string_view separator)
+      : source_(source), module_(std::move(module)), separator_(separator) {}
 
   const std::string& module() const { return module_; }
   bool has(std::string_view part) const { return source_.find(name(part)).has_value(); }
@@ -28,10 +31,11 @@ class ModuleTensors {
   [[noreturn]] void fail(std::string_view part, std::string_view reason) const;
 
  private:
-  std::string name(std::string_view part) const { return module_ + "." + std::string(part); }
+  std::string name(std::string_view part) const { return module_ + std::string(separator_) + std::string(part); }
 
   const TensorSource& source_;
   std::string module_;
+  std::string_view separator_;
 };
 
 // w = scale of its group · integer. Groups are runs of `group_size` columns, the last one may be shorter.
@@ -63,12 +67,16 @@ struct Method {
   std::string (*describe)(const json::object& config);
   // The weight of a module. Errors: kUnsupported, kCorruptFile.
   Tensor (*decode)(const json::object& config, const ModuleTensors& tensors);
+  // Where one of the suffixes begins, and what the weight is called behind its module's name.
+  std::string_view separator = ".";
+  std::string_view weight_suffix = ".weight";
 };
 extern const Method kGptq;
 extern const Method kAwq;
 extern const Method kCompressedTensors;
 extern const Method kFp8;
 extern const Method kBitsAndBytes;
+extern const Method kMxfp4;
 
 // Error kUnsupported: `what` is not supported, and how to go on.
 [[noreturn]] void refuse(std::string_view what);
