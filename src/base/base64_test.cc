@@ -5,18 +5,26 @@
 namespace pelton {
 namespace {
 
-// RFC 4648, section 10.
-TEST(Base64, TestVectors) {
-  EXPECT_EQ(to_base64(""), "");
-  EXPECT_EQ(to_base64("f"), "Zg==");
-  EXPECT_EQ(to_base64("fo"), "Zm8=");
-  EXPECT_EQ(to_base64("foo"), "Zm9v");
-  EXPECT_EQ(to_base64("foob"), "Zm9vYg==");
-  EXPECT_EQ(to_base64("fooba"), "Zm9vYmE=");
-  EXPECT_EQ(to_base64("foobar"), "Zm9vYmFy");
+TEST(Base64, IsThatOfTheSpecificationThereAndBack) {
+  const std::pair<std::string, std::string> kPairs[] = {{"", ""},
+                                                        {"f", "Zg=="},
+                                                        {"fo", "Zm8="},
+                                                        {"foo", "Zm9v"},
+                                                        {"foob", "Zm9vYg=="},
+                                                        {"fooba", "Zm9vYmE="},
+                                                        {"foobar", "Zm9vYmFy"},
+                                                        {"foob\xFF", "Zm9vYv8="}};
+  for (const auto& [bytes, text] : kPairs) {
+    EXPECT_EQ(to_base64(bytes), text);
+    EXPECT_EQ(from_base64(text), bytes);
+  }
 }
 
-TEST(Base64, AllBytesAreUnsigned) { EXPECT_EQ(to_base64(std::string_view("\xff\xff\xff\x00\x80\xfb", 6)), "////AID7"); }
+TEST(Base64, WhatIsNoneIsRefused) {
+  for (const char* text : {"Z", "Zg", "Zg=", "Zm9v\n", "Z===", "====", "Zg==Zm9v", "Zm9-", "Zm=v"}) {
+    EXPECT_EQ(from_base64(text), std::nullopt) << text;
+  }
+}
 
 }  // namespace
 }  // namespace pelton

@@ -21,12 +21,11 @@ namespace pelton::cli {
 namespace {
 
 constexpr const char* kNotes =
-    "MODEL is a model as every command takes it, or its tokenizer alone: a tokenizer.json, or SentencePiece's\n"
-    "tokenizer.model. Each line of --file is a JSON string or an object with \"text\"; with --decode an array of ids "
-    "or an\n"
-    "object with \"ids\". What is printed without --json is the ids of a text on a line, or the texts; a note says how "
-    "many\n"
-    "tokens there were and how quickly they came.\n"
+    "MODEL is a model as every command takes it, or its tokenizer alone: a tokenizer.json, SentencePiece's\n"
+    "tokenizer.model, or tiktoken's ranks (qwen.tiktoken, cl100k_base.tiktoken, o200k_base.tiktoken).\n"
+    "Each line of --file is a JSON string or an object with \"text\"; with --decode an array of ids or an\n"
+    "object with \"ids\". What is printed without --json is the ids of a text on a line, or the texts; a note says\n"
+    "how many tokens there were and how quickly they came.\n"
     "\n"
     "Examples:\n"
     "  pelton tokenize -m smollm2-135m-instruct-q4_1 \"Why is the sky blue?\"\n"

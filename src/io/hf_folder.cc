@@ -14,7 +14,6 @@ namespace {
 
 // Generous: the largest published tokenizer.json has about 35 MB, configurations and templates some 100 KB.
 constexpr uint64_t kConfigBytesMax = uint64_t{16} << 20;
-constexpr uint64_t kTokenizerBytesMax = uint64_t{256} << 20;
 
 std::optional<json::object> read_optional_object(const fs::path& path) {
   if (!path_exists(path)) return std::nullopt;
@@ -65,9 +64,6 @@ HfFolder read_hf_folder(const fs::path& path) {
   folder.config = read_json_object(path / "config.json", kConfigBytesMax);
   folder.generation_config = read_optional_object(path / "generation_config.json");
   folder.tokenizer_config = read_optional_object(path / "tokenizer_config.json");
-  if (const fs::path file = path / "tokenizer.json"; path_exists(file)) {
-    folder.tokenizer_json = read_file(file, kTokenizerBytesMax);
-  }
   folder.chat_template = find_chat_template(folder);
   return folder;
 }

@@ -14,7 +14,6 @@ struct HfFolder {
   json::object config;  // config.json
   std::optional<json::object> generation_config;
   std::optional<json::object> tokenizer_config;
-  std::optional<std::string> tokenizer_json;  // the file's text
   // chat_template.jinja, else chat_template.json, else tokenizer_config.json's `chat_template` (of several named ones:
   // "default").
   std::optional<std::string> chat_template;

@@ -17,7 +17,7 @@ TEST(HfFolder, ConfigAloneIsEnough) {
   const HfFolder read = read_hf_folder(folder.path());
   EXPECT_EQ(read.path, folder.path());
   EXPECT_EQ(read.config.at("model_type").as_string(), "llama");
-  EXPECT_FALSE(read.generation_config || read.tokenizer_config || read.tokenizer_json || read.chat_template);
+  EXPECT_FALSE(read.generation_config || read.tokenizer_config || read.chat_template);
 }
 
 TEST(HfFolder, ReadsAllFiles) {
@@ -25,11 +25,9 @@ TEST(HfFolder, ReadsAllFiles) {
   folder.write("config.json", "{}");
   folder.write("generation_config.json", R"({"eos_token_id": [1, 2]})");
   folder.write("tokenizer_config.json", R"({"bos_token": "<s>", "chat_template": "from config"})");
-  folder.write("tokenizer.json", "kept as text");
   const HfFolder read = read_hf_folder(folder.path());
   EXPECT_EQ(read.generation_config->at("eos_token_id").as_array().size(), 2u);
   EXPECT_EQ(read.tokenizer_config->at("bos_token").as_string(), "<s>");
-  EXPECT_EQ(read.tokenizer_json, "kept as text");
   EXPECT_EQ(read.chat_template, "from config");
 }
 

@@ -18,6 +18,7 @@
 #include "model/model.h"
 #include "model/prequantised.h"
 #include "model/special_tokens.h"
+#include "model/tokenizer_source.h"
 #include "quant/blocks.h"
 #include "text/gguf_tokenizer_json.h"
 #include "text/gguf_vocabulary_from_json.h"
@@ -254,11 +255,12 @@ std::vector<int64_t> end_tokens(const HfFolder& folder, std::optional<int64_t> e
 }
 
 void add_vocabulary(const HfFolder& folder, const ModelSpec& spec, ConversionPlan& plan) {
-  if (!folder.tokenizer_json) {
-    plan.notes.emplace_back("the folder has no tokenizer.json, so the file takes token ids only, no text");
+  const std::optional<std::string> tokenizer_json = folder_tokenizer_json(folder.path);
+  if (!tokenizer_json) {
+    plan.notes.emplace_back("the folder has no tokenizer, so the file takes token ids only, no text");
     return add_no_gguf_vocabulary(plan.metadata);
   }
-  const std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::from_json(*folder.tokenizer_json);
+  const std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::from_json(*tokenizer_json);
   GgufVocabularyOptions options;
   options.token_count = spec.vocabulary_size;
   options.bos = token_id(*tokenizer, folder, "bos");
@@ -267,7 +269,7 @@ void add_vocabulary(const HfFolder& folder, const ModelSpec& spec, ConversionPla
   options.padding = token_id(*tokenizer, folder, "pad");
   const std::vector<int64_t> ends = end_tokens(folder, options.eos);
   if (!options.eos && !ends.empty()) options.eos = ends.front();
-  const ConvertedVocabulary converted = gguf_vocabulary_from_json(*folder.tokenizer_json, *tokenizer, options);
+  const ConvertedVocabulary converted = gguf_vocabulary_from_json(*tokenizer_json, *tokenizer, options);
   plan.notes.insert(plan.notes.end(), converted.notes.begin(), converted.notes.end());
   add_gguf_vocabulary(converted.vocabulary, plan.metadata);
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/rng.h"
@@ -20,6 +21,7 @@
 #include "model/bundle.h"
 #include "model/config_writer.h"
 #include "model/model.h"
+#include "model/tokenizer_source.h"
 #include "model/verify.h"
 
 namespace pelton {
@@ -342,6 +344,30 @@ void write_talking_model(const fs::path& folder) {
   add("model.layers.0.mlp.down_proj.weight", {kWidth, kFeedForward});
   add("model.norm.weight", {kWidth});
   write_safetensors(folder / "model.safetensors", tensors);
+}
+
+// As Llama 2's first folders: ids are SentencePiece's, in the file too.
+TEST(Convert, SentencePiecesOwnFileBecomesAVocabulary) {
+  const TestFolder work;
+  const fs::path source = work.path() / "pieces";
+  write_talking_model(source);
+  fs::remove(source / "tokenizer.json");
+  replace_file(source / "tokenizer_config.json", R"({"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"})");
+  const std::string path = std::string(PELTON_GOLDEN_DIR) + "/text/sentencepiece_models.json";
+  const json::value golden = parse_json(contents(path), path).at("bpe-plain");
+  replace_file(source / "tokenizer.model", from_base64(golden.at("model").as_string()).value());
+  convert(source, work.path() / "m.gguf");
+  const auto bundle = load_bundle((work.path() / "m.gguf").string());
+  ASSERT_NE(bundle->tokenizer, nullptr);
+  for (const json::value& test : golden.at("cases").as_array()) {
+    const std::string text(test.at("text").as_string());
+    if (text.find("<unk>") != std::string::npos) continue;  // SentencePiece never sees control tokens in a text
+    std::vector<int32_t> ids;
+    for (const TokenId token : bundle->tokenizer->encode(text, {})) ids.push_back(index_of(token));
+    EXPECT_EQ(ids, json::value_to<std::vector<int32_t>>(test.at("ids"))) << text;
+  }
+  replace_file(source / "tokenizer_config.json", R"({"tokenizer_class": "LlamaTokenizer"})");
+  EXPECT_EQ(load_folder_tokenizer(source)->encode("a", {}).front(), TokenId{1}) << "<s>, as of this class";
 }
 
 TEST(Convert, TokenizerTemplateAndEndTokensComeAlong) {

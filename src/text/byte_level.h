@@ -9,5 +9,6 @@ namespace pelton {
 
 // std::nullopt: a character that stands for no byte, so this is no byte-level spelling.
 std::optional<std::string> bytes_of_byte_level(std::string_view spelling);
+std::string byte_level_of(std::string_view bytes);
 
 }  // namespace pelton

@@ -40,6 +40,13 @@ json::value qwen2() {
       byte_level(false));
 }
 
+json::value gpt4o() {
+  return sequence(
+      split(
+          R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"),
+      byte_level(false));
+}
+
 // No row for "default" and for files that name none: llama.cpp then cuts in a way that no model was trained with, and
 // warns that the quality suffers.
 constexpr PreTokenizer kPreTokenizers[] = {
@@ -50,6 +57,7 @@ constexpr PreTokenizer kPreTokenizers[] = {
      .normalizes_nfc = false,
      .ignores_merges = true,
      .adds_bos = true},
+    {.names = {"gpt-4o"}, .make = gpt4o, .normalizes_nfc = false, .ignores_merges = true, .adds_bos = false},
     {.names = {"qwen2"}, .make = qwen2, .normalizes_nfc = true, .ignores_merges = false, .adds_bos = false},
 };
 

@@ -8,8 +8,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/base64.h"
 #include "base/error.h"
-#include "text/base64.h"
 #include "text/gguf_tokenizer_json.h"
 
 namespace pelton {
@@ -176,7 +176,7 @@ json::object replace(std::string_view expression, std::string_view content) {
 json::array normalizers(const SentencePieceModel& model, const json::array& marks) {
   json::array steps;
   if (!model.character_map.empty()) {
-    steps.push_back(json::object{{"type", "Precompiled"}, {"precompiled_charsmap", base64_of(model.character_map)}});
+    steps.push_back(json::object{{"type", "Precompiled"}, {"precompiled_charsmap", to_base64(model.character_map)}});
   }
   if (model.removes_extra_spaces) {
     steps.push_back(replace(" {2,}", " "));
@@ -218,10 +218,6 @@ json::object sentencepiece_tokenizer_json(const SentencePieceModel& model) {
   json::value& list = tokenizer.at("normalizer").at("normalizers");
   list = normalizers(model, json::array(list.get_array()));
   return tokenizer;
-}
-
-std::shared_ptr<const Tokenizer> tokenizer_from_sentencepiece(std::string_view bytes) {
-  return Tokenizer::from_json(json::serialize(sentencepiece_tokenizer_json(read_sentencepiece_model(bytes))));
 }
 
 }  // namespace pelton

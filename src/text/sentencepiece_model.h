@@ -2,7 +2,6 @@
 // library.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -22,6 +21,5 @@ struct SentencePieceModel {
 SentencePieceModel read_sentencepiece_model(std::string_view bytes);
 // The same as a tokenizer.json. Errors: as above.
 json::object sentencepiece_tokenizer_json(const SentencePieceModel& model);
-std::shared_ptr<const Tokenizer> tokenizer_from_sentencepiece(std::string_view bytes);
 
 }  // namespace pelton

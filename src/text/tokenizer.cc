@@ -7,7 +7,6 @@
 #include "text/gguf_tokenizer_json.h"
 #include "text/reference_tokenizer.h"
 #include "text/utf8.h"
-#include "text/wordpiece.h"
 
 namespace pelton {
 namespace {
@@ -41,13 +40,6 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view tokenizer
   if (!tokenizer.is_object()) throw Error(ErrorCode::kCorruptFile, "tokenizer.json: no object");
   return make_tokenizer(
       tokenizer.get_object(), [&] { return tokenizer_json; }, std::nullopt, std::nullopt);
-}
-
-std::shared_ptr<const Tokenizer> Tokenizer::from_wordpiece(std::string_view vocab_txt,
-                                                           const std::optional<json::object>& tokenizer_config) {
-  const json::object tokenizer = wordpiece_tokenizer_json(read_wordpiece_file(vocab_txt, tokenizer_config));
-  return make_tokenizer(
-      tokenizer, [&] { return json::serialize(tokenizer); }, std::nullopt, std::nullopt);
 }
 
 std::shared_ptr<const Tokenizer> Tokenizer::from_gguf(const GgufVocabulary& vocabulary) {

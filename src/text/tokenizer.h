@@ -65,9 +65,6 @@ class Tokenizer {
  public:
   // Contents of a tokenizer.json. Errors: kCorruptFile, kUnsupported.
   static std::shared_ptr<const Tokenizer> from_json(std::string_view tokenizer_json);
-  // BERT's vocab.txt, with the folder's tokenizer_config.json. Error kCorruptFile.
-  static std::shared_ptr<const Tokenizer> from_wordpiece(std::string_view vocab_txt,
-                                                         const std::optional<json::object>& tokenizer_config);
   // Errors: kUnsupported (names the unknown `model`, `pre` or token type), kCorruptFile (counts that do not agree, ids
   // out of range).
   static std::shared_ptr<const Tokenizer> from_gguf(const GgufVocabulary& vocabulary);

@@ -9,13 +9,17 @@
 namespace pelton {
 namespace {
 
+std::shared_ptr<const Tokenizer> from_vocab_txt(std::string_view vocab_txt, const std::optional<json::object>& config) {
+  return Tokenizer::from_json(json::serialize(wordpiece_tokenizer_json(read_wordpiece_file(vocab_txt, config))));
+}
+
 class WordPieceGolden : public testing::Test {
  protected:
   std::shared_ptr<const Tokenizer> from_json() const {
     return Tokenizer::from_json(json::serialize(golden.at("tokenizer")));
   }
   std::shared_ptr<const Tokenizer> from_file(const std::optional<json::object>& config = std::nullopt) const {
-    return Tokenizer::from_wordpiece(golden.at("vocab_txt").as_string(), config);
+    return from_vocab_txt(golden.at("vocab_txt").as_string(), config);
   }
   const json::object golden = read_golden("wordpiece");
 };
@@ -65,10 +69,10 @@ TEST_F(WordPieceGolden, OldGgufFilesCallAllTokensNormal) {
 }
 
 TEST(WordPiece, ABrokenVocabularyIsRefused) {
-  EXPECT_THROW(Tokenizer::from_wordpiece("[UNK]\n[CLS]\nthe\n", std::nullopt), Error) << "no [SEP]";
-  EXPECT_THROW(Tokenizer::from_wordpiece("[UNK]\n[CLS]\n[SEP]\nthe\nthe\n", std::nullopt), Error);
-  EXPECT_THROW(Tokenizer::from_wordpiece("", std::nullopt), Error);
-  EXPECT_NO_THROW(Tokenizer::from_wordpiece("[UNK]\r\n[CLS]\r\n[SEP]\r\nthe", std::nullopt));
+  EXPECT_THROW(from_vocab_txt("[UNK]\n[CLS]\nthe\n", std::nullopt), Error) << "no [SEP]";
+  EXPECT_THROW(from_vocab_txt("[UNK]\n[CLS]\n[SEP]\nthe\nthe\n", std::nullopt), Error);
+  EXPECT_THROW(from_vocab_txt("", std::nullopt), Error);
+  EXPECT_NO_THROW(from_vocab_txt("[UNK]\r\n[CLS]\r\n[SEP]\r\nthe", std::nullopt));
 }
 
 }  // namespace

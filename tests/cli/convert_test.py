@@ -41,7 +41,7 @@ def test_folder_to_gguf_and_back(pelton, tmp_path, name):
     assert report["types"] == [
         {"type": "f32", "tensors": report["tensors"], "bytes": report["destination"]["bytes"]}
     ]
-    assert any("no tokenizer.json" in note for note in report["notes"])
+    assert any("no tokenizer" in note for note in report["notes"])
     pelton.json("convert", "model.gguf", "back/")
     assert read_safetensors(tmp_path / "back/model.safetensors") == read_safetensors(folder / "model.safetensors")
     for model in ("model.gguf", "back"):

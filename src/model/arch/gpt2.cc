@@ -71,9 +71,7 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   return spec;
 }
 
-void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
-  add_gguf_layer_norm("gpt2.", spec, metadata);
-}
+void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) { add_gguf_layer_norm("gpt2.", spec, metadata); }
 
 // This family has words of its own for what all share.
 void add_hugging_face_config(const ModelSpec& spec, json::object& config) {

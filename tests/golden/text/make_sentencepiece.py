@@ -1,6 +1,6 @@
 """Makes sentencepiece_models.json: small tokenizer.model files, and what sentencepiece itself makes of texts.
 
-    make_sentencepiece.py CORPUS.txt      any English text of some 60 KB
+    make_sentencepiece.py CORPUS.txt [NAME...]     any English text of some 60 KB; names: these alone are made anew
 """
 
 import base64
@@ -23,6 +23,8 @@ MODELS = {
     "unigram-rules": {"model_type": "unigram", "vocab_size": 400, "rules": True},
     "unigram-no-prefix": {"model_type": "unigram", "vocab_size": 400, "add_dummy_prefix": False},
     "bpe-rules": {"model_type": "bpe", "vocab_size": 700, "byte_fallback": True, "rules": True},
+    # As Llama 2's.
+    "bpe-plain": {"model_type": "bpe", "vocab_size": 450, "byte_fallback": True, "remove_extra_whitespaces": False},
 }
 TEXTS = [
     "", "Hello, world!", " lead", "trail ", "a    b", "  ", "\t tabs\tand\n\nlines\n", "naïve cafe\u0301 ﬁne ＡＢＣ",
@@ -49,8 +51,10 @@ def train(folder: str, options: dict) -> bytes:
     return pathlib.Path(folder, "m.model").read_bytes()
 
 
-golden = {}
+golden = json.loads((FOLDER / "sentencepiece_models.json").read_text()) if sys.argv[2:] else {}
 for name, options in MODELS.items():
+    if sys.argv[2:] and name not in sys.argv[2:]:
+        continue
     with tempfile.TemporaryDirectory() as folder:
         model = train(folder, options)
     processor = spm.SentencePieceProcessor(model_proto=model)
