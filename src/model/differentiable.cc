@@ -18,13 +18,24 @@ int64_t longest_sequence(std::span<const int64_t> offsets) {
   return longest;
 }
 
+// Those that linear layers multiply by and nobody trains.
+std::set<std::string> fixed_matrices(const Model& model, const std::optional<std::set<std::string>>& trained) {
+  std::set<std::string> matrices;
+  if (!trained) return matrices;
+  for (const LayerCall& call : model.graph.calls) {
+    if (std::holds_alternative<LinearCall>(call.kind) && !trained->contains(call.weight)) matrices.insert(call.weight);
+  }
+  return matrices;
+}
+
 }  // namespace
 
 DifferentiableModel::DifferentiableModel(Executor& executor, std::shared_ptr<const Model> model,
                                          DifferentiableOptions options)
     : executor_(executor),
       model_(std::move(model)),
-      layers_(make_training_layers(executor, *model_)),
+      layers_(make_training_layers(
+          executor, *model_, options.uses_bf16 ? fixed_matrices(*model_, options.trained) : std::set<std::string>())),
       logits_at_once_(options.logits_at_once) {
   const std::optional<std::set<std::string>>& trained = options.trained;
   for (const WeightSpec& weight : model_->graph.weights) {

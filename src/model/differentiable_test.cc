@@ -113,6 +113,31 @@ INSTANTIATE_TEST_SUITE_P(Families, TwoWays,
                            return name;
                          });
 
+// BF16 keeps eight bits: sums of products differ by some thousandths.
+TEST_P(TwoWays, InBF16AreNearly) {
+  Executor executor(2);
+  const auto model = golden_model(GetParam());
+  std::set<std::string> norms;
+  for (const WeightSpec& weight : model->graph.weights) {
+    if (weight.shape.rank() == 1 && weight.name.find("norm") != std::string::npos) norms.insert(weight.name);
+  }
+  ASSERT_FALSE(norms.empty());
+  DifferentiableModel exact(executor, model, {.trained = norms});
+  DifferentiableModel rounded(executor, model, {.trained = norms, .uses_bf16 = true});
+  const TrainingBatch batch = make_batch(*model, 5);
+  const std::vector<float> expected = run_in_parts(executor, exact, batch);
+  const std::vector<float> scores = run_in_parts(executor, rounded, batch);
+  bool differs = false;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    EXPECT_NEAR(scores[i], expected[i], 0.05);
+    differs = differs || scores[i] != expected[i];
+  }
+  EXPECT_TRUE(differs) << "not in BF16";
+  for (const auto& [name, gradient] : exact.gradients()) {
+    EXPECT_LE(difference(rounded.gradients().at(name), gradient, 1e-2), 0.1) << name;
+  }
+}
+
 // Nothing is trained: a reference model only scores.
 TEST(DifferentiableModel, ScoresWithoutABackward) {
   Executor executor(2);

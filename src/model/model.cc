@@ -81,8 +81,9 @@ std::shared_ptr<const Model> make_model(const Architecture& architecture, Weight
 // Makes one layer for a call; one overload a kind.
 class LayerMaker {
  public:
-  LayerMaker(Executor& executor, const Model& model, ActivationType activations)
-      : executor_(executor), model_(model), activations_(activations) {}
+  LayerMaker(Executor& executor, const Model& model, ActivationType activations,
+             const std::set<std::string>& rounded = {})
+      : executor_(executor), model_(model), activations_(activations), rounded_(rounded) {}
 
   std::unique_ptr<InferenceLayer> make(const LayerCall& call) {
     return std::visit([&](const auto& kind) -> std::unique_ptr<InferenceLayer> { return (*this)(call, kind); },
@@ -116,6 +117,12 @@ class LayerMaker {
     return std::make_unique<EmbeddingLayer>(model_.weights.at(call.weight), EmbeddingIndex::kTokenType);
   }
   Made operator()(const LayerCall& call, const LinearCall&) {
+    if (rounded_.contains(call.weight)) {
+      const Tensor& weight = model_.weights.at(call.weight);
+      return std::make_unique<LinearLayer>(
+          LinearWeight::rounded(executor_, weight, LinearWeight::Orientation::kPlain),
+          LinearWeight::rounded(executor_, weight, LinearWeight::Orientation::kTransposed), vector(call.bias));
+    }
     return std::make_unique<LinearLayer>(linear_weight(call.weight), vector(call.bias));
   }
   Made operator()(const LayerCall& call, const RmsNormCall& kind) {
@@ -261,6 +268,7 @@ class LayerMaker {
   Executor& executor_;
   const Model& model_;
   ActivationType activations_;
+  std::set<std::string> rounded_;
   std::map<std::string, LinearWeight> linear_weights_;
 };
 
@@ -294,8 +302,9 @@ std::shared_ptr<const Model> load_hugging_face_model(const TensorSource& source,
   throw Error(ErrorCode::kCorruptFile, error.message());
 }
 
-std::vector<std::unique_ptr<Layer>> make_training_layers(Executor& executor, const Model& model) {
-  LayerMaker maker(executor, model, ActivationType::kF32);
+std::vector<std::unique_ptr<Layer>> make_training_layers(Executor& executor, const Model& model,
+                                                         const std::set<std::string>& rounded) {
+  LayerMaker maker(executor, model, ActivationType::kF32, rounded);
   std::vector<std::unique_ptr<Layer>> layers;
   for (const LayerCall& call : model.graph.calls) layers.push_back(maker.make_plain(call));
   return layers;

@@ -4,6 +4,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "model/arch.h"
@@ -28,8 +30,10 @@ std::shared_ptr<const Model> load_gguf_model(const GgufFile& file);
 std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path& folder, const json::object& config);
 std::shared_ptr<const Model> load_hugging_face_model(const TensorSource& source, const json::object& config);
 
-// The layer objects of a model's plain list, in order, to run forwards and backwards.
-std::vector<std::unique_ptr<Layer>> make_training_layers(Executor& executor, const Model& model);
+// The layer objects of a model's plain list, in order, to run forwards and backwards. `rounded`: names of matrices that
+// linear layers keep in BF16 (nn/linear_layer.h).
+std::vector<std::unique_ptr<Layer>> make_training_layers(Executor& executor, const Model& model,
+                                                         const std::set<std::string>& rounded = {});
 
 // The list that inference runs: the plain one after all of model/fusion.h.
 Graph fused_graph(const Model& model, ActivationType activations);

@@ -1,5 +1,6 @@
 #include "nn/linear_layer.h"
 
+#include "base/check.h"
 #include "ops/elementwise.h"
 
 namespace pelton {
@@ -13,7 +14,12 @@ void LinearLayer::forward(const StepContext& step, std::span<const Activation> i
 
 void LinearLayer::backward(const StepContext& step, const Backward& pass) const {
   const Activation& x = pass.inputs[0];
-  if (pass.d_inputs[0] != nullptr) {
+  CHECK(!transposed_ || pass.d_weight == nullptr);
+  if (pass.d_inputs[0] != nullptr && transposed_) {
+    static thread_local LinearInput d_output;
+    d_output.set(pass.d_output, x.row_count, transposed_->input_size());
+    linear(*step.executor, d_output, *transposed_, pass.d_inputs[0]);
+  } else if (pass.d_inputs[0] != nullptr) {
     linear_backward_input(*step.executor, pass.d_output, weight_.tensor(), x.row_count, pass.d_inputs[0]);
   }
   if (pass.d_weight != nullptr) {

@@ -1,5 +1,8 @@
-// y = x · Wᵀ, or x · Wᵀ + bias. The weight may lie in any element type; its gradient is float32.
+// y = x · Wᵀ, or x · Wᵀ + bias. The weight may lie in any element type; its gradient is float32. One that is not
+// trained may be kept in BF16: rows, forwards and backwards, are rounded likewise, sums are float32.
 #pragma once
+
+#include <optional>
 
 #include "nn/layer.h"
 #include "tensor/tensor.h"
@@ -10,6 +13,9 @@ class LinearLayer final : public Layer {
  public:
   // bias: [N], F32; empty: none.
   explicit LinearLayer(LinearWeight weight, Tensor bias = {}) : weight_(std::move(weight)), bias_(std::move(bias)) {}
+  // Both of LinearWeight::rounded(). The weight's gradient cannot be asked for.
+  LinearLayer(LinearWeight weight, LinearWeight transposed, Tensor bias)
+      : weight_(std::move(weight)), transposed_(std::move(transposed)), bias_(std::move(bias)) {}
 
   BackwardReads backward_reads(bool wants_weights) const override { return {.inputs = wants_weights, .output = false}; }
   void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
@@ -17,6 +23,7 @@ class LinearLayer final : public Layer {
 
  private:
   LinearWeight weight_;
+  std::optional<LinearWeight> transposed_;  // of a weight in BF16
   Tensor bias_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <vector>
 
 #include "base/check.h"
 #include "base/cpu.h"
@@ -354,6 +355,56 @@ LinearWeight::LinearWeight(Executor& executor, Tensor weight, ActivationType act
     }
   });
   packed_ = std::move(packed);
+}
+
+LinearWeight LinearWeight::rounded(Executor& executor, const Tensor& weight, Orientation orientation) {
+  const int64_t rows = weight.shape()[0];
+  const int64_t columns = weight.shape()[1];
+  const bool is_transposed = orientation == Orientation::kTransposed;
+  const Shape shape = is_transposed ? Shape{columns, rows} : Shape{rows, columns};
+  const int64_t input_size = shape[1];
+  auto packed = std::make_shared<Packed>();
+  packed->tile_count = (shape[0] + kHalfTileRows - 1) / kHalfTileRows;
+  const int64_t tile_bytes = half_tile_bytes(input_size);
+  packed->tiles = AlignedArray<std::byte>(static_cast<size_t>(packed->tile_count * tile_bytes));
+
+  // A tile's rows at a time, so that the matrix is nowhere whole in float32.
+  const DecodeFunction decode = decode_kernel(active_isa(), weight.type());
+  const EncodeFunction encode = encode_function(ElementType::kBF16);
+  const int64_t block = info(weight.type()).block_elements;
+  const int64_t values_each = padded_to_cache_line(kHalfTileRows * input_size);
+  const int64_t part_each = padded_to_cache_line(kHalfTileRows + 2 * block);
+  const auto thread_count = static_cast<size_t>(executor.thread_count());
+  std::vector<float> all_values(thread_count * static_cast<size_t>(values_each));
+  std::vector<float> all_parts(thread_count * static_cast<size_t>(part_each));
+  std::vector<uint16_t> all_rounded(all_values.size());
+  executor.parallel([&](int thread, int threads) {
+    float* values = all_values.data() + thread * values_each;
+    float* part = all_parts.data() + thread * part_each;
+    auto* rounded = reinterpret_cast<std::byte*>(all_rounded.data() + thread * values_each);
+    const Range tiles = split_range(packed->tile_count, 1, thread, threads);
+    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
+      const int64_t first = tile * kHalfTileRows;
+      const int64_t count = std::min(kHalfTileRows, shape[0] - first);
+      if (!is_transposed) {
+        decode(weight.row(first), values, count * columns);
+      } else {
+        // Of each row the blocks that hold these columns.
+        const int64_t begin = first / block * block;
+        const int64_t end = (first + count + block - 1) / block * block;
+        for (int64_t row = 0; row < rows; ++row) {
+          decode(weight.row(row) + bytes_of(weight.type(), begin), part, end - begin);
+          for (int64_t i = 0; i < count; ++i) values[i * rows + row] = part[first - begin + i];
+        }
+      }
+      encode(values, rounded, count * input_size);
+      half_pack_tile(ElementType::kBF16, rounded, count, input_size, packed->tiles.data() + tile * tile_bytes);
+    }
+  });
+  LinearWeight result;
+  result.weight_ = Tensor(ElementType::kBF16, shape, nullptr, nullptr);
+  result.packed_ = std::move(packed);
+  return result;
 }
 
 ActivationType activations_for(ElementType weight, ActivationType wanted) {

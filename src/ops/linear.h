@@ -37,6 +37,10 @@ class LinearWeight {
   LinearWeight() = default;
   // Keeps `weight` (any decodable type, [N, K]) alive and, for kInt8, a packed copy unless it is in F32.
   LinearWeight(Executor& executor, Tensor weight, ActivationType activations);
+  // The matrix, or its transpose [K, N], rounded to BF16 as packed tiles alone: tensor() has a shape and no bytes.
+  // Reads kBF16. For training in BF16, which multiplies by both.
+  enum class Orientation : uint8_t { kPlain, kTransposed };
+  static LinearWeight rounded(Executor& executor, const Tensor& weight, Orientation orientation);
 
   int64_t output_size() const { return weight_.shape()[0]; }  // N
   int64_t input_size() const { return weight_.shape()[1]; }   // K

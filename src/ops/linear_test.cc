@@ -104,6 +104,37 @@ TEST_P(LinearTypes, F32AgreesWithADoubleProductOfTheDecodedWeight) {
   }
 }
 
+// Training's BF16 form against the form that serving makes of a matrix which lies in BF16.
+TEST_P(LinearTypes, RoundedIsTheMatrixInBF16AndItsTranspose) {
+  const int64_t n = 37;
+  const int64_t k = 512;
+  const int64_t m = 5;
+  const Weight weight = make_weight(GetParam(), n, k);
+  Executor executor(3);
+  for (const auto orientation : {LinearWeight::Orientation::kPlain, LinearWeight::Orientation::kTransposed}) {
+    const bool is_transposed = orientation == LinearWeight::Orientation::kTransposed;
+    Weight expected;
+    const Shape shape = is_transposed ? Shape{k, n} : Shape{n, k};
+    for (int64_t row = 0; row < shape[0]; ++row) {
+      for (int64_t column = 0; column < shape[1]; ++column) {
+        const int64_t index = is_transposed ? column * k + row : row * k + column;
+        expected.values.push_back(weight.values[static_cast<size_t>(index)]);
+      }
+    }
+    expected.tensor = Tensor(ElementType::kBF16, shape);
+    encode_function(ElementType::kBF16)(expected.values.data(), expected.tensor.mutable_data(), n * k);
+    const std::vector<float> x = random_floats(m * shape[1], 5);
+
+    const LinearWeight rounded = LinearWeight::rounded(executor, weight.tensor, orientation);
+    EXPECT_EQ(rounded.activations(), ActivationType::kBF16);
+    LinearInput input;
+    input.set(x.data(), m, rounded.input_size());
+    std::vector<float> y(static_cast<size_t>(m * rounded.output_size()));
+    linear(executor, input, rounded, y.data());
+    EXPECT_EQ(y, run_linear(2, expected, ActivationType::kInt8, x.data(), m));
+  }
+}
+
 TEST_P(LinearTypes, BackwardInputAgreesWithADoubleProduct) {
   const int64_t n = 37;
   const int64_t k = 256;

@@ -27,8 +27,7 @@ struct LoraOptions {
 // A new adapter that changes nothing yet: B is zero, and A what PEFT makes of the seed where it visits the matrices in
 // the order of the base's weights (with Llama's names it does).
 // Matrices that lie in one tensor of the base's Hugging Face form share one A, as the file that PEFT reads must.
-// Errors: kInvalidArgument: a target that the model has not (what there is is named); kUnsupported: the family has no
-// Hugging Face form, so that no adapter could be written.
+// Error kInvalidArgument: a target that the model has not (what there is is named).
 Adapter make_lora(const Model& base, const LoraOptions& options);
 
 // What is trained of an adapter: A and B of each matrix, an A that several share once. Names are those of the weights

@@ -32,7 +32,7 @@ void for_each_key(Recipe& recipe, Visitor visit) {
   visit("model", recipe.model, kText, "What is trained: a GGUF file, a folder, a name in the cache or of a hub");
   visit("data", recipe.data, kText, "Files of records, JSON Lines");
   visit("output", recipe.output, kText, "The folder to write, which must not be there yet");
-  visit("objective", recipe.objective, kText, "What is made better: sft, dpo, …");
+  visit("objective", recipe.objective, kText, "What is made better: sft, dpo, dpo_hinge, dpo_robust, ipo, kto, orpo, simpo");
   visit("beta", recipe.beta, kPositive, "How strongly preferences count, or hold to the reference");
   visit("label_smoothing", recipe.label_smoothing, kShare, "Share of preferences taken to be the wrong way round");
   visit("simpo_margin", recipe.simpo_margin, kNotNegative, "SimPO's γ");
@@ -65,7 +65,7 @@ void for_each_key(Recipe& recipe, Visitor visit) {
   visit("sequence_length", recipe.sequence_length, Domain{2, 1e8}, "Tokens of the longest record that is taken");
   visit("shuffle", recipe.shuffle, kText, "A new order for each epoch");
   visit("seed", recipe.seed, Domain{0, 9e15}, "Of the order and of new matrices");
-  visit("precision", recipe.precision, kText, "f32");
+  visit("precision", recipe.precision, kText, "f32; bf16: of matrices that are not trained, with sums in float32");
   visit("skip_bad_records", recipe.skip_bad_records, kText, "Skip and count them instead of stopping");
   visit("now_unix_s", recipe.now_unix_s, Domain{0, 4e9}, "What chat templates that write the date take for now");
   visit("checkpoint_steps", recipe.checkpoint_steps, kCount, "Steps between two checkpoints, from which a run goes on");
@@ -171,13 +171,13 @@ void set_keys(const RecipeValues& values, TuneRecipe& recipe) {
 }
 
 void check_precision(const std::string& precision) {
-  if (precision == "f32" || precision == "fp32") return;
+  if (precision == "f32" || precision == "fp32" || precision == "bf16") return;
   if (precision == "tf32") {
     throw Error(ErrorCode::kUnsupported,
                 "precision: tf32 is a format of graphics processors' multipliers; no CPU has such a unit; use f32",
                 "precision");
   }
-  throw Error(ErrorCode::kUnsupported, fmt::format("precision: \"{}\" is not supported, only f32", precision),
+  throw Error(ErrorCode::kUnsupported, fmt::format("precision: \"{}\" is not supported, only f32 and bf16", precision),
               "precision");
 }
 

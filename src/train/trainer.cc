@@ -13,13 +13,38 @@
 namespace pelton {
 namespace {
 
+// What the recipe says must be true of an adapter that is gone on with: the manifest repeats it.
+void check_alike(const Adapter& given, const Adapter& wanted) {
+  const auto differs = [](const AdapterMatrix& a, const AdapterMatrix& b) {
+    return a.weight != b.weight || a.a.shape() != b.a.shape() || std::abs(a.scale - b.scale) > 1e-6F * b.scale;
+  };
+  for (size_t i = 0; i < std::max(given.matrices.size(), wanted.matrices.size()); ++i) {
+    if (i < given.matrices.size() && i < wanted.matrices.size() && !differs(given.matrices[i], wanted.matrices[i])) {
+      continue;
+    }
+    const auto describe = [&](const Adapter& adapter) {
+      if (i >= adapter.matrices.size()) return std::string("no more matrices");
+      const AdapterMatrix& matrix = adapter.matrices[i];
+      return fmt::format("{} with rank {} and scale {:g}", matrix.weight, matrix.a.shape()[0], matrix.scale);
+    };
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("init_adapter has {}, and the recipe's targets, rank and alpha say {}; say there what it has",
+                    describe(given), describe(wanted)),
+        "init_adapter");
+  }
+}
+
 Adapter first_adapter(const Model& base, const TuneRecipe& recipe) {
-  if (recipe.init_adapter) return read_adapter(*recipe.init_adapter, base);
-  return make_lora(base, {.rank = recipe.rank,
-                          .alpha = recipe.alpha,
-                          .targets = recipe.targets,
-                          .is_rank_stabilised = recipe.rank_stabilised,
-                          .seed = static_cast<uint64_t>(recipe.seed)});
+  const Adapter fresh = make_lora(base, {.rank = recipe.rank,
+                                         .alpha = recipe.alpha,
+                                         .targets = recipe.targets,
+                                         .is_rank_stabilised = recipe.rank_stabilised,
+                                         .seed = static_cast<uint64_t>(recipe.seed)});
+  if (!recipe.init_adapter) return fresh;
+  Adapter given = read_adapter(*recipe.init_adapter, base);
+  check_alike(given, fresh);
+  return given;
 }
 
 Schedule make_schedule(const TuneRecipe& recipe, size_t example_count) {
@@ -135,11 +160,13 @@ Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const Tu
                                        .epsilon = recipe.epsilon,
                                        .weight_decay = recipe.weight_decay,
                                        .momentum = recipe.momentum});
-  policy_ = std::make_unique<DifferentiableModel>(executor_, with_adapter(*base_, adapter_),
-                                                  DifferentiableOptions{.trained = std::move(trained)});
+  const bool uses_bf16 = recipe.precision == "bf16";
+  policy_ = std::make_unique<DifferentiableModel>(
+      executor_, with_adapter(*base_, adapter_),
+      DifferentiableOptions{.trained = std::move(trained), .uses_bf16 = uses_bf16});
   if (objective_->needs_reference()) {
-    reference_ = std::make_unique<DifferentiableModel>(executor_, base_,
-                                                       DifferentiableOptions{.trained = std::set<std::string>()});
+    reference_ = std::make_unique<DifferentiableModel>(
+        executor_, base_, DifferentiableOptions{.trained = std::set<std::string>(), .uses_bf16 = uses_bf16});
   }
 }
 

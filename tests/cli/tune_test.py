@@ -84,6 +84,9 @@ def test_going_on_from_an_adapter(pelton, tmp_path, recipe):
     more = pelton("tune", recipe, "--init-adapter", tmp_path / "out", "--output", tmp_path / "more", "--steps", "2")
     assert more.returncode == 0, more.stderr
     assert lines_of(more.stdout)[0]["loss"] < 0.9 * first[0]["loss"]
+    for option in (("--rank", "8"), ("--alpha", "8"), ("--targets", "q,v"), ("--targets", "all-linear")):
+        other = pelton("tune", recipe, "--init-adapter", tmp_path / "out", "--output", tmp_path / "other", *option)
+        assert other.returncode == 1 and "init_adapter has" in other.stderr
 
 
 @pytest.mark.parametrize("threads", ["1", "3"])
