@@ -21,7 +21,7 @@ import sys, orjson, xxhash
 seen = set()
 with open(sys.argv[1], "rb") as source, open(sys.argv[2], "wb") as kept:
     for line in source:
-        key = xxhash.xxh3_128_digest(orjson.loads(line)["text"])
+        key = xxhash.xxh3_128_digest(orjson.loads(line)["text"].encode())
         if key not in seen:
             seen.add(key)
             kept.write(line)
