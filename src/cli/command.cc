@@ -36,6 +36,7 @@ std::function<int()> add_tune(CLI::App& app);
 std::function<int()> add_convert(CLI::App& app);
 std::function<int()> add_tokenize(CLI::App& app);
 std::function<int()> add_render(CLI::App& app);
+std::function<int()> add_data(CLI::App& app);
 
 namespace {
 
@@ -58,6 +59,7 @@ constexpr Command kCommands[] = {
     {"convert", "Write a model in another format or element type", add_convert},
     {"tokenize", "Turn texts into token ids, and back", add_tokenize},
     {"render", "Write chats as a model's template does", add_render},
+    {"data", "Clean, filter and deduplicate data sets", add_data},
 };
 
 constexpr const char* kExamples =

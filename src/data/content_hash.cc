@@ -49,6 +49,8 @@ void ContentHasher::add_structure(const Record& record) {
 
 ContentHash ContentHasher::hash() const { return from(XXH3_128bits_digest(&state_->xxh3)); }
 
+uint64_t hash_bytes(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
 ContentHash content_hash(const Record& record) {
   if (record.kind == RecordKind::kText) return from(XXH3_128bits(record.text.data(), record.text.size()));
   ContentHasher hasher;

@@ -27,6 +27,9 @@ class ContentHasher {
   std::unique_ptr<State> state_;
 };
 
+// XXH3, 64 bits.
+uint64_t hash_bytes(std::string_view bytes);
+
 // Of the content as it is now. Fields, id and source do not count.
 ContentHash content_hash(const Record& record);
 

@@ -6,7 +6,9 @@
 // it was read as, byte for byte; what happened to it is kept beside the data, not inside it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +18,9 @@
 #include "data/arena.h"
 
 namespace pelton::data {
+
+// Why something could not be read or written; nothing: it could.
+using Problem = std::optional<std::string>;
 
 enum class Role : uint8_t { kSystem, kDeveloper, kUser, kAssistant, kTool };
 std::string_view role_name(Role role);  // "assistant"
@@ -33,6 +38,7 @@ struct Message {
   std::string_view name;                 // of the speaker or of the tool; empty: none
   std::string_view tool_call_id;         // Role::kTool: the call that this answers; empty: none
   std::span<const ToolCall> tool_calls;  // Role::kAssistant
+  std::string_view extra;                // what else its JSON object held: members, as JSON; empty: nothing
 };
 
 enum class RecordKind : uint8_t {
@@ -60,6 +66,7 @@ struct Field {
 // What holds for all records of a file, unless their own fields say otherwise. One in the recipe's `input`.
 struct SourceFile {
   std::string path;
+  size_t index = 0;  // among the run's inputs
   std::string url;
   std::string license;
   std::string split;
@@ -80,9 +87,14 @@ enum class Format : uint8_t {
   kChosenRejected
 };
 
+std::string_view format_name(Format format);  // "sharegpt"
+std::optional<Format> format_named(std::string_view name);
+std::vector<std::string_view> format_names();
+
 struct Record {
   std::string_view id;  // its own `id`, else "FILE:LINE"
-  ContentHash hash;     // of its content as it was read, whatever the format it came in
+  bool has_own_id = false;
+  ContentHash hash;  // of its content as it was read, whatever the format it came in
   RecordKind kind = RecordKind::kText;
   Format format = Format::kText;
 

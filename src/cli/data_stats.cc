@@ -1,0 +1,248 @@
+// `pelton data stats`, `diff` and `sample`: looking at whole data sets.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "cli/data_commands.h"
+#include "cli/output.h"
+#include "cli/printable.h"
+#include "data/diff.h"
+#include "data/scan.h"
+#include "data/stats.h"
+#include "data/stats_page.h"
+#include "report/text_table.h"
+
+namespace pelton::cli {
+namespace {
+
+constexpr size_t kShownBytesMax = 160;
+
+constexpr const char* kStatsNotes =
+    "With --against, another version stands beside it. --html writes one page that needs nothing else.\n"
+    "\n"
+    "Examples:\n"
+    "  pelton data stats clean.jsonl\n"
+    "  pelton data stats clean.jsonl --against raw.jsonl --html report.html\n"
+    "  pelton data stats chats/*.jsonl --json | jq '.words_per_answer'\n";
+
+constexpr const char* kDiffNotes =
+    "Records are the same by their id, or by their content where they have none.\n"
+    "\n"
+    "Examples:\n"
+    "  pelton data diff raw.jsonl clean.jsonl\n"
+    "  pelton data diff v1.jsonl v2.jsonl --json --show 1000 | jq -c '.examples[] | select(.kind == \"content\")'\n";
+
+constexpr const char* kSampleNotes =
+    "Every record is as likely as any other; they come in the order of the input. The same seed gives the same "
+    "sample.\n"
+    "\n"
+    "Example:\n"
+    "  pelton data sample clean.jsonl -n 50 > look-at-these.jsonl\n";
+
+struct StatsFlags {
+  std::vector<std::string> inputs;
+  std::string against;
+  std::string html_path;
+  size_t duplicates_shown = 10;
+  bool as_json = false;
+};
+
+data::DatasetStats collect(const std::vector<std::string>& inputs, const StatsFlags& flags) {
+  return data::collect_stats(data::find_input_files(inputs), std::nullopt, flags.duplicates_shown);
+}
+
+std::string names_to_text(const data::NamedCounts& counts) {
+  constexpr size_t kNamesMax = 12;
+  std::string text;
+  size_t shown = 0;
+  for (const auto& [name, count] : counts) {
+    if (++shown > kNamesMax) return text + fmt::format(", … {} more", counts.size() - kNamesMax);
+    text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", one_line(name, kShownBytesMax), count);
+  }
+  return text;
+}
+
+std::string to_text(const data::DatasetStats& stats) {
+  std::string text = fmt::format("Records     {}, {:.1f} MB, {} files\n", stats.records,
+                                 static_cast<double>(stats.bytes) / 1e6, stats.file_count);
+  if (stats.bad_lines > 0) text += fmt::format("Bad         {} lines are no record\n", stats.bad_lines);
+  text += fmt::format("Formats     {}\n", names_to_text(stats.formats));
+  text += fmt::format("Sources     {}\n", names_to_text(stats.sources));
+  text += fmt::format("Licences    {}\n", names_to_text(stats.licenses));
+  text += fmt::format("Splits      {}\n", names_to_text(stats.splits));
+  text += fmt::format("Duplicates  {} exact, {} repeated ids\n", stats.duplicates, stats.repeated_ids);
+  text += fmt::format("Synthetic   {}\n", stats.synthetic);
+  if (stats.turns_per_chat.count() > 0) {
+    text += fmt::format(
+        "Chats       {}: {} with several answers, {} with a system prompt, {} with tool calls, {} with reasoning\n",
+        stats.turns_per_chat.count(), stats.multi_turn, stats.with_system_prompt, stats.with_tool_calls,
+        stats.with_reasoning);
+  }
+  TextTable table({{"", Align::kLeft}, {"min"}, {"5 %"}, {"median"}, {"mean"}, {"95 %"}, {"max"}, {"sum"}});
+  const auto add = [&](const std::string& label, const data::CountDistribution& counts) {
+    if (counts.count() == 0) return;
+    table.add_row({label, fmt::format("{}", counts.min()), fmt::format("{}", counts.quantile(0.05)),
+                   fmt::format("{}", counts.quantile(0.5)), fmt::format("{:.1f}", counts.mean()),
+                   fmt::format("{}", counts.quantile(0.95)), fmt::format("{}", counts.max()),
+                   fmt::format("{}", counts.sum())});
+  };
+  add("bytes a record", stats.bytes_per_record);
+  add("words a record", stats.words_per_record);
+  add("messages a chat", stats.turns_per_chat);
+  add("words a question", stats.words_per_question);
+  add("words an answer", stats.words_per_answer);
+  text += "\n" + table.to_string();
+  if (stats.top_duplicates.empty()) return text;
+  text += "\nWhat repeats most:\n";
+  for (const data::DuplicateGroup& group : stats.top_duplicates) {
+    text += fmt::format("  {} times, first {}: {}\n", group.count, one_line(group.first_id, kShownBytesMax),
+                        one_line(group.excerpt, kShownBytesMax));
+  }
+  return text;
+}
+
+int show_stats(const StatsFlags& flags) {
+  std::vector<data::StatsColumn> columns;
+  if (!flags.against.empty()) columns.push_back({flags.against, collect({flags.against}, flags)});
+  columns.push_back({flags.inputs.size() == 1 ? flags.inputs[0] : fmt::format("{} inputs", flags.inputs.size()),
+                     collect(flags.inputs, flags)});
+  if (!flags.html_path.empty())
+    replace_file(flags.html_path, data::stats_page("Data set: " + columns.back().title, columns));
+  if (flags.as_json) {
+    json::object object = data::to_json(columns.back().stats);
+    if (columns.size() > 1) object["against"] = data::to_json(columns.front().stats);
+    print_json(object);
+    return 0;
+  }
+  for (const data::StatsColumn& column : columns) {
+    print_text(fmt::format("{}{}\n{}\n", &column == &columns.front() ? "" : "\n", valid_utf8(column.title),
+                           to_text(column.stats)));
+  }
+  if (!flags.html_path.empty()) print_note(fmt::format("wrote {}", flags.html_path));
+  return 0;
+}
+
+struct DiffFlags {
+  std::string before;
+  std::string after;
+  size_t shown_max = 5;
+  bool as_json = false;
+};
+
+json::object to_json(const data::DatasetDiff& diff) {
+  json::array examples;
+  for (const data::RecordChange& change : diff.examples) {
+    json::object object = {{"kind", change.kind}, {"id", change.id}};
+    if (!change.before.empty()) object["before"] = json::parse(change.before);
+    if (!change.after.empty()) object["after"] = json::parse(change.after);
+    examples.push_back(std::move(object));
+  }
+  return {{"records_before", diff.records_before},
+          {"records_after", diff.records_after},
+          {"same", diff.same},
+          {"content", diff.content},
+          {"fields", diff.fields},
+          {"added", diff.added},
+          {"removed", diff.removed},
+          {"repeated_ids", diff.repeated_ids},
+          {"bad_lines", diff.bad_lines},
+          {"examples", std::move(examples)}};
+}
+
+std::string to_text(const data::DatasetDiff& diff) {
+  std::string text = fmt::format(
+      "Records   {} before, {} after\n"
+      "Same      {}\n"
+      "Changed   {} in what they say, {} in other fields\n"
+      "Added     {}\n"
+      "Removed   {}\n",
+      diff.records_before, diff.records_after, diff.same, diff.content, diff.fields, diff.added, diff.removed);
+  if (diff.repeated_ids > 0) text += fmt::format("Repeated  {} ids; of each the first counts\n", diff.repeated_ids);
+  if (diff.bad_lines > 0) text += fmt::format("Bad       {} lines are no record\n", diff.bad_lines);
+  for (const data::RecordChange& change : diff.examples) {
+    text += fmt::format("\n{} {}\n", change.kind, one_line(change.id, kShownBytesMax));
+    if (!change.before.empty()) text += fmt::format("  - {}\n", one_line(change.before, kShownBytesMax));
+    if (!change.after.empty()) text += fmt::format("  + {}\n", one_line(change.after, kShownBytesMax));
+  }
+  return text;
+}
+
+struct SampleFlags {
+  std::vector<std::string> inputs;
+  size_t count = 10;
+  uint64_t seed = 0;
+};
+
+// Vitter's algorithm R: the reservoir holds a uniform sample of what has come by.
+int print_sample(const SampleFlags& flags) {
+  struct Sampled {
+    uint64_t position;
+    std::string line;
+  };
+  std::vector<Sampled> reservoir;
+  Rng rng(flags.seed);
+  uint64_t seen = 0;
+  data::scan_lines(data::find_input_files(flags.inputs), [&](const data::ScannedLine& line) {
+    const uint64_t position = seen++;
+    if (reservoir.size() < flags.count) {
+      reservoir.push_back({position, std::string(line.text)});
+    } else if (const uint64_t place = rng.next_below(seen); place < flags.count) {
+      reservoir[place] = {position, std::string(line.text)};
+    }
+    return true;
+  });
+  std::sort(reservoir.begin(), reservoir.end(),
+            [](const Sampled& a, const Sampled& b) { return a.position < b.position; });
+  for (const Sampled& sampled : reservoir) print_text(sampled.line + "\n");
+  return 0;
+}
+
+}  // namespace
+
+std::function<int()> add_data_stats(CLI::App& app) {
+  const auto flags = std::make_shared<StatsFlags>();
+  app.add_option("input", flags->inputs, "Files, folders or globs")->required()->type_name("INPUT");
+  app.add_option("--against", flags->against, "Another version, to stand beside it")->type_name("INPUT");
+  app.add_option("--html", flags->html_path, "Also write a page")->type_name("FILE");
+  app.add_option("--duplicates", flags->duplicates_shown, "How many groups of equal records to show")
+      ->capture_default_str();
+  app.add_flag("--json", flags->as_json, "Print one JSON object");
+  app.footer(kStatsNotes);
+  return [flags] { return show_stats(*flags); };
+}
+
+std::function<int()> add_data_diff(CLI::App& app) {
+  const auto flags = std::make_shared<DiffFlags>();
+  app.add_option("before", flags->before, "A file, folder or glob")->required()->type_name("BEFORE");
+  app.add_option("after", flags->after, "Another")->required()->type_name("AFTER");
+  app.add_option("--show", flags->shown_max, "How many records of each kind to show")->capture_default_str();
+  app.add_flag("--json", flags->as_json, "Print one JSON object");
+  app.footer(kDiffNotes);
+  return [flags] {
+    const std::vector<data::InputFile> before = data::find_input_files({flags->before});
+    const std::vector<data::InputFile> after = data::find_input_files({flags->after});
+    const data::DatasetDiff diff = data::diff_datasets(before, after, flags->shown_max);
+    if (flags->as_json) {
+      print_json(to_json(diff));
+    } else {
+      print_text(to_text(diff));
+    }
+    return 0;
+  };
+}
+
+std::function<int()> add_data_sample(CLI::App& app) {
+  const auto flags = std::make_shared<SampleFlags>();
+  app.add_option("input", flags->inputs, "Files, folders or globs")->required()->type_name("INPUT");
+  app.add_option("-n,--count", flags->count, "How many")->check(CLI::Range(1, 1 << 30))->capture_default_str();
+  app.add_option("--seed", flags->seed, "Another seed, another sample")->capture_default_str();
+  app.footer(kSampleNotes);
+  return [flags] { return print_sample(*flags); };
+}
+
+}  // namespace pelton::cli

@@ -1,0 +1,193 @@
+#include "data/stats_page.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+namespace pelton::data {
+namespace {
+
+constexpr std::string_view kStyle =
+    "body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:75em;padding:0 "
+    "1em;color:#1b2733;background:#fff}"
+    "table{border-collapse:collapse;margin:.5em 0 2em}"
+    "th,td{padding:.25em .9em .25em 0;text-align:left;vertical-align:top;border-bottom:1px solid #dde3e8}"
+    "td.n{text-align:right;font-variant-numeric:tabular-nums}"
+    "svg{display:block}rect{fill:#3b7ea1}text{font-size:11px;fill:#55636f}"
+    ".excerpt{max-width:45em;white-space:pre-wrap;overflow-wrap:anywhere;font-size:13px;color:#44515c}"
+    "@media(prefers-color-scheme:dark){body{background:#14191e;color:#dfe6ec}th,td{border-color:#2c363f}"
+    "text{fill:#9aa8b4}.excerpt{color:#b4c0ca}}";
+
+std::string escaped(std::string_view text) {
+  std::string safe;
+  for (const char byte : text) {
+    switch (byte) {
+      case '<':
+        safe += "&lt;";
+        break;
+      case '>':
+        safe += "&gt;";
+        break;
+      case '&':
+        safe += "&amp;";
+        break;
+      case '"':
+        safe += "&quot;";
+        break;
+      default:
+        safe += byte;
+    }
+  }
+  return safe;
+}
+
+std::string short_count(uint64_t count) {
+  if (count >= 10'000'000) return fmt::format("{}M", count / 1'000'000);
+  return count >= 10'000 ? fmt::format("{}k", count / 1000) : fmt::format("{}", count);
+}
+
+// A bar for each power of two.
+std::string histogram(const CountDistribution& distribution) {
+  if (distribution.count() == 0) return "—";
+  constexpr int kBarWidth = 26;
+  constexpr int kHeight = 90;
+  constexpr int kLabelHeight = 16;
+  const std::vector<uint64_t> bars = distribution.by_powers_of_two();
+  const uint64_t highest = *std::max_element(bars.begin(), bars.end());
+  std::string svg = fmt::format("<svg width=\"{}\" height=\"{}\" role=\"img\">", kBarWidth * bars.size() + 20,
+                                kHeight + 2 * kLabelHeight);
+  for (size_t i = 0; i < bars.size(); ++i) {
+    const double height = kHeight * static_cast<double>(bars[i]) / static_cast<double>(highest);
+    const uint64_t from = i == 0 ? 0 : uint64_t{1} << i;
+    const uint64_t to = (uint64_t{2} << i) - 1;
+    svg += fmt::format("<rect x=\"{}\" y=\"{:.1f}\" width=\"{}\" height=\"{:.1f}\"><title>{} to {}: {}</title></rect>",
+                       i * kBarWidth, kLabelHeight + kHeight - height, kBarWidth - 3, height, from, to, bars[i]);
+    svg += fmt::format("<text x=\"{}\" y=\"{}\">{}</text>", i * kBarWidth, 2 * kLabelHeight + kHeight - 4,
+                       short_count(from));
+  }
+  return svg + "</svg>";
+}
+
+std::string quantiles(const CountDistribution& distribution) {
+  if (distribution.count() == 0) return "";
+  return fmt::format("min {}, 5 % {}, median {}, mean {:.1f}, 95 % {}, max {}", distribution.min(),
+                     distribution.quantile(0.05), distribution.quantile(0.5), distribution.mean(),
+                     distribution.quantile(0.95), distribution.max());
+}
+
+class Page {
+ public:
+  explicit Page(const std::vector<StatsColumn>& columns) : columns_(columns) {}
+
+  using CountOf = std::function<uint64_t(const DatasetStats&)>;
+  using DistributionOf = std::function<const CountDistribution&(const DatasetStats&)>;
+  using NamesOf = std::function<const NamedCounts&(const DatasetStats&)>;
+
+  void begin_table(std::string_view title) {
+    html_ += fmt::format("<h2>{}</h2><table><tr><th></th>", title);
+    for (const StatsColumn& column : columns_) html_ += fmt::format("<th>{}</th>", escaped(column.title));
+    html_ += "</tr>";
+  }
+  void end_table() { html_ += "</table>"; }
+
+  void add_count(std::string_view label, const CountOf& count_of) {
+    html_ += fmt::format("<tr><td>{}</td>", escaped(label));
+    for (const StatsColumn& column : columns_) html_ += fmt::format("<td class=\"n\">{}</td>", count_of(column.stats));
+    html_ += "</tr>";
+  }
+
+  void add_distribution(std::string_view label, const DistributionOf& distribution_of) {
+    html_ += fmt::format("<tr><td>{}</td>", label);
+    for (const StatsColumn& column : columns_) {
+      const CountDistribution& distribution = distribution_of(column.stats);
+      html_ += fmt::format("<td>{}{}</td>", histogram(distribution), quantiles(distribution));
+    }
+    html_ += "</tr>";
+  }
+
+  // The names of all columns, most frequent first.
+  void add_names(std::string_view title, const NamesOf& names_of) {
+    constexpr size_t kNamesMax = 40;
+    NamedCounts sums;
+    for (const StatsColumn& column : columns_) {
+      for (const auto& [name, count] : names_of(column.stats)) sums[name] += count;
+    }
+    std::vector<std::pair<std::string, uint64_t>> sorted(sums.begin(), sums.end());
+    std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+    begin_table(title);
+    for (size_t i = 0; i < std::min(sorted.size(), kNamesMax); ++i) {
+      const std::string& name = sorted[i].first;
+      add_count(name, [&](const DatasetStats& stats) {
+        const auto found = names_of(stats).find(name);
+        return found == names_of(stats).end() ? uint64_t{0} : found->second;
+      });
+    }
+    if (sorted.size() > kNamesMax) html_ += fmt::format("<tr><td>… {} more</td></tr>", sorted.size() - kNamesMax);
+    end_table();
+  }
+
+  void add_duplicates() {
+    for (const StatsColumn& column : columns_) {
+      if (column.stats.top_duplicates.empty()) continue;
+      html_ += fmt::format("<h2>What repeats most: {}</h2><table><tr><th>times</th><th>first id</th><th>text</th></tr>",
+                           escaped(column.title));
+      for (const DuplicateGroup& group : column.stats.top_duplicates) {
+        html_ += fmt::format("<tr><td class=\"n\">{}</td><td>{}</td><td class=\"excerpt\">{}</td></tr>", group.count,
+                             escaped(group.first_id), escaped(group.excerpt));
+      }
+      html_ += "</table>";
+    }
+  }
+
+  std::string finish(std::string_view title) const {
+    return fmt::format(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+        "content=\"width=device-width\"><title>{0}</title><style>{1}</style></head><body><h1>{0}</h1>{2}</body></"
+        "html>\n",
+        escaped(title), kStyle, html_);
+  }
+
+ private:
+  const std::vector<StatsColumn>& columns_;
+  std::string html_;
+};
+
+}  // namespace
+
+std::string stats_page(std::string_view title, const std::vector<StatsColumn>& columns) {
+  Page page(columns);
+  page.begin_table("Records");
+  page.add_count("records", [](const DatasetStats& stats) { return stats.records; });
+  page.add_count("bytes", [](const DatasetStats& stats) { return stats.bytes; });
+  page.add_count("files", [](const DatasetStats& stats) { return stats.file_count; });
+  page.add_count("lines that are no record", [](const DatasetStats& stats) { return stats.bad_lines; });
+  page.add_count("exact duplicates", [](const DatasetStats& stats) { return stats.duplicates; });
+  page.add_count("repeated ids", [](const DatasetStats& stats) { return stats.repeated_ids; });
+  page.add_count("synthetic", [](const DatasetStats& stats) { return stats.synthetic; });
+  page.add_count("several answers", [](const DatasetStats& stats) { return stats.multi_turn; });
+  page.add_count("system prompt", [](const DatasetStats& stats) { return stats.with_system_prompt; });
+  page.add_count("tool calls", [](const DatasetStats& stats) { return stats.with_tool_calls; });
+  page.add_count("reasoning", [](const DatasetStats& stats) { return stats.with_reasoning; });
+  page.end_table();
+  page.begin_table("Lengths");
+  using Stats = DatasetStats;
+  page.add_distribution("words a record",
+                        [](const Stats& s) -> const CountDistribution& { return s.words_per_record; });
+  page.add_distribution("bytes a record",
+                        [](const Stats& s) -> const CountDistribution& { return s.bytes_per_record; });
+  page.add_distribution("messages a chat", [](const Stats& s) -> const CountDistribution& { return s.turns_per_chat; });
+  page.add_distribution("words a question",
+                        [](const Stats& s) -> const CountDistribution& { return s.words_per_question; });
+  page.add_distribution("words an answer",
+                        [](const Stats& s) -> const CountDistribution& { return s.words_per_answer; });
+  page.end_table();
+  page.add_names("Formats", [](const Stats& s) -> const NamedCounts& { return s.formats; });
+  page.add_names("Sources", [](const Stats& s) -> const NamedCounts& { return s.sources; });
+  page.add_names("Licences", [](const Stats& s) -> const NamedCounts& { return s.licenses; });
+  page.add_names("Splits", [](const Stats& s) -> const NamedCounts& { return s.splits; });
+  page.add_duplicates();
+  return page.finish(title);
+}
+
+}  // namespace pelton::data

@@ -1,0 +1,173 @@
+"""`pelton data`: recipes from the command line, runs that are killed, and what damaged and odd inputs lead to."""
+
+import gzip
+import hashlib
+import json
+import random
+import signal
+import subprocess
+import time
+
+SEED = 9
+KILLS = 30
+
+
+def write_lines(path, records) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def read_lines(path) -> list:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def corpus(count: int) -> list:
+    """Texts of which about every fourth was there before."""
+    numbers = random.Random(SEED)
+    texts = [" ".join(numbers.choice(["wheel", "jet", "né", "\n", '"']) for _ in range(numbers.randint(5, 600)))
+             for _ in range(count)]
+    return [{"id": f"r{i}", "text": numbers.choice(texts[: i + 1]) if i % 2 else texts[i]} for i in range(count)]
+
+
+RECIPE = "input: in.jsonl\noutput: out.jsonl\nsteps:\n- exact\n- exact: {normalize: [case, whitespace], keep: longest}\n"
+RESULTS = ["out.jsonl", "out.dropped.jsonl", "out.lineage.jsonl.zst", "out.manifest.json"]
+
+
+def digests(folder) -> dict:
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in RESULTS}
+
+
+def test_exact_duplicates_as_a_plain_loop_finds_them(pelton, tmp_path):
+    records = corpus(2000)
+    write_lines(tmp_path / "in.jsonl", records)
+    (tmp_path / "recipe.yaml").write_text("input: in.jsonl\noutput: out.jsonl\nsteps: [exact]\n")
+    report = pelton.json("data", "run", "recipe.yaml", "--threads", "2")
+
+    first: dict = {}
+    for record in records:
+        first.setdefault(record["text"], record["id"])
+    kept = [record for record in records if first[record["text"]] == record["id"]]
+    dropped = {record["id"]: first[record["text"]] for record in records if first[record["text"]] != record["id"]}
+    assert read_lines(tmp_path / "out.jsonl") == kept
+    assert {row["id"]: row["duplicate_of"] for row in read_lines(tmp_path / "out.dropped.jsonl")} == dropped
+    assert report["records"] == 2000 and report["kept"] == len(kept)
+    assert report["steps"][0]["reasons"] == {"exact_duplicate": len(dropped)}
+
+    some_id, its_first = next(iter(dropped.items()))
+    story = pelton.json("data", "trace", some_id, "out.jsonl")["story"]
+    assert story[0]["dropped"] == {
+        "step": "exact", "reason": "exact_duplicate", "duplicate_of": its_first, "similarity": 1}
+    assert story[0]["read"]["record"]["id"] == some_id
+    assert f"duplicate_of\":\"{its_first}" in pelton("data", "trace", some_id, "out.jsonl").stdout
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(pelton, tmp_path):
+    write_lines(tmp_path / "in.jsonl", corpus(6000))
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    command = [pelton.program, "data", "run", "recipe.yaml", "--checkpoint-mb", "1"]
+    start = time.monotonic()
+    assert pelton("data", "run", "recipe.yaml", "--threads", "1").returncode == 0
+    whole_s = time.monotonic() - start
+    expected = digests(tmp_path)
+
+    numbers = random.Random(SEED)
+    was_killed = 0
+    for kill in range(KILLS):
+        for name in RESULTS:
+            (tmp_path / name).unlink()
+        run = subprocess.Popen([*command, "--threads", str(1 + kill % 2)], cwd=tmp_path, stderr=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, env=pelton.environment)
+        time.sleep(numbers.uniform(0, whole_s))
+        run.send_signal(signal.SIGKILL)
+        was_killed += run.wait() == -signal.SIGKILL
+        assert pelton(*command[1:]).returncode == 0
+        assert digests(tmp_path) == expected, f"kill {kill}, seed {SEED}"
+        assert not (tmp_path / "out.pelton-run").exists()
+    assert was_killed > 0
+
+
+def test_ctrl_c_ends_cleanly_and_the_next_run_goes_on(pelton, tmp_path):
+    write_lines(tmp_path / "in.jsonl", corpus(6000))
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    assert pelton("data", "run", "recipe.yaml").returncode == 0
+    expected = digests(tmp_path)
+    for name in RESULTS:
+        (tmp_path / name).unlink()
+    run = subprocess.Popen([pelton.program, "data", "run", "recipe.yaml", "--threads", "1"], cwd=tmp_path,
+                           stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=pelton.environment)
+    while not (tmp_path / "out.pelton-run/output").exists() and run.poll() is None:
+        time.sleep(0.001)
+    run.send_signal(signal.SIGINT)
+    note = run.communicate()[1].decode()
+    assert run.returncode in (130, 0)  # 0: it was done before the signal came
+    assert run.returncode == 0 or "run it again to go on" in note
+    assert pelton("data", "run", "recipe.yaml").returncode == 0
+    assert digests(tmp_path) == expected
+
+
+def test_hostile_input_is_reported_and_the_rest_goes_through(pelton, tmp_path):
+    long_text = "x" * 100_000_000
+    lines = [
+        b'{"id": "good", "text": "a"}',
+        b'{"id": "bad", "text": "a}',
+        b'{"id": "bytes", "text": "\xff\xfe"}',
+        b"[1, 2]",
+        b"[" * 100_000,
+        b'{"id": "long", "text": "' + long_text.encode() + b'"}',
+        b'{"id": "other", "messages": [{"role": "user", "content": "q"}]}',
+        b'{"id": "good", "text": "the same id"}',
+        b'{"id": "last", "text": "no newline"}',
+    ]
+    (tmp_path / "in.jsonl").write_bytes(b"\n".join(lines))
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"text": "cut"}\n' * 100_000)[:-200])
+    (tmp_path / "recipe.yaml").write_text("input: [in.jsonl, cut.jsonl.gz]\noutput: out.jsonl\n")
+    report = pelton.json("data", "run", "recipe.yaml")
+    kept = [line for line in (tmp_path / "out.jsonl").read_bytes().split(b"\n") if line]
+    assert kept[:5] == [lines[i] for i in (0, 5, 6, 7, 8)]
+    assert report["kept"] == len(kept) and len(kept) > 50_000
+    bad = read_lines(tmp_path / "out.quarantine.jsonl")
+    assert [row["line"] for row in bad[:4]] == [2, 3, 4, 5]
+    assert "UTF-8" in bad[1]["reason"] and "ends in the middle" in " ".join(row["reason"] for row in bad[4:])
+    assert report["bad_lines"] == len(bad)
+    assert report["formats"]["messages"] == 1
+
+
+def test_validate_says_what_is_wrong_and_where(pelton, tmp_path):
+    write_lines(tmp_path / "chats.jsonl", [
+        {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]},
+        {"messages": [{"role": "user", "content": "q"}]},
+        {"nothing": 1},
+    ])
+    report = pelton.json("data", "validate", "chats.jsonl", code=1)
+    assert report["rules"] == {"no_answer": 1, "no_record": 1} and report["records"] == 2
+    assert [(row["line"], row["rule"]) for row in report["findings"]] == [(2, "no_answer"), (3, "no_record")]
+    assert "chats.jsonl:2: no_answer" in pelton("data", "validate", "chats.jsonl").stdout
+
+
+def test_convert_and_back(pelton, tmp_path):
+    write_lines(tmp_path / "chats.jsonl", [
+        {"id": "1", "conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}], "source": "s"},
+    ])
+    assert pelton("data", "convert", "chats.jsonl", "-o", "m.jsonl", "--to", "messages").returncode == 0
+    assert read_lines(tmp_path / "m.jsonl") == [
+        {"id": "1", "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "source": "s"}]
+    assert pelton("data", "convert", "m.jsonl", "-o", "back.jsonl", "--to", "sharegpt").returncode == 0
+    assert read_lines(tmp_path / "back.jsonl") == read_lines(tmp_path / "chats.jsonl")
+
+
+def test_a_dry_run_leaves_nothing(pelton, tmp_path):
+    write_lines(tmp_path / "in.jsonl", corpus(500))
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    report = pelton.json("data", "run", "recipe.yaml", "--dry-run", "100")
+    assert report["records"] == 500 and report["steps"][0]["dropped"] > 0
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "cache") == before
+
+
+def test_bad_recipes_are_refused_by_name(pelton, tmp_path):
+    write_lines(tmp_path / "in.jsonl", corpus(2))
+    (tmp_path / "recipe.yaml").write_text("input: in.jsonl\noutput: out.jsonl\nsteps:\n- exact: {keap: best}\n")
+    done = pelton("data", "run", "recipe.yaml")
+    assert done.returncode != 0 and "steps[0].exact.keap: unknown option" in done.stderr
+    done = pelton("data", "run", "recipe.yaml", "--set", "input=none.jsonl", "--set", "steps=[]")
+    assert done.returncode == 1 and "none.jsonl: no such file" in done.stderr
+    assert "exact" in pelton("data", "steps").stdout
