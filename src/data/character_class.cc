@@ -18,7 +18,8 @@ constexpr std::u32string_view kHyphenCharacters = U"-–—~";
 constexpr std::u32string_view kSignCharacters =
     U"!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»";
 constexpr std::u32string_view kTerminalCharacters =
-    U"᪩？⁈𑩂．꩞𑅃﹗𑂾\u1b7d፧𑅂꡶꘎⁉࠾᪨𑊩𑱂᱿𖩮᥅\U00011f43\U00011f44﹒𑈹𑈸።܂؞꛳"
+    U"᪩？⁈𑩂．꩞𑅃﹗𑂾\u1b7d፧𑅂꡶꘎⁉࠾᪨𑊩𑱂᱿𖩮᥅\U00011f43\U00011f44﹒𑈹𑈸።܂؞"
+    U"꛳"
     U"\U00010f88"
     U"𑗍"
     U"𐩖"
