@@ -22,24 +22,20 @@ namespace {
 
 using Results = std::array<std::string_view, 4>;  // the rule that each found broken
 
-// As the steps do: each splits words for itself.
 Results check(std::string_view text, bool splits_at_space) {
-  thread_local Words words;
+  thread_local Words words_at_space;
   thread_local std::string kept;
-  const auto split = [&] {
-    if (!splits_at_space) return split_words(text, words);
-    words.clear();
-    for_each_space_separated(text, [](std::string_view word) { words.push_back(word); });
-  };
+  words_at_space.clear();
+  if (splits_at_space) {
+    for_each_space_separated(text, [](std::string_view word) { words_at_space.push_back(word); });
+  }
+  const auto words = [&]() -> const Words& { return splits_at_space ? words_at_space : words_of(text); };
   const auto name_of = [](const std::optional<BrokenRule>& broken) { return broken ? broken->name : "keep"; };
   Results results;
-  split();
-  results[0] = name_of(GopherQuality().check(text, words));
-  split();
-  results[1] = name_of(GopherRepetition().check(text, words));
+  results[0] = name_of(GopherQuality().check(text, words()));
+  results[1] = name_of(GopherRepetition().check(text, words()));
   results[2] = name_of(C4().check(text, kept));
-  split();
-  results[3] = name_of(FineWeb().check(text, words));
+  results[3] = name_of(FineWeb().check(text, words()));
   return results;
 }
 

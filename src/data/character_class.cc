@@ -17,28 +17,14 @@ constexpr std::u32string_view kHyphenCharacters = U"-–—~";
 // Less the terminal ones and control characters, which are added below.
 constexpr std::u32string_view kSignCharacters =
     U"!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»";
+// clang-format would break the string anew each time.
+// clang-format off
 constexpr std::u32string_view kTerminalCharacters =
-    U"᪩？⁈𑩂．꩞𑅃﹗𑂾\u1b7d፧𑅂꡶꘎⁉࠾᪨𑊩𑱂᱿𖩮᥅\U00011f43\U00011f44﹒𑈹𑈸።܂؞꛳"
-    U"\U00010f88"
-    U"𑗍"
-    U"𐩖"
-    U"𑙂"
-    U"\u061d"
-    U"꩟"
-    U"᠉"
-    U"\u1b7e"
-    U"𑗗"
-    U"᰼𑻸؟𑪜꧉𑗉𐽙𖫵𖬷܀꓿᜵𑗏𑁇𑗓𑥄៖𑥆𑗑𑗒꯫۔𐩗"
-    U"\U00010f86꡷\u2e54｡៕߹⸮.𑇅࠹𛲟꫰꤯𐽗᭞𑜼፨𑃁꣏𑇟𖬸𑪛𑜾࠷𝪈?"
-    U"𑃀𑗃！։꣎॥𑗖᭛᠃!"
-    U"၊𖺘⁇𑗌𑑋𖭄᭟𑅁𑙁⸼꩝𑗋。꧈꫱𑜽𐽖𑂿᙮។꛷\U00010f89៚᥄𑗕𑗎᪪᭚࠽𑇞"
-    U"𑗊"
-    U"𐽘"
-    U"\u2e53"
-    U"𑗔"
-    U"𖩯"
-    U"𑇍"
+    U"᪩？⁈𑩂．꩞𑅃﹗𑂾\u1b7d፧𑅂꡶꘎⁉࠾᪨𑊩𑱂᱿𖩮᥅\U00011f43\U00011f44﹒𑈹𑈸።܂؞꛳\U00010f88𑗍𐩖𑙂\u061d꩟᠉\u1b7e𑗗᰼𑻸؟𑪜꧉"
+    U"𑗉𐽙𖫵𖬷܀꓿᜵𑗏𑁇𑗓𑥄៖𑥆𑗑𑗒꯫۔𐩗\U00010f86꡷\u2e54｡៕߹⸮.𑇅࠹𛲟꫰꤯𐽗᭞𑜼፨𑃁꣏𑇟𖬸𑪛𑜾࠷𝪈?𑃀"
+    U"𑗃！։꣎॥𑗖᭛᠃!၊𖺘⁇𑗌𑑋𖭄᭟𑅁𑙁⸼꩝𑗋。꧈꫱𑜽𐽖𑂿᙮។꛷\U00010f89៚᥄𑗕𑗎᪪᭚࠽𑇞𑗊𐽘\u2e53𑗔𖩯𑇍"
     U"𑻷𐽕𑩃।𑗂𑇆𑁈။᱾𑱁꘏܁᜶‼𑈻‽᪫﹖𑑌𑈼\U00010f87𑗐៙᰻";
+// clang-format on
 
 constexpr char32_t kTableEnd = 0x20000;  // beyond it are letters (ideographs) and nothing else that we ask for
 using ClassTable = std::array<CharacterClass, kTableEnd>;

@@ -5,7 +5,7 @@ namespace pelton::data {
 
 void min_hash_avx2(const uint32_t* shingles, int64_t shingle_count, const MinHashFunctions& functions,
                    uint32_t* minima) {
-  min_hash<2>(shingles, shingle_count, functions, minima);
+  min_hash<4>(shingles, shingle_count, functions, minima);
 }
 
 }  // namespace pelton::data

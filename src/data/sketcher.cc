@@ -13,16 +13,17 @@ void Sketcher::sketch(std::string_view text, Sketch& sketch) const {
   hash_shingles(words, options_.ngram, sketch.shingles);
   min_hash_.sign(sketch.shingles, signature);
 
-  const int buckets = options_.buckets;
-  const int hashes = options_.hashes_per_bucket;
+  const auto buckets = static_cast<size_t>(options_.buckets);
+  const auto hashes = static_cast<size_t>(options_.hashes_per_bucket);
+  const auto keys = static_cast<size_t>(options_.keys_per_record());
   sketch.keys.clear();
   // First hash by hash, then every `buckets`-th: a bucket of the second kind shares few hashes with any of the first.
-  for (int key = 0; key < options_.keys_per_record(); ++key) {
+  for (size_t key = 0; key < keys; ++key) {
     const bool is_across = key >= buckets;
-    const int first = is_across ? key - buckets : key * hashes;
-    const int stride = is_across ? buckets : 1;
+    const size_t first = is_across ? key - buckets : key * hashes;
+    const size_t stride = is_across ? buckets : 1;
     uint64_t hash = 0;
-    for (int i = 0; i < hashes; ++i) hash = mix_hash(hash ^ signature[static_cast<size_t>(first + i * stride)]) + 1;
+    for (size_t i = 0; i < hashes; ++i) hash = mix_hash(hash ^ signature[first + i * stride]) + 1;
     sketch.keys.push_back(hash);
   }
 }

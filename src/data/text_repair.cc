@@ -213,9 +213,7 @@ std::string join_broken_lines(std::string_view text) {
                            (first_character(line).classes & kUpper) == 0;
     if (continues && joined.ends_with('-') && ends_in(std::string_view(joined).substr(0, joined.size() - 1), kLower)) {
       joined.pop_back();
-    } else if (continues && ends_in(joined, kLetter | kAsciiDigit)) {
-      joined += ' ';
-    } else if (continues && joined.ends_with(',')) {
+    } else if (continues && (ends_in(joined, kLetter | kAsciiDigit) || joined.ends_with(','))) {
       joined += ' ';
     } else if (!is_first) {
       joined += '\n';

@@ -1,5 +1,8 @@
 #include "data/word_splitter.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 #include <array>
 #include <bitset>
@@ -386,6 +389,20 @@ void split_words(std::string_view text, std::vector<std::string_view>& words) {
       splitter.split(chunk);
     }
   });
+}
+
+const std::vector<std::string_view>& words_of(std::string_view text) {
+  thread_local std::vector<std::string_view> words;
+  thread_local std::string_view last;
+  thread_local uint64_t last_hash = 0;
+  // Memory is used again: the same place says nothing about what lies there. (The words are views of it.)
+  const uint64_t hash = XXH3_64bits(text.data(), text.size());
+  if (last.data() != text.data() || last.size() != text.size() || last_hash != hash) {
+    split_words(text, words);
+    last = text;
+    last_hash = hash;
+  }
+  return words;
 }
 
 int count_sentences(std::string_view text) {

@@ -15,6 +15,9 @@ namespace pelton::data {
 // Replaces `words` by views of `text`. Bytes that are no UTF-8 count as symbols.
 void split_words(std::string_view text, std::vector<std::string_view>& words);
 
+// The same, kept until this thread asks for those of another text: filters in a row ask for the same.
+const std::vector<std::string_view>& words_of(std::string_view text);
+
 // Sentences as spaCy's sentencizer counts them: a full stop or its like that stands as a word ends one, with the
 // punctuation that follows.
 int count_sentences(std::string_view text);

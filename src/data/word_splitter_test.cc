@@ -30,6 +30,14 @@ TEST(WordSplitter, SplitsAsSpacyDoes) {
 
 TEST(WordSplitter, BytesThatAreNoUtf8) { EXPECT_EQ(split("a\xFF b\xC3"), "a|\xFF|b|\xC3"); }
 
+TEST(WordSplitter, WordsAreThoseOfTheTextAsItIsNow) {
+  std::string text = "one two";
+  EXPECT_EQ(words_of(text), (std::vector<std::string_view>{"one", "two"}));
+  EXPECT_EQ(words_of(text).size(), 2u);
+  text[3] = '-';  // the same place, another text
+  EXPECT_EQ(words_of(text), (std::vector<std::string_view>{"one", "-", "two"}));
+}
+
 TEST(WordSplitter, Sentences) {
   EXPECT_EQ(count_sentences("One. Two! Three?"), 3);
   EXPECT_EQ(count_sentences("He said \"no.\" Then left."), 2);

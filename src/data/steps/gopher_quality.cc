@@ -11,10 +11,8 @@ class GopherQualityStep final : public RecordStep {
   explicit GopherQualityStep(const GopherQuality& rules) : rules_(rules) {}
 
   Verdict apply(Record& record, Arena& arena) const override {
-    thread_local Words words;
     const std::string_view text = whole_text(record, arena);
-    split_words(text, words);
-    return verdict_of(rules_.check(text, words));
+    return verdict_of(rules_.check(text, words_of(text)));
   }
 
  private:
