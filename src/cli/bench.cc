@@ -18,6 +18,7 @@
 #include "bench/linear_bench.h"
 #include "bench/peer.h"
 #include "cli/bench_progress.h"
+#include "cli/bench_simulate.h"
 #include "cli/command.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
@@ -389,6 +390,7 @@ constexpr Command kSubcommands[] = {
     {"kernels", "Where the time of a model's step goes", add_bench_kernels},
     {"linear", "Which way of multiplying is the fastest for a model's matrices", add_bench_linear},
     {"serve", "A server of OpenAI's API under load", add_bench_serve},
+    {"simulate", "What each way of scheduling would make of a load, on paper", add_bench_simulate},
 };
 
 }  // namespace

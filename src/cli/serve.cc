@@ -1,19 +1,23 @@
 // `pelton serve`: OpenAI's HTTP API in front of one model.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/embedding_options.h"
 #include "cli/model_options.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
+#include "engine/service_level.h"
 #include "server/server.h"
 
 namespace pelton::cli {
@@ -36,6 +40,8 @@ constexpr const char* kNotes =
     "  pelton serve -m model.gguf --host 0.0.0.0 --port 80 --name my-model\n"
     "  pelton serve -m model.gguf --api-keys keys.json --open-path /health --open-path /metrics\n"
     "  pelton serve -m model.gguf --max-sequences 16 --kv-memory 4G --context 4096\n"
+    "  pelton serve -m model.gguf --slo ttft=500ms,tpot=60ms\n"
+    "  pelton serve -m model.gguf --batching static --prefix-cache off\n"
     "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi!\"}]}'\n";
 
 struct ServeOptions {
@@ -44,9 +50,26 @@ struct ServeOptions {
   ServerOptions server;
   int64_t sequence_count_max = EngineOptions{}.sequence_count_max;
   int64_t queue_length_max = EngineOptions{}.queue_length_max;
+  std::string prefix_cache = "on";
+  std::string batching = "continuous";
+  std::optional<std::string> slo;
+  int64_t batch_window_ms = std::chrono::duration_cast<std::chrono::milliseconds>(EngineOptions{}.batch_window).count();
   double drain_seconds = seconds(ServerOptions{}.drain_time_max);
   bool as_json = false;
 };
+
+// In the form that CLI11 asks for: empty where there is none.
+std::string service_level_problem(const std::string& text) {
+  try {
+    parse_service_level(text);
+    return {};
+  } catch (const Error& error) {
+    return error.message();
+  }
+}
+
+constexpr std::pair<const char*, Batching> kBatchings[] = {
+    {"continuous", Batching::kContinuous}, {"dynamic", Batching::kDynamic}, {"static", Batching::kStatic}};
 
 int serve(const ServeOptions& options) {
   std::signal(SIGPIPE, SIG_IGN);  // a client that hangs up is no reason to end
@@ -54,6 +77,12 @@ int serve(const ServeOptions& options) {
   EngineOptions engine_options = options.model.engine_options();
   engine_options.sequence_count_max = options.sequence_count_max;
   engine_options.queue_length_max = options.queue_length_max;
+  engine_options.caches_prefixes = options.prefix_cache == "on";
+  for (const auto& [name, batching] : kBatchings) {
+    if (options.batching == name) engine_options.batching = batching;
+  }
+  if (options.slo) engine_options.service_level = parse_service_level(*options.slo);
+  engine_options.batch_window = std::chrono::milliseconds(options.batch_window_ms);
   ServerOptions server_options = options.server;
   server_options.drain_time_max =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.drain_seconds));
@@ -114,6 +143,26 @@ std::function<int()> add_serve(CLI::App& app) {
       ->check(name_problem)
       ->type_size(1)
       ->allow_extra_args(false);
+  app.add_option("--prefix-cache", options->prefix_cache,
+                 "Keep what was computed for prompts, for those that begin alike, until its memory is needed")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
+  CLI::Option* batching = app.add_option("--batching", options->batching,
+                                         "When requests join those that are computed: at every step (continuous); when "
+                                         "all have ended (static), after a wait for company (dynamic). The older ways "
+                                         "are there to compare with")
+                              ->check(CLI::IsMember({"continuous", "dynamic", "static"}))
+                              ->capture_default_str();
+  app.add_option("--batch-window", options->batch_window_ms, "Milliseconds that dynamic batching waits for company")
+      ->check(CLI::Range(int64_t{0}, int64_t{60'000}))
+      ->capture_default_str()
+      ->needs(batching);
+  app.add_option(
+         "--slo", options->slo,
+         "Times to keep for as many requests as possible, as in ttft=500ms,tpot=60ms (to the first token, and per "
+         "token after it): chunks and admission follow from them")
+      ->check(service_level_problem)
+      ->type_name("LEVEL");
   app.add_option("--drain-seconds", options->drain_seconds, "What answers in flight get when the server stops")
       ->check([](const std::string& text) { return number_problem(text, kDrainSecondsMax); })
       ->capture_default_str();

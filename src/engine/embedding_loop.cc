@@ -69,7 +69,7 @@ struct EmbeddingLoop::Active {
   RequestId id;
   EmbeddingRequest request;
   std::shared_ptr<EmbeddingSink> sink;
-  std::vector<RequestId> texts;                // the scheduler's numbers of its unfinished texts
+  std::vector<SequenceId> texts;               // the scheduler's numbers of its unfinished texts
   std::vector<std::vector<float>> embeddings;  // by input
   bool has_started = false;
 };
@@ -103,10 +103,11 @@ void EmbeddingLoop::add(EmbeddingSubmission submission) noexcept {
     active.embeddings.resize(active.request.inputs.size());
     active_.emplace(id, std::move(made));
     for (size_t i = 0; i < active.request.inputs.size(); ++i) {
-      const RequestId text{++text_count_};
+      const SequenceId text{++text_count_};
       texts_.emplace(text, Text{&active, i, std::vector<double>(static_cast<size_t>(limits_.embedding.width))});
       active.texts.push_back(text);
-      scheduler_.add(text, static_cast<int64_t>(active.request.inputs[i].size()));
+      const auto token_count = static_cast<int64_t>(active.request.inputs[i].size());
+      scheduler_.add({.id = text, .token_count = token_count, .token_count_max = token_count});
     }
   } catch (...) {
     const Error error = current_error();
@@ -232,7 +233,7 @@ void EmbeddingLoop::fail(RequestId id, const Error& error) noexcept {
 std::shared_ptr<EmbeddingSink> EmbeddingLoop::release(RequestId id) {
   const auto entry = active_.find(id);
   CHECK(entry != active_.end());
-  for (const RequestId text : entry->second->texts) {
+  for (const SequenceId text : entry->second->texts) {
     if (scheduler_.contains(text)) scheduler_.remove(text);
     texts_.erase(text);
   }

@@ -65,7 +65,7 @@ class EmbeddingLoop {
   RunnerLimits limits_;
   Scheduler scheduler_;
   std::unordered_map<RequestId, std::unique_ptr<Active>> active_;
-  std::unordered_map<RequestId, Text> texts_;  // by the number that the scheduler knows
+  std::unordered_map<SequenceId, Text> texts_;  // by the number that the scheduler knows
   uint64_t text_count_ = 0;
   StepPlan plan_;
   StepBatch batch_;

@@ -33,6 +33,9 @@ void validate(const EngineOptions& options) {
   expect_positive(options.queue_length_max, "queue_length_max");
 }
 
+// Of a step, until the first few have been measured: a small model on few cores.
+constexpr StepTimes kFirstGuess{.fixed_ms = 5, .decode_row_ms = 1, .prompt_row_ms = 0.5};
+
 uint64_t seed_from_system() {
   std::random_device device;
   return (static_cast<uint64_t>(device()) << 32) | device();
@@ -73,8 +76,8 @@ class Engine::Impl {
     thread_.join();
   }
 
-  RequestId submit(GenerationRequest request, std::shared_ptr<GenerationSink> sink) {
-    CHECK(sink != nullptr);
+  std::vector<RequestId> submit(GenerationRequest request, std::vector<std::shared_ptr<GenerationSink>> sinks) {
+    CHECK(std::find(sinks.begin(), sinks.end(), nullptr) == sinks.end());
     if (!can_generate()) {
       throw Error(ErrorCode::kUnsupported,
                   fmt::format("{} is an encoder: it gives embeddings (/v1/embeddings, `pelton embed`) and generates no "
@@ -84,6 +87,7 @@ class Engine::Impl {
     }
     pelton::validate(request.sampling);
     validate_prompt(request.prompt);
+    validate_choice_count(sinks.size());
     const SamplingParameters& sampling = request.sampling;
     pelton::validate_tokens(sampling, limits_.vocabulary_size, bundle_->end_tokens);
     Submission submission;
@@ -93,19 +97,20 @@ class Engine::Impl {
       submission.dry_breakers = tokens_with_any(*bundle_->tokenizer, sampling.dry.breakers);
     }
     submission.request = std::move(request);
-    submission.sink = std::move(sink);
     submission.submitted = clock_->now();
-    RequestId id;
+    std::vector<RequestId> ids(sinks.size());
+    submission.sinks = std::move(sinks);
     {
       const std::lock_guard lock(mutex_);
       check_queue();
-      id = RequestId{++id_count_};
-      submission.id = id;
-      submission.seed = submission.request.sampling.seed.value_or(Rng(seed_ ^ id_count_).next());
+      for (RequestId& id : ids) id = RequestId{++id_count_};
+      submission.id = ids.front();
+      submission.seed =
+          submission.request.sampling.seed.value_or(Rng(seed_ ^ static_cast<uint64_t>(submission.id)).next());
       submissions_.push_back(std::move(submission));
     }
     wake_.notify_one();
-    return id;
+    return ids;
   }
 
   RequestId submit(EmbeddingRequest request, std::shared_ptr<EmbeddingSink> sink) {
@@ -181,6 +186,12 @@ class Engine::Impl {
       throw Error(ErrorCode::kResourceExhausted,
                   fmt::format("{} requests are waiting already; try again later", options_.queue_length_max));
     }
+  }
+
+  static void validate_choice_count(size_t count) {
+    if (count >= 1 && count <= kChoiceCountMax) return;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("n must be between 1 and {} answers to one prompt, got {}", kChoiceCountMax, count), "n");
   }
 
   void validate_prompt(const std::vector<TokenId>& prompt) const {
@@ -282,8 +293,11 @@ class Engine::Impl {
     std::unique_ptr<StepLoop> answers;          // null: an encoder
     std::unique_ptr<EmbeddingLoop> embeddings;  // null: a runner that gives none
 
-    bool is_idle() const {
-      return (answers == nullptr || answers->is_idle()) && (embeddings == nullptr || embeddings->is_idle());
+    bool is_idle() const { return (answers == nullptr || answers->is_idle()) && has_no_texts(); }
+    bool has_no_texts() const { return embeddings == nullptr || embeddings->is_idle(); }
+    // Until when there is nothing to do, although requests wait for company.
+    std::optional<TimePoint> wake() const {
+      return answers != nullptr && has_no_texts() ? answers->wake() : std::nullopt;
     }
   };
 
@@ -296,8 +310,15 @@ class Engine::Impl {
                          .local = limits.local_pages,
                          .page_token_count = limits.page_token_count,
                          .step_token_count_max = options_.step_token_count_max,
-                         .sequence_count_max = std::min(options_.sequence_count_max, options_.step_token_count_max)},
+                         .sequence_count_max = std::min(options_.sequence_count_max, options_.step_token_count_max),
+                         .growth_page_count = EngineOptions::kGrowthPageCount,
+                         .batching = options_.batching,
+                         .batch_window = options_.batch_window,
+                         .service_level = options_.service_level,
+                         .step_times = kFirstGuess},
           .clock = *clock_,
+          .caches_prefixes = options_.caches_prefixes,
+          .prefix_key = {seed_from_system(), seed_from_system()},
           .on_release = [this, &loops](const StepLoop&) { publish(loops); }});
     }
     if (limits.embedding.width > 0) {
@@ -314,8 +335,12 @@ class Engine::Impl {
     bool is_stopping;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock,
-                 [&] { return is_stopping_ || inbox_count() > 0 || !cancellations_.empty() || !loops.is_idle(); });
+      const auto has_news = [&] { return is_stopping_ || inbox_count() > 0 || !cancellations_.empty(); };
+      if (loops.is_idle()) {
+        wake_.wait(lock, has_news);
+      } else if (const std::optional<TimePoint> wake = loops.wake()) {
+        wake_.wait_for(lock, *wake - clock_->now(), has_news);
+      }
       is_stopping = is_stopping_;
       // Until the next publish: submit counts on it.
       statistics_.waiting_count += inbox_count();
@@ -373,7 +398,11 @@ Engine::Engine(std::shared_ptr<const ModelBundle> bundle, const EngineOptions& o
 Engine::~Engine() = default;
 
 RequestId Engine::submit(GenerationRequest request, std::shared_ptr<GenerationSink> sink) {
-  return impl_->submit(std::move(request), std::move(sink));
+  return impl_->submit(std::move(request), std::vector{std::move(sink)}).front();
+}
+
+std::vector<RequestId> Engine::submit(GenerationRequest request, std::vector<std::shared_ptr<GenerationSink>> sinks) {
+  return impl_->submit(std::move(request), std::move(sinks));
 }
 
 RequestId Engine::submit(EmbeddingRequest request, std::shared_ptr<EmbeddingSink> sink) {

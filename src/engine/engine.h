@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/clock.h"
 #include "engine/embedding_request.h"
 #include "engine/request.h"
 #include "engine/runner.h"
+#include "engine/scheduler.h"
 #include "engine/statistics.h"
 #include "model/bundle.h"
 #include "ops/linear.h"
@@ -20,6 +22,10 @@
 namespace pelton {
 
 struct EngineOptions {
+  // Pages of 16 tokens that admission keeps free for each answer: it goes on for some while, and a machine of many is
+  // not left half empty.
+  static constexpr int64_t kGrowthPageCount = 4;
+
   int thread_count = 0;  // 0: one a usable core
   ActivationType activations = ActivationType::kInt8;
   std::optional<ElementType> kv_type;     // absent: kI8 with kInt8 activations, kF32 with kF32
@@ -29,6 +35,10 @@ struct EngineOptions {
   int64_t sequence_count_max = 64;        // sequences computed at once; no more than step_token_count_max are
   int64_t queue_length_max = 1024;        // waiting requests beyond which submit refuses
   uint64_t seed = 0;                      // for requests without one of their own; 0: from the system
+  bool caches_prefixes = true;            // prompts that begin like earlier ones are not computed again
+  Batching batching = Batching::kContinuous;
+  Duration batch_window = SchedulerOptions{}.batch_window;  // of Batching::kDynamic
+  std::optional<ServiceLevel> service_level;                // absent: as many tokens as possible
 };
 
 class Engine {
@@ -50,6 +60,10 @@ class Engine {
   // (the prompt leaves no room for a token, or less than the max_tokens given; names the lengths), kResourceExhausted
   // (queue full), kUnavailable (stopping), kUnsupported (the model is an encoder, which generates nothing).
   RequestId submit(GenerationRequest request, std::shared_ptr<GenerationSink> sink);
+  // Several answers, one for each sink, each with an id: the prompt is computed once, and they share its pages. Errors:
+  // as above, and kInvalidArgument (none, or more than kChoiceCountMax).
+  std::vector<RequestId> submit(GenerationRequest request, std::vector<std::shared_ptr<GenerationSink>> sinks);
+  static constexpr size_t kChoiceCountMax = 128;  // OpenAI's
   // Embeddings, between the steps of answers. Errors (nothing is queued then): kUnsupported (the model's result is a
   // score), kInvalidArgument (no input, an empty one, a token out of range, dimensions beyond the width),
   // kContextTooLong, kResourceExhausted, kUnavailable, as above.

@@ -2,6 +2,7 @@
 // before, as its own pages hold them, so that a row lost, doubled or read from a foreign page changes the whole answer.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -30,6 +31,13 @@ class FakeRunner final : public StepRunner {
                -1) {}
 
   RunnerLimits limits() const override { return options_.limits; }
+  void copy_pages(std::span<const PageCopy> global, std::span<const PageCopy>) override {
+    for (const PageCopy& copy : global) {
+      const auto page_token_count = static_cast<std::ptrdiff_t>(options_.limits.page_token_count);
+      std::copy_n(cells_.begin() + index_of(copy.from) * page_token_count, page_token_count,
+                  cells_.begin() + index_of(copy.to) * page_token_count);
+    }
+  }
 
   std::span<const float> step(const StepBatch& batch) override {
     if (options_.before_step) options_.before_step(batch);

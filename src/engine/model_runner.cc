@@ -53,6 +53,10 @@ class ModelRunner final : public StepRunner {
       : executor_(thread_count), decoder_(executor_, std::move(model), options), limits_(limits) {}
 
   RunnerLimits limits() const override { return limits_; }
+  void copy_pages(std::span<const PageCopy> global, std::span<const PageCopy> local) override {
+    for (const PageCopy& copy : global) decoder_.copy_page(index_of(copy.from), index_of(copy.to), false);
+    for (const PageCopy& copy : local) decoder_.copy_page(index_of(copy.from), index_of(copy.to), true);
+  }
   std::span<const float> step(const StepBatch& batch) override { return decoder_.step(batch); }
   const LargestRows& step_largest(const StepBatch& batch, int64_t count) override {
     return decoder_.step_largest(batch, count);

@@ -15,8 +15,11 @@
 
 namespace pelton {
 
-// Names a request within one engine; never used twice.
+// Names a request, or one of several answers to it, within one engine; never used twice.
 enum class RequestId : uint64_t {};
+
+// Who waits for the answer: a person, a program, nobody just now. See engine/scheduler.h.
+enum class Priority : uint8_t { kInteractive, kNormal, kBatch };
 
 struct LogitBias {
   TokenId token;
@@ -92,6 +95,10 @@ struct GenerationRequest {
   std::vector<TokenId> prompt;  // at least one token
   SamplingParameters sampling;
   bool keeps_special_tokens = false;  // control tokens appear in the text
+  Priority priority = Priority::kNormal;
+  std::string client;      // requests of one client share what is one client's fair part; empty: one client too
+  std::string cache_salt;  // prefixes are shared among requests of equal salt only
+  std::optional<Duration> deadline = {};  // after submit; unfinished then: kCancelled
 };
 
 struct TokenLogprob {
@@ -117,6 +124,7 @@ struct GenerationSummary {
   FinishReason reason = FinishReason::kStop;
   std::optional<std::string> stop;  // the stop string that ended it
   int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;      // of the prompt, found in the prefix cache
   int64_t completion_tokens = 0;  // all that were sampled, with the end token
   RequestTimings timings;
 };

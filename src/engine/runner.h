@@ -43,6 +43,8 @@ class StepRunner {
  public:
   virtual ~StepRunner() = default;
   virtual RunnerLimits limits() const = 0;
+  // Copies pages, one after the other, in layers that see all positions and in those with a window.
+  virtual void copy_pages(std::span<const PageCopy> global, std::span<const PageCopy> local) = 0;
   // Logits [logit_rows.size(), V], valid until the next step. May throw: then the requests of this step fail and the
   // next step starts afresh.
   virtual std::span<const float> step(const StepBatch& batch) = 0;

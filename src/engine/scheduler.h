@@ -1,20 +1,41 @@
 // Decides which rows the next step computes: continuous batching with chunked prefill (Yu et al. 2022, Orca; Agrawal et
-// al. 2023, arXiv 2308.16369) over paged memory, with preemption by recomputation (Kwon et al. 2023, arXiv 2309.06180).
+// al. 2023, arXiv 2308.16369) over paged memory, with preemption by recomputation and copy-on-write (Kwon et al. 2023,
+// arXiv 2309.06180), a fair share for each client (Sheng et al. 2024, arXiv 2401.00588) and a cache of prefixes.
 //
 // Pure: numbers in, plan out; no clock, no tensor, no thread. The rules, in order:
-//   1. Running sequences that lack one row (decode) come first, oldest first, so that no long prompt delays them.
-//   2. What is left of the token budget goes to unfinished prompts, oldest first, in chunks.
-//   3. What is left then admits waiting sequences, first come, first served; one is admitted only when pages for all
-//   its
-//      tokens are free, and one more for each running sequence, so that admission does not cause preemption at once.
-//   Layers with a window have pages of their own: rows that are computed give back what lies behind them, so a sequence
-//   holds there no more than its window and one step touch. That is what rule 3 counts; a prompt takes it at once, so
-//   that its chunks never wait for pages.
-//   4. A decoding sequence grows page by page. When none is free, the youngest running sequence gives up its pages and
-//      waits, before all that came later, to be computed again with the tokens that it already has.
-// The oldest sequence is never preempted and gets rows in every step: each sequence ends.
+//   1. Rank. A sequence has its priority's rank. Each eighth place, and the prompt rows of each eighth step, go to
+//      whoever has waited longest, and one that was admitted so has the best rank: nobody waits for ever. Running
+//      sequences are ordered by rank, then age.
+//   2. Where the first in line finds no place, sequences of lower priority give up theirs, if that makes enough of it.
+//   3. Running sequences that lack one row (decode) come first, so that no long prompt delays them.
+//   4. Waiting sequences are admitted as long as the budget is not used up by prompts of their rank or better. In line
+//      stand, in this order: better rank; who ran before; the client that was served least; who came first. Nobody
+//      overtakes the first in line: it is admitted when pages for all its tokens are free, and some more for what
+//      running sequences may still grow; where there are several clients, the last place is kept for one that has
+//      none. A sequence that would compute what a running sequence is just computing waits for it.
+//   5. What is left of the budget goes to unfinished prompts, in chunks: better rank, client served least, age.
+//   6. A decoding sequence grows page by page. When none is free, the last running sequence gives up its pages and
+//      waits, to be computed again with the tokens that it already has (most of which the prefix cache may still hold).
+// The first running sequence is never preempted by rule 6, and what waits, for a place or for rows, comes to be the one
+// that has waited longest: so each sequence ends.
+//
+// Service level. Where one was promised, as many answers as possible shall keep it, rather than as many tokens as
+// possible be made: a step's prompt rows (rule 5) and the number of sequences (rule 4) are such that a step takes at
+// most a token's time; and who cannot get its first token in time any more stands behind those of its client who can,
+// and is admitted when no prompt runs. Who would be late only because of the prompts before it waits for them. Times
+// are predicted by StepTimes.
+//
+// Prefix cache. A full page is kept under its prefix's name (prefix_hash.h) from when it was computed until its room is
+// needed. A hit of k pages needs, in layers that see all positions, pages 0 to k - 1; in layers with a window, those
+// that the first row after it sees. The longest such k that leaves one token to compute is taken. Keys and values of a
+// row depend on the tokens before it alone, to the bit and whatever their type, so a hit changes no answer.
+//
+// Layers with a window have pages of their own: rows that are computed give back what lies behind them, so a sequence
+// holds there no more than its window and one step touch. A prompt takes its pages at once, so that its chunks never
+// wait for pages.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <list>
 #include <optional>
@@ -22,10 +43,24 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.h"
 #include "engine/page_pool.h"
+#include "engine/prefix_hash.h"
 #include "engine/request.h"
+#include "engine/service_level.h"
+#include "engine/step_times.h"
 
 namespace pelton {
+
+// Names a sequence within one scheduler; never used twice.
+enum class SequenceId : uint64_t {};
+
+// When waiting sequences may join those that run.
+enum class Batching : uint8_t {
+  kContinuous,  // at every step
+  kStatic,      // when all have ended: those that wait then are the next batch
+  kDynamic,     // likewise, but a batch that is not full waits for company, batch_window from its first arrival
+};
 
 struct SchedulerOptions {
   int64_t page_count = 0;              // of layers that see all positions; 0: there are none such
@@ -33,53 +68,90 @@ struct SchedulerOptions {
   int64_t page_token_count = 16;       // P
   int64_t step_token_count_max = 512;  // the budget: rows of a step
   int64_t sequence_count_max = 64;     // running at once; at most step_token_count_max
+  // Pages kept free, at admission, for each running sequence that may still need so many: fewer preemptions.
+  int64_t growth_page_count = 1;
+  Batching batching = Batching::kContinuous;
+  Duration batch_window = std::chrono::milliseconds(50);
+  std::optional<ServiceLevel> service_level = {};
+  StepTimes step_times = {};  // to begin with; see set_step_times
   // Sequences come into a step whole: one that does not fit into the rest of the budget waits, and one that is longer
   // than all of it has a step for itself. For sequences that get no further tokens.
   bool keeps_sequences_whole = false;
 };
 
+struct SequenceArrival {
+  SequenceId id;
+  int64_t token_count = 0;  // known: at least 1
+  // With those that it will get. All must fit into the pages. None: anybody's guess.
+  std::optional<int64_t> token_count_max = {};
+  // Names of its full pages, needed during the call only. Empty: it neither finds nor leaves a prefix.
+  std::span<const PrefixHash> prefixes = {};
+  Priority priority = Priority::kNormal;
+  uint64_t client = 0;  // who shares the machine fairly with whom
+  TimePoint time = {};
+};
+
 // The rows of one sequence in a step: its tokens at positions [first_position, first_position + row_count).
 struct ScheduledRows {
-  RequestId id;
+  SequenceId id;
   int64_t first_position = 0;
   int64_t row_count = 0;
   bool completes_tokens = false;  // the last row is the sequence's last token: its logits give the next one
-  bool is_first = false;          // the sequence's first rows ever
+  bool is_first = false;          // the sequence's first rows ever; the prefix cache held what comes before them
   // Valid until the scheduler is changed.
   std::span<const int32_t> pages;        // of layers that see all positions
   std::span<const int32_t> local_pages;  // of layers with a window; those behind it are gone
 };
 
 struct StepPlan {
-  std::vector<ScheduledRows> sequences;  // oldest first among decode rows, then among prompt chunks
+  std::vector<ScheduledRows> sequences;  // decode rows first, then prompt chunks
   int64_t row_count = 0;
-  std::vector<RequestId> preempted;
+  std::vector<SequenceId> preempted;
+  // Before the rows are computed, pages that several sequences read and one now writes are copied.
+  std::vector<PageCopy> copies;
+  std::vector<PageCopy> local_copies;
+  // Where there is nothing to do now although sequences wait: when to ask again.
+  std::optional<TimePoint> wake;
 };
+
+// What the rows of a plan cost.
+StepWork work_of(const StepPlan& plan);
 
 class Scheduler {
  public:
   explicit Scheduler(const SchedulerOptions& options);
 
-  // A sequence with `token_count` >= 1 known tokens goes to the end of the queue. All tokens that it will ever have
-  // must fit into the pages.
-  void add(RequestId id, int64_t token_count);
+  // The sequence gets in line.
+  void add(const SequenceArrival& arrival);
   // Finished, failed or cancelled: frees its pages. It must be known.
-  void remove(RequestId id);
+  void remove(SequenceId id);
+  // `child` begins as a copy of `parent`, all of whose tokens are computed, and shares its pages, where there is a
+  // place for it to run; else it waits like a preempted sequence.
+  void fork(SequenceId parent, SequenceId child);
 
-  // Makes the next plan (into `plan`, whose memory is reused). Empty only when there is no sequence.
-  void plan(StepPlan& plan);
+  // Makes the next plan (into `plan`, whose memory is reused). Without rows only when there is no sequence, or until
+  // `wake`.
+  void plan(StepPlan& plan, TimePoint now = {});
   // The rows of the plan were computed. Call once after each plan, after removing sequences that failed.
   void complete(const StepPlan& plan);
-  // The sequence, all of whose tokens are computed, got another one.
-  void append_token(RequestId id);
+  // The sequence, all of whose tokens are computed unless it waits, got another one. `filled`: the name of the page
+  // that this token fills, if it fills one and the sequence has prefixes.
+  void append_token(SequenceId id, const std::optional<PrefixHash>& filled = {});
+
+  // What a service level reckons with.
+  void set_step_times(const StepTimes& times) { options_.step_times = times; }
 
   int64_t running_count() const { return static_cast<int64_t>(running_.size()); }
-  int64_t waiting_count() const { return static_cast<int64_t>(waiting_.size()); }
-  bool contains(RequestId id) const { return sequences_.contains(id); }
-  bool is_empty() const { return running_.empty() && waiting_.empty(); }
+  int64_t waiting_count() const { return static_cast<int64_t>(sequences_.size()) - running_count(); }
+  bool contains(SequenceId id) const { return sequences_.contains(id); }
+  bool is_empty() const { return sequences_.empty(); }
   int64_t preemption_count() const { return preemption_count_; }
-  int64_t pages_used() const;
+  int64_t pages_used() const;  // by sequences
+  int64_t pages_kept() const;  // by the prefix cache alone
   int64_t pages_total() const;
+  // Of all admissions: tokens, and those of them that the prefix cache held.
+  int64_t admitted_token_count() const { return admitted_token_count_; }
+  int64_t cached_token_count() const { return cached_token_count_; }
 
  private:
   // Layers that keep the same positions: each sequence has one table of pages for all of them.
@@ -94,42 +166,112 @@ class Scheduler {
     int64_t end;    // as many are taken
   };
 
+  struct Client;
   struct Sequence {
-    RequestId id;
-    int64_t token_count;         // prompt and answer so far
+    SequenceId id;
+    int64_t token_count;  // prompt and answer so far
+    std::optional<int64_t> token_count_max;
+    Priority priority;
+    Client* client;
+    uint64_t number;             // by age
+    TimePoint waits_since;       // for a place, or for rows
+    int64_t rank;                // 0: the best
     int64_t computed_count = 0;  // tokens whose keys and values are in the pages
+    int64_t charged_count = 0;   // tokens that its client was charged for
+    int64_t prompt_count;        // tokens that it came with
+    uint64_t planned = 0;        // number of the last plan that has rows of it
+    uint64_t deferred = 0;       // number of the last plan that found its prefix in the making
     bool is_running = false;
+    bool was_admitted = false;
+    bool is_late = false;  // cannot keep the service level any more
     bool has_started = false;
-    std::vector<PageTable> pages;  // by group
+    std::vector<PrefixHash> prefixes;  // of full pages; empty: none are looked for
+    std::vector<PageTable> pages;      // by group
 
     int64_t pending_count() const { return token_count - computed_count; }
   };
   using Queue = std::list<Sequence>;  // nodes move between the queues without copying
+  static constexpr size_t kPriorityCount = 3;
 
+  struct Client {
+    double service = 0;  // what it got: 1 for each token of a prompt, 2 for each of an answer (as in the paper)
+    int64_t sequence_count = 0;
+    int64_t running_count = 0;
+    std::array<Queue, kPriorityCount> waiting;  // each by age
+    std::array<Queue, kPriorityCount> late;     // likewise
+  };
+
+  Client& client_of(uint64_t key);
+  void forget_idle_clients();
+  // The next place goes to whoever has waited longest.
+  bool is_place_by_age() const;
+  // Whether it cannot get its first token in time if so many rows of prompts come before its own.
+  bool would_be_late(const Sequence& sequence, int64_t rows_before) const;
+  void set_late_aside(Client& client);
+  void reckon_with_service_level(const StepPlan& plan);
+  // Whether `a` is served before `b`, of which both run, or both wait.
+  bool is_before_in_line(const Sequence& a, const Sequence& b) const;
+  bool is_prompt_before(const Sequence& a, const Sequence& b) const;
+  Sequence* first_in_line();
+  Queue& waiting_queue(const Sequence& sequence) const;
+  Queue::iterator insert_by_age(Queue& queue, const Sequence& sequence) const;
+  void run(Sequence& sequence);
+
+  bool is_last_place_for_others(const Sequence& sequence) const;
+  bool may_admit(StepPlan& plan) const;
+  void make_place_by_rank(StepPlan& plan);
   void plan_decoding(StepPlan& plan);
-  void plan_prompts(StepPlan& plan);
   void admit(StepPlan& plan);
+  void start(Sequence& sequence, int64_t cached_page_count, StepPlan& plan);
+  void plan_prompts(StepPlan& plan);
   // False: the sequence had to give up its own pages.
   bool grow_or_preempt(Queue::iterator sequence, StepPlan& plan);
-  void preempt_youngest(StepPlan& plan);
+  void preempt_last(StepPlan& plan);
   void schedule(Sequence& sequence, int64_t row_count, StepPlan& plan);
-  int64_t budget_left(const StepPlan& plan) const { return options_.step_token_count_max - plan.row_count; }
-  PagesWanted pages_wanted(const Group& group, const Sequence& sequence) const;
+  int64_t budget_left(const StepPlan& plan) const { return step_budget_ - plan.row_count; }
+
+  int64_t page_count_for(int64_t token_count) const {
+    return (token_count + options_.page_token_count - 1) / options_.page_token_count;
+  }
+  int64_t first_page_seen(const Group& group, int64_t position) const;
+  PagesWanted pages_wanted(const Group& group, int64_t token_count, int64_t computed_count) const;
+  // The page that the next row is written into is read by somebody else too.
+  bool writes_shared_page(const Group& group, const PageTable& table, const Sequence& sequence) const;
   // Gives back what lies behind the window and takes what the next rows need, which must be free.
-  void take_pages(Sequence& sequence);
-  // Whether there are pages for the next rows in all groups, `spare_count` of each left over.
-  bool has_pages(const Sequence& sequence, int64_t spare_count) const;
+  void take_pages(Sequence& sequence, StepPlan& plan);
+  // Whether a running sequence finds pages for its next rows in all groups.
+  bool has_pages(const Sequence& sequence) const;
+  // Whether one that waits does, if it begins with these pages, beside what the others may still need.
+  bool has_place(const Sequence& sequence, int64_t cached_page_count) const;
+  int64_t growth_reserve() const;
   void release_pages(Sequence& sequence);
-  // CHECKs that the pools are large enough for it alone.
   void check_fits(const Sequence& sequence) const;
-  Queue::iterator find(RequestId id);
+
+  // Pages with which the sequence may begin.
+  int64_t cached_page_count(const Sequence& sequence) const;
+  bool is_in_the_making(const Sequence& sequence, int64_t cached_page_count) const;
+  void keep_prefixes(Sequence& sequence, int64_t computed_before);
+  Sequence& find(SequenceId id) const;
 
   SchedulerOptions options_;
   std::vector<Group> groups_;
-  Queue running_;  // both oldest first, and everything in `waiting_` is younger than everything in `running_`
-  Queue waiting_;
-  std::unordered_map<RequestId, Queue::iterator> sequences_;
+  std::unordered_map<uint64_t, Client> clients_;
+  double service_floor_ = 0;  // what the client had that was active last: nobody comes back with less
+  Queue running_;             // by rank, then age
+  std::unordered_map<SequenceId, Queue::iterator> sequences_;
+  std::vector<Sequence*> prompts_;  // scratch
+  std::vector<PageId> shared_;      // scratch
+  TimePoint now_;
+  uint64_t plan_number_ = 0;
+  int64_t step_budget_ = 0;        // rows of the step that is planned
+  int64_t running_count_max_ = 0;  // sequences that may run after it
+  int64_t prompt_backlog_ = 0;     // rows of prompts that run and were in time
+  int64_t late_backlog_ = 0;       // of the others
+  uint64_t admission_count_ = 0;
+  uint64_t arrival_count_ = 0;
   int64_t preemption_count_ = 0;
+  int64_t admitted_token_count_ = 0;
+  int64_t cached_token_count_ = 0;
 };
 
 }  // namespace pelton

@@ -9,10 +9,13 @@ struct EngineStatistics {
   int64_t running_count = 0;
   int64_t waiting_count = 0;
   int64_t pages_used = 0;
+  int64_t pages_kept = 0;  // by the prefix cache alone; not among those used
   int64_t pages_total = 0;
   int64_t step_count = 0;
   int64_t step_row_count = 0;  // rows of all steps: step_row_count / step_count is the mean batch
   int64_t preemption_count = 0;
+  int64_t prompt_token_count = 0;  // of all prompts that were begun
+  int64_t cached_token_count = 0;  // of these, found in the prefix cache
 };
 
 }  // namespace pelton

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/rng.h"
 
 namespace pelton {
 namespace {
@@ -26,57 +28,120 @@ bool call_sink(const Call& call) noexcept {
 
 }  // namespace
 
-// A request from its arrival to its end.
-struct StepLoop::Active {
-  Active(Submission submission, const Environment& environment)
-      : id(submission.id),
-        sink(std::move(submission.sink)),
-        submitted(submission.submitted),
-        prompt_token_count(static_cast<int64_t>(submission.request.prompt.size())),
+// One answer.
+struct StepLoop::Choice {
+  Choice(RequestId choice_id, std::shared_ptr<GenerationSink> choice_sink, uint64_t seed, const Submission& submission,
+         const Environment& environment)
+      : id(choice_id),
+        sink(std::move(choice_sink)),
         answer(environment.tokenizer, submission.request, submission.end_tokens, submission.answer_token_count_max),
-        sampler(submission.request.sampling, submission.seed,
-                {submission.request.prompt, submission.end_tokens, submission.dry_breakers}),
-        tokens(std::move(submission.request.prompt)) {}
+        sampler(submission.request.sampling, seed,
+                {submission.request.prompt, submission.end_tokens, submission.dry_breakers}) {}
 
   RequestId id;
   std::shared_ptr<GenerationSink> sink;
-  TimePoint submitted;
-  std::optional<TimePoint> started;
+  Active* active = nullptr;
   std::optional<TimePoint> first_token;
-  int64_t prompt_token_count;
   Answer answer;
   Sampler sampler;
-  std::vector<TokenId> tokens;  // prompt and answer: all that a recomputation needs
+};
+
+// A sequence: a prompt with all of its answers, and when it is computed each answer alone.
+struct StepLoop::Active {
+  SequenceId id{};
+  TimePoint submitted;
+  std::optional<TimePoint> deadline;
+  std::optional<TimePoint> started;
+  int64_t prompt_token_count = 0;
+  int64_t cached_token_count = 0;
+  std::vector<TokenId> tokens;                   // prompt and answer: all that a recomputation needs
+  std::optional<PrefixHash> prefix;              // of its full pages; none: they are not looked for
+  std::vector<std::unique_ptr<Choice>> choices;  // at least one
 };
 
 StepLoop::StepLoop(Environment environment)
     : environment_(std::move(environment)),
       limits_(environment_.runner.limits()),
-      scheduler_(environment_.scheduling) {}
+      scheduler_(environment_.scheduling),
+      hasher_(environment_.prefix_key),
+      step_times_(environment_.scheduling.step_times) {}
 
 StepLoop::~StepLoop() = default;
 
 void StepLoop::add(Submission submission) noexcept {
-  const RequestId id = submission.id;
-  const std::shared_ptr<GenerationSink> sink = submission.sink;
+  const std::vector<std::shared_ptr<GenerationSink>> sinks = submission.sinks;
+  CHECK(!sinks.empty());
+  auto id = static_cast<uint64_t>(submission.id);
+  const SequenceId sequence{++sequence_count_};
   try {
-    auto active = std::make_unique<Active>(std::move(submission), environment_);
-    const auto token_count = static_cast<int64_t>(active->tokens.size());
-    active_.emplace(id, std::move(active));
-    scheduler_.add(id, token_count);
+    auto made = std::make_unique<Active>();
+    Active& active = *made;
+    active.id = sequence;
+    active.submitted = submission.submitted;
+    if (submission.request.deadline) active.deadline = submission.submitted + *submission.request.deadline;
+    for (size_t i = 0; i < sinks.size(); ++i) {
+      const uint64_t seed = i == 0 ? submission.seed : Rng(submission.seed + i).next();
+      active.choices.push_back(std::make_unique<Choice>(RequestId{id + i}, sinks[i], seed, submission, environment_));
+      active.choices.back()->active = &active;
+    }
+    active.tokens = std::move(submission.request.prompt);
+    active.prompt_token_count = static_cast<int64_t>(active.tokens.size());
+    const std::vector<PrefixHash> prefixes = prefixes_of(active, submission.request.cache_salt);
+    active_.emplace(sequence, std::move(made));
+    deadline_count_ += active.deadline ? 1 : 0;
+    for (const auto& choice : active.choices) choices_.emplace(choice->id, choice.get());
+    scheduler_.add({.id = sequence,
+                    .token_count = active.prompt_token_count,
+                    .token_count_max = active.prompt_token_count + submission.answer_token_count_max,
+                    .prefixes = prefixes,
+                    .priority = submission.request.priority,
+                    .client = std::hash<std::string>()(submission.request.client),
+                    .time = submission.submitted});
   } catch (...) {
-    active_.erase(id);
     const Error error = current_error();
-    call_sink([&] { sink->on_error(error); });
+    for (size_t i = 0; i < sinks.size(); ++i) choices_.erase(RequestId{id + i});
+    active_.erase(sequence);
+    for (const auto& sink : sinks) call_sink([&] { sink->on_error(error); });
   }
 }
 
+// Of the prompt's full pages.
+std::vector<PrefixHash> StepLoop::prefixes_of(Active& active, std::string_view salt) const {
+  std::vector<PrefixHash> prefixes;
+  if (!environment_.caches_prefixes) return prefixes;
+  const auto page = static_cast<size_t>(limits_.page_token_count);
+  PrefixHash prefix = hasher_.root(salt);
+  for (size_t end = page; end <= active.tokens.size(); end += page) {
+    prefix = hasher_.extend(prefix, std::span(active.tokens).subspan(end - page, page));
+    prefixes.push_back(prefix);
+  }
+  active.prefix = prefix;
+  return prefixes;
+}
+
 void StepLoop::cancel(RequestId id) noexcept {
-  if (active_.contains(id)) fail(id, Error(ErrorCode::kCancelled, "the request was cancelled"));
+  if (choices_.contains(id)) fail(id, Error(ErrorCode::kCancelled, "the request was cancelled"));
 }
 
 void StepLoop::fail_all(const Error& error) noexcept {
-  while (!active_.empty()) fail(active_.begin()->first, error);
+  while (!active_.empty()) fail_choices(active_.begin()->first, error);
+}
+
+void StepLoop::fail_choices(SequenceId id, const Error& error) noexcept {
+  for (auto entry = active_.find(id); entry != active_.end(); entry = active_.find(id)) {
+    fail(entry->second->choices.back()->id, error);
+  }
+}
+
+void StepLoop::end_overdue() {
+  if (deadline_count_ == 0) return;
+  const TimePoint now = environment_.clock.now();
+  sequence_ids_.clear();
+  for (const auto& [id, active] : active_) {
+    if (active->deadline && *active->deadline <= now) sequence_ids_.push_back(id);
+  }
+  const Error error(ErrorCode::kCancelled, "the request was not finished by its deadline");
+  for (const SequenceId id : sequence_ids_) fail_choices(id, error);
 }
 
 void StepLoop::step() noexcept {
@@ -88,7 +153,9 @@ void StepLoop::step() noexcept {
 }
 
 void StepLoop::step_or_throw() {
-  scheduler_.plan(plan_);
+  end_overdue();
+  const TimePoint start = environment_.clock.now();
+  scheduler_.plan(plan_, start);
   if (plan_.sequences.empty()) return;
   StepLogits logits;
   try {
@@ -98,19 +165,26 @@ void StepLoop::step_or_throw() {
     log::error(fmt::format("a step failed with {} requests: {}", plan_.sequences.size(), cause.message()));
     const Error error(ErrorCode::kInternal,
                       fmt::format("the step that computed this request failed: {}", cause.message()));
-    for (const ScheduledRows& rows : plan_.sequences) fail(rows.id, error);
+    for (const ScheduledRows& rows : plan_.sequences) fail_choices(rows.id, error);
     return;
   }
   scheduler_.complete(plan_);
   ++step_count_;
   step_row_count_ += plan_.row_count;
 
+  for (const ScheduledRows& rows : plan_.sequences) {
+    if (rows.completes_tokens) separate_choices(*active_.at(rows.id));
+  }
   sample(logits);
+  if (environment_.scheduling.service_level) {
+    step_times_.observe(work_of(plan_), milliseconds(environment_.clock.now() - start));
+    scheduler_.set_step_times(step_times_.times());
+  }
   for (Drawn& drawn : drawn_) {
-    const RequestId id = drawn.active->id;
+    const RequestId id = drawn.choice->id;
     try {
       if (drawn.error) std::rethrow_exception(drawn.error);
-      deliver(*drawn.active, std::move(drawn.sampled));
+      deliver(*drawn.choice, std::move(drawn.sampled));
     } catch (...) {
       fail(id, current_error());
     }
@@ -126,7 +200,10 @@ StepLoop::StepLogits StepLoop::run_model() {
   const TimePoint now = environment_.clock.now();
   for (const ScheduledRows& rows : plan_.sequences) {
     Active& active = *active_.at(rows.id);
-    if (rows.is_first) active.started = now;
+    if (rows.is_first) {
+      active.started = now;
+      active.cached_token_count = rows.first_position;
+    }
     const auto row_begin = static_cast<int64_t>(batch_.tokens.size());
     for (int64_t position = rows.first_position; position < rows.first_position + rows.row_count; ++position) {
       batch_.tokens.push_back(index_of(active.tokens[static_cast<size_t>(position)]));
@@ -134,51 +211,76 @@ StepLoop::StepLogits StepLoop::run_model() {
     batch_.sequences.push_back({row_begin, rows.row_count, rows.first_position, rows.pages});
     if (limits_.local_pages) batch_.local_pages.push_back(rows.local_pages);
     if (!rows.completes_tokens) continue;
+    const auto logit_row = static_cast<int64_t>(batch_.logit_rows.size());
     batch_.logit_rows.push_back(static_cast<int32_t>(batch_.tokens.size() - 1));
-    drawn_.push_back({&active, {}, nullptr});
+    for (const auto& choice : active.choices) drawn_.push_back({choice.get(), logit_row, {}, nullptr});
+  }
+  if (!plan_.copies.empty() || !plan_.local_copies.empty()) {
+    environment_.runner.copy_pages(plan_.copies, plan_.local_copies);
   }
   if (const std::optional<int64_t> count = largest_count()) {
     const LargestRows& largest = environment_.runner.step_largest(batch_, *count);
-    CHECK(largest.row_count() == static_cast<int64_t>(drawn_.size()));
+    CHECK(largest.row_count() == static_cast<int64_t>(batch_.logit_rows.size()));
     return {{}, &largest};
   }
   const std::span<const float> logits = environment_.runner.step(batch_);
-  CHECK(logits.size() == drawn_.size() * static_cast<size_t>(limits_.vocabulary_size));
+  CHECK(logits.size() == batch_.logit_rows.size() * static_cast<size_t>(limits_.vocabulary_size));
   return {logits, nullptr};
 }
 
 std::optional<int64_t> StepLoop::largest_count() const {
   int64_t most = 1;
   for (const Drawn& drawn : drawn_) {
-    const std::optional<int64_t> count = drawn.active->sampler.largest_count();
+    const std::optional<int64_t> count = drawn.choice->sampler.largest_count();
     if (!count) return std::nullopt;
     most = std::max(most, *count);
   }
   return most;
 }
 
+void StepLoop::separate_choices(Active& active) {
+  while (active.choices.size() > 1) {
+    const SequenceId id{++sequence_count_};
+    auto made = std::make_unique<Active>();
+    made->id = id;
+    made->submitted = active.submitted;
+    made->deadline = active.deadline;
+    made->started = active.started;
+    made->prompt_token_count = active.prompt_token_count;
+    made->cached_token_count = active.cached_token_count;
+    made->tokens = active.tokens;
+    made->prefix = active.prefix;
+    made->choices.reserve(1);
+    Active& child = *active_.emplace(id, std::move(made)).first->second;
+    child.choices.push_back(std::move(active.choices.back()));
+    active.choices.pop_back();
+    child.choices.back()->active = &child;
+    deadline_count_ += child.deadline ? 1 : 0;
+    scheduler_.fork(active.id, id);
+  }
+}
+
 void StepLoop::sample(const StepLogits& logits) {
   Executor& executor = environment_.runner.executor();
   scratch_.resize(static_cast<size_t>(executor.thread_count()));
   const auto vocabulary_size = static_cast<size_t>(limits_.vocabulary_size);
-  // Each row has a generator of its own, so that it does not matter who samples it. Nothing may leave a region.
-  const auto sample_row = [&](size_t row, SamplerScratch& scratch) {
-    Drawn& drawn = drawn_[row];
+  // Each answer has a generator of its own, so that it does not matter who samples it. Nothing may leave a region.
+  const auto sample_one = [&](Drawn& drawn, SamplerScratch& scratch) {
     try {
-      Sampler& sampler = drawn.active->sampler;
-      const auto index = static_cast<int64_t>(row);
+      Sampler& sampler = drawn.choice->sampler;
       drawn.sampled =
           logits.largest != nullptr
-              ? sampler.sample_largest(logits.largest->row(index), logits.largest->is_finite(index), scratch)
-              : sampler.sample(logits.whole.subspan(row * vocabulary_size, vocabulary_size), scratch);
+              ? sampler.sample_largest(logits.largest->row(drawn.row), logits.largest->is_finite(drawn.row), scratch)
+              : sampler.sample(logits.whole.subspan(static_cast<size_t>(drawn.row) * vocabulary_size, vocabulary_size),
+                               scratch);
     } catch (...) {
       drawn.error = std::current_exception();
     }
   };
   const auto sample_part = [&](int thread, int thread_count) {
-    const Range rows = split_range(static_cast<int64_t>(drawn_.size()), 1, thread, thread_count);
-    for (int64_t row = rows.begin; row < rows.end; ++row) {
-      sample_row(static_cast<size_t>(row), scratch_[static_cast<size_t>(thread)]);
+    const Range part = split_range(static_cast<int64_t>(drawn_.size()), 1, thread, thread_count);
+    for (int64_t i = part.begin; i < part.end; ++i) {
+      sample_one(drawn_[static_cast<size_t>(i)], scratch_[static_cast<size_t>(thread)]);
     }
   };
   // The few largest of a row are not worth a region.
@@ -189,32 +291,42 @@ void StepLoop::sample(const StepLogits& logits) {
   }
 }
 
-void StepLoop::deliver(Active& active, SampledToken sampled) {
-  if (!active.first_token) active.first_token = environment_.clock.now();
+void StepLoop::deliver(Choice& choice, SampledToken sampled) {
+  if (!choice.first_token) choice.first_token = environment_.clock.now();
   const TokenId token = sampled.token;
+  Active& active = *choice.active;
   active.tokens.push_back(token);
-  Answer::Progress progress = active.answer.push(token);
+  Answer::Progress progress = choice.answer.push(token);
 
   std::vector<SampledToken> tokens;
   tokens.push_back(std::move(sampled));
-  if (!call_sink([&] { active.sink->on_tokens(std::move(progress.text), std::move(tokens)); })) {
-    return fail(active.id, Error(ErrorCode::kInternal, "the answer could not be handed over"));
+  if (!call_sink([&] { choice.sink->on_tokens(std::move(progress.text), std::move(tokens)); })) {
+    return fail(choice.id, Error(ErrorCode::kInternal, "the answer could not be handed over"));
   }
-  if (progress.finish) return finish(active, progress);
-  scheduler_.append_token(active.id);
+  if (progress.finish) return finish(choice, progress);
+  append_token(active);
 }
 
-void StepLoop::finish(Active& active, const Answer::Progress& progress) {
+void StepLoop::append_token(Active& active) {
+  const auto page = static_cast<size_t>(limits_.page_token_count);
+  if (!active.prefix || active.tokens.size() % page != 0) return scheduler_.append_token(active.id);
+  active.prefix = hasher_.extend(*active.prefix, std::span(active.tokens).last(page));
+  scheduler_.append_token(active.id, active.prefix);
+}
+
+void StepLoop::finish(Choice& choice, const Answer::Progress& progress) {
   const TimePoint now = environment_.clock.now();
+  const Active& active = *choice.active;
   const GenerationSummary summary{.reason = *progress.finish,
                                   .stop = progress.stop,
                                   .prompt_tokens = active.prompt_token_count,
-                                  .completion_tokens = active.answer.token_count(),
+                                  .cached_tokens = active.cached_token_count,
+                                  .completion_tokens = choice.answer.token_count(),
                                   .timings = {.queue = *active.started - active.submitted,
-                                              .first_token = *active.first_token - active.submitted,
+                                              .first_token = *choice.first_token - active.submitted,
                                               .total = now - active.submitted}};
   // The pages are free before the receiver knows: whoever waits for the answer finds room for the next request.
-  const std::shared_ptr<GenerationSink> sink = release(active.id);
+  const std::shared_ptr<GenerationSink> sink = release(choice.id);
   call_sink([&] { sink->on_finish(summary); });
 }
 
@@ -224,11 +336,18 @@ void StepLoop::fail(RequestId id, const Error& error) noexcept {
 }
 
 std::shared_ptr<GenerationSink> StepLoop::release(RequestId id) {
-  const auto entry = active_.find(id);
-  CHECK(entry != active_.end());
+  const auto entry = choices_.find(id);
+  CHECK(entry != choices_.end());
   std::shared_ptr<GenerationSink> sink = std::move(entry->second->sink);
-  active_.erase(entry);
-  scheduler_.remove(id);
+  Active& active = *entry->second->active;
+  choices_.erase(entry);
+  std::erase_if(active.choices, [&](const auto& choice) { return choice->id == id; });
+  if (active.choices.empty()) {
+    const SequenceId sequence = active.id;
+    deadline_count_ -= active.deadline ? 1 : 0;
+    if (scheduler_.contains(sequence)) scheduler_.remove(sequence);  // not where there was no memory for a fork
+    active_.erase(sequence);
+  }
   if (environment_.on_release) environment_.on_release(*this);
   return sink;
 }
@@ -237,10 +356,13 @@ EngineStatistics StepLoop::statistics() const {
   return {.running_count = scheduler_.running_count(),
           .waiting_count = scheduler_.waiting_count(),
           .pages_used = scheduler_.pages_used(),
+          .pages_kept = scheduler_.pages_kept(),
           .pages_total = scheduler_.pages_total(),
           .step_count = step_count_,
           .step_row_count = step_row_count_,
-          .preemption_count = scheduler_.preemption_count()};
+          .preemption_count = scheduler_.preemption_count(),
+          .prompt_token_count = scheduler_.admitted_token_count(),
+          .cached_token_count = scheduler_.cached_token_count()};
 }
 
 }  // namespace pelton

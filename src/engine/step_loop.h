@@ -7,21 +7,25 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
 #include "engine/answer.h"
+#include "engine/prefix_hash.h"
 #include "engine/request.h"
 #include "engine/runner.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/statistics.h"
+#include "engine/step_times.h"
 #include "text/tokenizer.h"
 
 namespace pelton {
 
-// A request that was checked and has its number.
+// A request that was checked and has its number. Its answers, one for each sink, have this id and those that follow it,
+// and random numbers of their own.
 struct Submission {
   RequestId id;
   GenerationRequest request;
@@ -29,7 +33,7 @@ struct Submission {
   std::vector<TokenId> end_tokens;     // of this request: ending_tokens()
   std::vector<TokenId> dry_breakers;   // as in Sampler::Context
   uint64_t seed = 0;
-  std::shared_ptr<GenerationSink> sink;
+  std::vector<std::shared_ptr<GenerationSink>> sinks;
   TimePoint submitted;
 };
 
@@ -40,6 +44,8 @@ class StepLoop {
     std::shared_ptr<const Tokenizer> tokenizer;
     SchedulerOptions scheduling;
     const Clock& clock;
+    bool caches_prefixes = true;
+    SipKey prefix_key = {};  // secret where strangers share a process
     // Called when a request has ended and its pages are free, before its sink hears of it. May be empty.
     std::function<void(const StepLoop&)> on_release = {};
   };
@@ -50,19 +56,24 @@ class StepLoop {
 
   // Nothing here throws: what goes wrong with a request goes to its sink, and what a sink throws ends its request.
   void add(Submission submission) noexcept;
-  // Unknown or finished: nothing.
+  // One answer. Unknown or finished: nothing.
   void cancel(RequestId id) noexcept;
   // One step of the model. A runner that throws fails the requests of the step with kInternal and no others.
   void step() noexcept;
   void fail_all(const Error& error) noexcept;
 
   bool is_idle() const { return scheduler_.is_empty(); }
+  // Where the last step had nothing to do although requests wait: when there will be.
+  std::optional<TimePoint> wake() const { return plan_.wake; }
   EngineStatistics statistics() const;
 
  private:
+  struct Choice;
   struct Active;
 
   void step_or_throw();
+  void end_overdue();
+  std::vector<PrefixHash> prefixes_of(Active& active, std::string_view salt) const;
   // Of the rows that complete their tokens, in the plan's order: whole [rows, V], or the largest of each.
   struct StepLogits {
     std::span<const float> whole;
@@ -71,28 +82,39 @@ class StepLoop {
   StepLogits run_model();
   // How many of a row's largest logits are all that any of them wants; none: one wants its whole row.
   std::optional<int64_t> largest_count() const;
+  // The prompt is computed: its answers go their own ways from here.
+  void separate_choices(Active& active);
   // Fills drawn_, by all threads.
   void sample(const StepLogits& logits);
-  void deliver(Active& active, SampledToken sampled);
-  void finish(Active& active, const Answer::Progress& progress);
+  void deliver(Choice& choice, SampledToken sampled);
+  void append_token(Active& active);
+  void finish(Choice& choice, const Answer::Progress& progress);
   void fail(RequestId id, const Error& error) noexcept;
-  // Frees everything of the request, then hands back its sink.
+  void fail_choices(SequenceId id, const Error& error) noexcept;
+  // Frees everything of the answer, then hands back its sink.
   std::shared_ptr<GenerationSink> release(RequestId id);
 
   Environment environment_;
   RunnerLimits limits_;
   Scheduler scheduler_;
-  std::unordered_map<RequestId, std::unique_ptr<Active>> active_;
+  PrefixHasher hasher_;
+  std::unordered_map<SequenceId, std::unique_ptr<Active>> active_;
+  std::unordered_map<RequestId, Choice*> choices_;
+  uint64_t sequence_count_ = 0;
+  int64_t deadline_count_ = 0;  // of active_
   StepPlan plan_;
   StepBatch batch_;
-  // One for each row that completes its tokens.
+  // One for each answer that gets a token: as many as the row's prompt has answers.
   struct Drawn {
-    Active* active;
+    Choice* choice;
+    int64_t row;  // of the step's logits
     SampledToken sampled;
     std::exception_ptr error;  // null: none
   };
   std::vector<Drawn> drawn_;
-  std::vector<SamplerScratch> scratch_;  // one a thread
+  StepTimeEstimator step_times_;          // for a service level
+  std::vector<SequenceId> sequence_ids_;  // scratch
+  std::vector<SamplerScratch> scratch_;   // one a thread
   int64_t step_count_ = 0;
   int64_t step_row_count_ = 0;
 };

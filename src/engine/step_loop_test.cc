@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <set>
 #include <stdexcept>
 
 #include "engine/fake_runner.h"
@@ -62,7 +63,7 @@ class StepLoopTest : public testing::Test {
                           .answer_token_count_max = max_tokens,
                           .end_tokens = ending_tokens(sampling, end_tokens_),
                           .seed = number,
-                          .sink = sink};
+                          .sinks = {sink}};
     for (const int32_t token : prompt(number, prompt_size)) submission.request.prompt.push_back(TokenId{token});
     submission.request.sampling = std::move(sampling);
     submission.submitted = clock_.now();
@@ -178,6 +179,116 @@ TEST_F(StepLoopTest, RequestsShareSteps) {
   EXPECT_EQ(loop_->statistics().step_row_count, 8 * (4 + 9));
 }
 
+// Two prompts that begin alike, one after the other and at once, and a third of another tenant: the answers are those
+// without the cache.
+TEST_F(StepLoopTest, APrefixIsComputedOnceAndChangesNothing) {
+  start({.limits = {.vocabulary_size = 64, .context_length = 256, .page_count = 64}});
+  const auto ask = [&](uint64_t number, std::string salt) {
+    auto sink = std::make_shared<RecordingSink>();
+    Submission submission{.id = id(number), .answer_token_count_max = 40, .seed = number, .sinks = {sink}};
+    for (const int32_t token : prompt(1, 100)) submission.request.prompt.push_back(TokenId{token});
+    submission.request.prompt.push_back(TokenId{static_cast<int32_t>(number)});
+    submission.request.sampling.temperature = 0;
+    submission.request.cache_salt = std::move(salt);
+    loop_->add(std::move(submission));
+    return sink;
+  };
+  const auto first = ask(1, "");
+  const auto second = ask(2, "");
+  run_until_idle();
+  const auto third = ask(3, "");
+  const auto stranger = ask(4, "tenant");
+  run_until_idle();
+  EXPECT_EQ(first->summary()->cached_tokens, 0);
+  EXPECT_EQ(second->summary()->cached_tokens, 96) << "it waited for the first";
+  EXPECT_EQ(third->summary()->cached_tokens, 96);
+  EXPECT_EQ(stranger->summary()->cached_tokens, 0);
+  EXPECT_EQ(loop_->statistics().cached_token_count, 2 * 96);
+  EXPECT_EQ(loop_->statistics().prompt_token_count, 4 * 101);
+  EXPECT_GT(loop_->statistics().pages_kept, 0);
+  for (const auto& [number, sink] : {std::pair(1, first), {2, second}, {3, third}, {4, stranger}}) {
+    std::vector<int32_t> history = prompt(1, 100);
+    history.push_back(number);
+    EXPECT_EQ(sink->tokens(), greedy_answer(history, 40, 64)) << number;
+  }
+}
+
+// The answers of n requests with a seed each, from one prompt that is computed once.
+TEST_F(StepLoopTest, SeveralAnswersShareTheirPrompt) {
+  start({.limits = {.vocabulary_size = 64, .context_length = 256, .page_count = 64}});
+  std::vector<std::shared_ptr<RecordingSink>> sinks;
+  Submission submission{.id = id(1), .answer_token_count_max = 30, .seed = 5};
+  for (int i = 0; i < 4; ++i) {
+    sinks.push_back(std::make_shared<RecordingSink>());
+    submission.sinks.push_back(sinks.back());
+  }
+  for (const int32_t token : prompt(1, 40)) submission.request.prompt.push_back(TokenId{token});
+  loop_->add(std::move(submission));
+  loop_->step();
+  EXPECT_EQ(loop_->statistics().running_count, 4);
+  EXPECT_EQ(loop_->statistics().step_row_count, 40);
+  loop_->step();
+  EXPECT_EQ(loop_->statistics().pages_used, 2 + 4) << "each writes a page of its own";
+  loop_->cancel(id(3));
+  run_until_idle();
+  EXPECT_EQ(sinks[2]->error_code(), ErrorCode::kCancelled);
+  EXPECT_EQ(sinks[0]->summary()->prompt_tokens, 40);
+
+  std::set<std::vector<int32_t>> answers;
+  for (const size_t i : {0, 1, 3}) {
+    start({.limits = {.vocabulary_size = 64, .context_length = 256, .page_count = 64}});
+    const auto alone = std::make_shared<RecordingSink>();
+    Submission single{.id = id(1), .answer_token_count_max = 30, .sinks = {alone}};
+    single.seed = i == 0 ? 5 : Rng(5 + i).next();
+    for (const int32_t token : prompt(1, 40)) single.request.prompt.push_back(TokenId{token});
+    loop_->add(std::move(single));
+    run_until_idle();
+    EXPECT_EQ(sinks[i]->tokens(), alone->tokens()) << i;
+    answers.insert(sinks[i]->tokens());
+  }
+  EXPECT_EQ(answers.size(), 3u);
+}
+
+TEST_F(StepLoopTest, AnswersThatAreCancelledBeforeTheirPromptIsComputedLeaveTheOthers) {
+  start({}, {.step_token_count_max = 8, .sequence_count_max = 4});
+  std::vector<std::shared_ptr<RecordingSink>> sinks;
+  Submission submission{.id = id(1), .answer_token_count_max = 5};
+  for (int i = 0; i < 3; ++i) {
+    sinks.push_back(std::make_shared<RecordingSink>());
+    submission.sinks.push_back(sinks.back());
+  }
+  for (const int32_t token : prompt(1, 20)) submission.request.prompt.push_back(TokenId{token});
+  submission.request.sampling.temperature = 0;
+  loop_->add(std::move(submission));
+  loop_->step();
+  loop_->cancel(id(1));
+  run_until_idle();
+  EXPECT_EQ(sinks[0]->error_code(), ErrorCode::kCancelled);
+  for (const size_t i : {1, 2}) EXPECT_EQ(sinks[i]->tokens(), greedy_answer(prompt(1, 20), 5, 64));
+}
+
+TEST_F(StepLoopTest, WhatIsNotDoneByItsDeadlineEnds) {
+  start({.before_step = [this](const StepBatch&) { clock_.advance(std::chrono::milliseconds(10)); }},
+        {.step_token_count_max = 8, .sequence_count_max = 1});
+  const auto ask = [&](uint64_t number, int64_t deadline_ms) {
+    auto sink = std::make_shared<RecordingSink>();
+    Submission submission{.id = id(number), .answer_token_count_max = 5, .sinks = {sink}, .submitted = clock_.now()};
+    submission.request.prompt = {TokenId{1}};
+    submission.request.deadline = std::chrono::milliseconds(deadline_ms);
+    loop_->add(std::move(submission));
+    return sink;
+  };
+  const auto slow = ask(1, 35);
+  const auto in_time = ask(2, 90);
+  const auto never_began = ask(3, 20);
+  run_until_idle();
+  EXPECT_EQ(slow->error_code(), ErrorCode::kCancelled);
+  EXPECT_EQ(slow->tokens().size(), 4u);
+  EXPECT_EQ(in_time->tokens().size(), 5u);
+  EXPECT_EQ(never_began->error_code(), ErrorCode::kCancelled);
+  EXPECT_TRUE(never_began->tokens().empty());
+}
+
 TEST_F(StepLoopTest, EndTokenEnds) {
   const std::vector<int32_t> answer = greedy_answer(prompt(1, 5), 20, 64);
   start({}, {}, {TokenId{answer[7]}});
@@ -243,7 +354,7 @@ class ThrowingSink final : public GenerationSink {
 TEST_F(StepLoopTest, ThrowingSinkEndsItsRequestAndNoOther) {
   start();
   const auto other = add(1, 4, 10);
-  Submission submission{.id = id(2), .answer_token_count_max = 10, .sink = std::make_shared<ThrowingSink>()};
+  Submission submission{.id = id(2), .answer_token_count_max = 10, .sinks = {std::make_shared<ThrowingSink>()}};
   submission.request.prompt = {TokenId{1}};
   loop_->add(std::move(submission));
   run_until_idle();

@@ -1,6 +1,7 @@
 #include "model/decoder.h"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -109,6 +110,14 @@ class Decoder::Impl {
   std::span<const float> step_hidden(const StepBatch& batch) {
     run(batch, {}, hidden_call_count_);
     return values_of(activations_[index_of(hidden_)]);
+  }
+
+  void copy_page(int32_t from, int32_t to, bool with_window) {
+    for (size_t i = 0; i < caches_.size(); ++i) {
+      KvLayerCache& cache = caches_[i];
+      if (graph_.caches[i].window.has_value() != with_window) continue;
+      std::memcpy(cache.page(to), cache.page(from), static_cast<size_t>(cache.page_bytes()));
+    }
   }
 
   const Graph& graph() const { return graph_; }
@@ -258,6 +267,8 @@ const LargestRows& Decoder::step_largest(const StepBatch& batch, int64_t count) 
 }
 
 std::span<const float> Decoder::step_hidden(const StepBatch& batch) { return impl_->step_hidden(batch); }
+
+void Decoder::copy_page(int32_t from, int32_t to, bool with_window) { impl_->copy_page(from, to, with_window); }
 
 const Graph& Decoder::graph() const { return impl_->graph(); }
 

@@ -79,6 +79,9 @@ class Decoder {
   // encoder without a head: its logits.
   std::span<const float> step_hidden(const StepBatch& batch);
 
+  // Between steps: page `to` then holds what `from` holds, in all layers with a window, or in all others.
+  void copy_page(int32_t from, int32_t to, bool with_window);
+
   // The list that a step runs.
   const Graph& graph() const;
 

@@ -122,6 +122,9 @@ def test_linear_measures_every_path_that_a_matrix_allows(pelton, model):
         (["bench", "model", "-m", TINY, "--peer", "llama.cpp"], 1),  # a folder, which peers do not read
         (["bench", "kernels", "-m", TINY, "--context", 100_000], 1),
         (["bench", "linear", "-m", TINY, "-r", "0"], 2),
+        (["bench", "simulate", "--slo", "fast"], 1),
+        (["bench", "simulate", "--kv-tokens", 100], 1),
+        (["bench", "simulate", "--machine", TINY / "config.json"], 1),
     ],
 )
 def test_refusals(pelton, arguments, code):
@@ -173,3 +176,25 @@ def test_comparison_marks_what_was_disturbed():
         [sys.executable, "-B", "-c", probe], capture_output=True, encoding="utf-8", cwd=ROOT / "bench/peers"
     )
     assert done.stdout.splitlines() == ["[9.0, 9.5]", "[('pelton', 1.0, True), ('peer', 3.0, False)]", "None False"], done.stderr
+
+
+def test_simulate_compares_policies(pelton):
+    load = ["--requests", 3000, "--rate", 5, "--seed", 7]
+    first = pelton.json("bench", "simulate", *load)
+    names = [policy["name"] for policy in first["policies"]]
+    assert names == ["static", "dynamic", "continuous", "continuous, with service level"]
+    static, _, continuous, _ = first["policies"]
+    assert continuous["ttft"]["p50_ms"] < static["ttft"]["p50_ms"]
+    assert all(0 <= policy["goodput_share"] <= 1 for policy in first["policies"])
+    assert pelton.json("bench", "simulate", *load) == first, "the same seed"
+
+
+def test_simulate_reads_a_benchmark(pelton, tmp_path):
+    bench = pelton.json("bench", "model", "-m", TINY, *QUICK, "-b", "1,3", "-t", 1)
+    machine = tmp_path / "machine.json"
+    machine.write_text(json.dumps(bench))
+    described = pelton.json("bench", "simulate", "--machine", machine, "--requests", 100)["machine"]
+    prefill = next(row for row in bench["results"] if row["phase"] == "prefill")
+    step_ms = 1000 * prefill["tokens"] / prefill["tokens_per_second"]["median"]
+    predicted = described["fixed_ms"] + prefill["tokens"] * described["prompt_row_ms"]
+    assert predicted == pytest.approx(step_ms) or described["prompt_row_ms"] == 0

@@ -52,6 +52,17 @@ def test_several_prompts_are_several_choices(client):
     assert texts == [choice.text for choice in together.choices]
 
 
+def test_the_best_of_several_answers(client):
+    options = {"seed": 3, "temperature": 1.5, "max_tokens": 8}
+    all_of_them = complete(client, n=5, logprobs=0, **options)
+    mean = lambda choice: sum(choice.logprobs.token_logprobs) / len(choice.logprobs.token_logprobs)
+    ranked = sorted(all_of_them.choices, key=mean, reverse=True)
+    best = complete(client, n=2, best_of=5, echo=True, **options)
+    assert [choice.text for choice in best.choices] == [LAWS + choice.text for choice in ranked[:2]]
+    assert [choice.index for choice in best.choices] == [0, 1] and best.choices[0].logprobs is None
+    assert best.usage == all_of_them.usage, "all that were made count"
+
+
 def test_several_token_prompts(client, oracle):
     ids = [expected["input_ids"] for expected in oracle[3:5]]
     answer = complete(client, ids, max_tokens=4)

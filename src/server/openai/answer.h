@@ -30,6 +30,7 @@ struct Piece {
 struct Usage {
   int64_t prompt_tokens = 0;
   int64_t completion_tokens = 0;
+  int64_t cached_tokens = 0;  // of the prompts, found in the prefix cache
 };
 
 struct Choice {

@@ -107,6 +107,18 @@ TEST(ChatRequest, RequestBeforeModelBeforeOpenAi) {
   EXPECT_EQ(neutral.logprobs, std::nullopt);
 }
 
+TEST(ChatRequest, SaysHowItIsScheduled) {
+  const ChatRequest request =
+      parse(R"("priority": "batch", "user": "me", "cache_salt": "tenant", "deadline_ms": 250, "n": 3)");
+  const GenerationRequest generation = generation_request(request.generation, {TokenId{1}}, {});
+  EXPECT_EQ(generation.priority, Priority::kBatch);
+  EXPECT_EQ(generation.client, "me");
+  EXPECT_EQ(generation.cache_salt, "tenant");
+  EXPECT_EQ(generation.deadline, std::chrono::milliseconds(250));
+  EXPECT_EQ(request.generation.choice_count, 3);
+  EXPECT_EQ(generation_request(parse("").generation, {TokenId{1}}, {}).priority, Priority::kNormal);
+}
+
 TEST(ChatRequest, AcceptsWhatChangesNothing) {
   EXPECT_NO_THROW(parse(R"(
       "n": 1, "logit_bias": {}, "tools": [], "tool_choice": "none", "functions": [], "function_call": "auto",
@@ -118,7 +130,11 @@ TEST(ChatRequest, AcceptsWhatChangesNothing) {
 
 TEST(ChatRequest, RefusesByName) {
   const std::pair<const char*, const char*> cases[] = {
-      {R"("n": 2)", "n"},
+      {R"("n": 129)", "n"},
+      {R"("n": 0)", "n"},
+      {R"("priority": "urgent")", "priority"},
+      {R"("deadline_ms": 0)", "deadline_ms"},
+      {R"("cache_salt": 5)", "cache_salt"},
       {R"("logit_bias": {"x": 5})", "logit_bias"},
       {R"("logit_bias": {"1": 101})", "logit_bias.1"},
       {R"("logit_bias": [])", "logit_bias"},
@@ -186,7 +202,7 @@ TEST(ChatRequest, TakesTheSeedsOfTheCommandLine) {
 
 TEST(ChatRequest, SaysWhichValueItWouldAccept) {
   const std::pair<const char*, const char*> cases[] = {
-      {R"("n": 2)", "only 1"},
+      {R"("priority": "urgent")", R"("interactive", "normal" or "batch")"},
       {R"("store": true)", "only false"},
       {R"("tools": {})", "only []"},
       {R"("tool_choice": "required")", R"(only "none" or "auto")"},

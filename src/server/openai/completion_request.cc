@@ -1,11 +1,32 @@
 #include "server/openai/completion_request.h"
 
+#include <fmt/format.h>
+
+#include <string>
+
 namespace pelton::openai {
 namespace {
 
 using Request = CompletionRequest;
 
-constexpr size_t kPromptCountMax = 128;  // requests that one body may start
+constexpr size_t kPromptCountMax = 128;   // requests that one body may start
+constexpr int64_t kBestOfMax = 20;        // OpenAI's
+constexpr int64_t kAnswerCountMax = 512;  // that one body may ask for
+
+// What the fields ask for together.
+void check_answer_count(const Request& request) {
+  const int64_t shown = request.generation.choice_count;
+  const int64_t made = request.best_of.value_or(shown);
+  const auto refuse = [](const std::string& message) { throw Error(ErrorCode::kInvalidArgument, message, "best_of"); };
+  if (made < shown) refuse(fmt::format("best_of: at least n ({}), got {}", shown, made));
+  if (made > shown && request.generation.streams) refuse("best_of: more than n only without \"stream\"");
+  const auto count = made * static_cast<int64_t>(request.prompts.size());
+  if (count <= kAnswerCountMax) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("n: {} prompts with {} answers each are more than {} answers", request.prompts.size(), made,
+                          kAnswerCountMax),
+              "n");
+}
 
 void read_prompt(const JsonReader& reader, std::string_view name, Request& request) {
   request.prompts = read_prompts(reader, name, kPromptCountMax);
@@ -17,7 +38,7 @@ constexpr Field<Request> kFields[] = {
     boolean<&Request::echoes>("echo"),
     boolean<&Request::parses_special>("parse_special"),
     boolean<&Request::adds_special>("add_special_tokens"),
-    neutral_only<Request, kOne>("best_of"),
+    integer<&Request::best_of>("best_of", 1, kBestOfMax),
     neutral_only<Request, kEmptyString>("suffix"),
 };
 
@@ -30,6 +51,7 @@ CompletionRequest parse_completion_request(std::string_view body) {
     throw Error(ErrorCode::kUnsupported, "echo: not together with logprobs: those of the prompt are not computed",
                 "echo");
   }
+  check_answer_count(request);
   return request;
 }
 

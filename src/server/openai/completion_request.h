@@ -14,8 +14,9 @@ namespace pelton::openai {
 
 struct CompletionRequest {
   GenerationFields generation;
-  std::vector<Prompt> prompts;      // one choice each
+  std::vector<Prompt> prompts;      // n choices each
   std::optional<int64_t> logprobs;  // alternatives a token
+  std::optional<int64_t> best_of;   // so many answers to each prompt, of which `n` are shown; absent: n
   bool echoes = false;              // the prompt stands before the answer
   bool parses_special = true;       // special tokens written in a prompt are those tokens
   bool adds_special = true;         // what the tokenizer puts round a text (BOS)

@@ -41,7 +41,9 @@ TEST(CompletionRequest, ReadsEveryFormOfPrompt) {
 
 TEST(CompletionRequest, ReadsItsOwnFields) {
   const CompletionRequest request = parse_completion_request(
-      R"({"prompt":"a","logprobs":3,"parse_special":false,"add_special_tokens":false,"best_of":1,"suffix":"","n":1})");
+      R"({"prompt":"a","logprobs":3,"parse_special":false,"add_special_tokens":false,"best_of":4,"suffix":"","n":2})");
+  EXPECT_EQ(request.best_of, 4);
+  EXPECT_EQ(request.generation.choice_count, 2);
   EXPECT_EQ(request.logprobs, 3);
   EXPECT_FALSE(request.parses_special);
   EXPECT_FALSE(request.adds_special);
@@ -63,7 +65,10 @@ TEST(CompletionRequest, RefusesByName) {
       {R"("prompt":["a",1])", "prompt[1]"},
       {R"("prompt":["a",[[1]]])", "prompt[1][0]"},
       {R"("prompt":"a","suffix":"b")", "suffix"},
-      {R"("prompt":"a","best_of":2)", "best_of"},
+      {R"("prompt":"a","best_of":21)", "best_of"},
+      {R"("prompt":"a","best_of":2,"n":3)", "best_of"},
+      {R"("prompt":"a","best_of":2,"stream":true)", "best_of"},
+      {R"("prompt":["a","b","c","d","e"],"n":128)", "n"},
       {R"("prompt":"a","logprobs":21)", "logprobs"},
       {R"("prompt":"a","logprobs":true)", "logprobs"},
       {R"("prompt":"a","echo":true,"logprobs":0)", "echo"},

@@ -96,8 +96,6 @@ constexpr Field<Request> neutral_only(std::string_view name) {
 
 inline constexpr Neutral kAbsent{"null, or leaving the field out", [](const json::value&) { return false; }};
 inline constexpr Neutral kFalse{"false", [](const json::value& value) { return value == false; }};
-inline constexpr Neutral kOne{
-    "1", [](const json::value& value) { return value.is_number() && value.to_number<double>() == 1.0; }};
 inline constexpr Neutral kEmptyArray{"[]", [](const json::value& value) { return value == json::array(); }};
 inline constexpr Neutral kEmptyObject{"{}", [](const json::value& value) { return value == json::object(); }};
 inline constexpr Neutral kEmptyString{"\"\"", [](const json::value& value) { return value == ""; }};

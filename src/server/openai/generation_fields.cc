@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <utility>
+
+#include "engine/engine.h"
 
 namespace pelton::openai {
 namespace {
@@ -13,6 +16,7 @@ using Request = GenerationFields;
 
 using Limits = SamplingParameters;
 constexpr int64_t kCountMax = std::numeric_limits<int64_t>::max();
+constexpr int64_t kDeadlineMsMax = int64_t{365} * 24 * 3'600'000;
 
 std::string stop_of(const json::value& value, const std::string& path) {
   if (!value.is_string()) throw Error(ErrorCode::kInvalidArgument, path + ": expected a string", path);
@@ -121,6 +125,20 @@ void read_mirostat(const JsonReader& reader, std::string_view name, Request& req
   request.uses_mirostat = version == 2;
 }
 
+void read_priority(const JsonReader& reader, std::string_view name, Request& request) {
+  const std::optional<std::string> priority = reader.string(name);
+  if (!priority) return;
+  constexpr std::pair<std::string_view, Priority> kNames[] = {
+      {"interactive", Priority::kInteractive}, {"normal", Priority::kNormal}, {"batch", Priority::kBatch}};
+  for (const auto& [known, value] : kNames) {
+    if (*priority == known) {
+      request.priority = value;
+      return;
+    }
+  }
+  reader.fail(name, R"("interactive", "normal" or "batch")");
+}
+
 void read_stream_options(const JsonReader& reader, std::string_view name, Request& request) {
   const json::value* value = reader.value(name);
   if (value == nullptr) return;
@@ -168,12 +186,15 @@ constexpr Field<Request> kFields[] = {
     boolean<&Request::ignores_end_tokens>("ignore_eos"),
     boolean<&Request::streams>("stream"),
     other<Request, read_stream_options>("stream_options"),
-    ignored<Request>("user"),
+    integer<&Request::choice_count>("n", 1, static_cast<int64_t>(Engine::kChoiceCountMax)),
+    other<Request, read_priority>("priority"),
+    string<&Request::client>("user"),
+    string<&Request::cache_salt>("cache_salt"),
+    integer<&Request::deadline_ms>("deadline_ms", 1, kDeadlineMsMax),
     ignored<Request>("safety_identifier"),
     ignored<Request>("metadata"),  // labels of stored answers; see `store`
     ignored<Request>("prompt_cache_key"),
     ignored<Request>("prompt_cache_retention"),
-    neutral_only<Request, kOne>("n"),
     neutral_only<Request, kFalse>("store"),  // true promises that the answer can be fetched later
     neutral_only<Request, kPlainTier>("service_tier"),
 };
@@ -193,6 +214,17 @@ void check(const GenerationFields& fields) {
   if (fields.has_stream_options && !fields.streams) {
     throw Error(ErrorCode::kInvalidArgument, "stream_options: only with \"stream\": true", "stream_options");
   }
+}
+
+GenerationRequest generation_request(const GenerationFields& fields, std::vector<TokenId> prompt,
+                                     SamplingParameters sampling) {
+  GenerationRequest request{.prompt = std::move(prompt),
+                            .sampling = std::move(sampling),
+                            .priority = fields.priority,
+                            .client = fields.client,
+                            .cache_salt = fields.cache_salt};
+  if (fields.deadline_ms) request.deadline = std::chrono::milliseconds(*fields.deadline_ms);
+  return request;
 }
 
 SamplingParameters sampling_of(const GenerationFields& fields, const GenerationDefaults& defaults,

@@ -44,6 +44,11 @@ struct GenerationFields {
   std::optional<double> mirostat_tau;
   std::optional<double> mirostat_eta;
   bool ignores_end_tokens = false;
+  int64_t choice_count = 1;  // answers to a prompt
+  Priority priority = Priority::kNormal;
+  std::string client;      // `user`: whose fair part of the machine this is
+  std::string cache_salt;  // prefixes are shared among requests of equal salt only
+  std::optional<int64_t> deadline_ms;
   bool streams = false;
   bool has_stream_options = false;
   bool includes_usage = false;
@@ -61,6 +66,10 @@ void check(const GenerationFields& fields);
 // SamplingParameters.
 SamplingParameters sampling_of(const GenerationFields& fields, const GenerationDefaults& defaults,
                                std::optional<int64_t> logprobs);
+
+// The request to the engine.
+GenerationRequest generation_request(const GenerationFields& fields, std::vector<TokenId> prompt,
+                                     SamplingParameters sampling);
 
 // Reads a body by the common table and the endpoint's own into `request` (whose common part is `request.generation`).
 // Errors: kInvalidArgument, kUnsupported, each with the field's name; a field that is in neither table is one.

@@ -1,6 +1,9 @@
 #include "server/openai/generation_job.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <iterator>
+#include <string>
 #include <utility>
 
 #include "base/json_text.h"
@@ -8,6 +11,16 @@
 #include "server/http/http_error.h"
 
 namespace pelton::openai {
+namespace {
+
+// OpenAI's measure of the best answer.
+double mean_logprob(const std::vector<SampledToken>& tokens) {
+  double sum = 0;
+  for (const SampledToken& token : tokens) sum += static_cast<double>(token.logprob.value_or(0));
+  return sum / static_cast<double>(std::max<size_t>(1, tokens.size()));
+}
+
+}  // namespace
 
 // On the engine's thread: hands over and returns.
 class GenerationJob::Sink final : public GenerationSink {
@@ -24,7 +37,7 @@ class GenerationJob::Sink final : public GenerationSink {
     if (Caller* caller = job_->options_.caller.get()) {
       caller->charge_tokens(std::exchange(uncharged_token_count_, 0) + token_count);
     }
-    if (!job_->options_.has_logprobs) {
+    if (!job_->options_.has_logprobs && job_->options_.best_of == job_->options_.choice_count) {
       tokens.clear();
       if (text.empty()) return;
     }
@@ -60,10 +73,17 @@ void GenerationJob::start(std::vector<GenerationRequest> requests) {
   const std::shared_ptr<GenerationJob> self = shared_from_this();
   try {
     for (GenerationRequest& request : requests) {
+      if (options_.caller != nullptr) {  // a key's users share its part, and nobody else sees what its prompts were
+        const std::string& key = options_.caller->key().name;
+        request.client = key;
+        request.cache_salt = key + '\0' + request.cache_salt;
+      }
       const auto prompt_token_count = static_cast<int64_t>(request.prompt.size());
-      auto sink = std::make_shared<Sink>(self, parts_.size(), prompt_token_count);
-      const RequestId id = engine_.submit(std::move(request), std::move(sink));
-      parts_.push_back({.id = id});
+      std::vector<std::shared_ptr<GenerationSink>> sinks;
+      for (size_t i = 0; i < options_.best_of; ++i) {  // the prompt counts once
+        sinks.push_back(std::make_shared<Sink>(self, parts_.size() + i, i == 0 ? prompt_token_count : 0));
+      }
+      for (const RequestId id : engine_.submit(std::move(request), std::move(sinks))) parts_.push_back({.id = id});
     }
   } catch (...) {
     cancel();
@@ -86,7 +106,10 @@ void GenerationJob::add(size_t index, Piece piece) {
 }
 
 void GenerationJob::finish(size_t index, const GenerationSummary& summary) {
-  usage_.prompt_tokens += summary.prompt_tokens;
+  if (index % options_.best_of == 0) {  // a prompt counts once
+    usage_.prompt_tokens += summary.prompt_tokens;
+    usage_.cached_tokens += summary.cached_tokens;
+  }
   usage_.completion_tokens += summary.completion_tokens;
   parts_[index].choice.reason = summary.reason;
   --unfinished_count_;
@@ -98,10 +121,22 @@ void GenerationJob::finish(size_t index, const GenerationSummary& summary) {
     reply_->send_event("[DONE]");
     reply_->end_events();
   } else if (unfinished_count_ == 0) {
-    std::vector<Choice> choices;
-    for (Part& part : parts_) choices.push_back(std::move(part.choice));
-    reply_->respond({.body = to_json_text(format_->whole(choices, usage_))});
+    reply_->respond({.body = to_json_text(format_->whole(chosen(), usage_))});
   }
+}
+
+std::vector<Choice> GenerationJob::chosen() {
+  std::vector<Choice> choices;
+  for (size_t first = 0; first < parts_.size(); first += options_.best_of) {
+    const auto begin = parts_.begin() + static_cast<std::ptrdiff_t>(first);
+    if (options_.best_of > options_.choice_count) {
+      std::stable_sort(begin, begin + static_cast<std::ptrdiff_t>(options_.best_of), [](const Part& a, const Part& b) {
+        return mean_logprob(a.choice.piece.tokens) > mean_logprob(b.choice.piece.tokens);
+      });
+    }
+    for (size_t i = 0; i < options_.choice_count; ++i) choices.push_back(std::move(parts_[first + i].choice));
+  }
+  return choices;
 }
 
 void GenerationJob::fail(const Error& error) {

@@ -23,11 +23,13 @@ class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
     bool has_usage_chunk = false;
     TimePoint received{};            // the HTTP request
     std::shared_ptr<Caller> caller;  // whose tokens these are; null: nobody's
+    size_t choice_count = 1;         // n: choices of a request
+    size_t best_of = 1;  // at least n; more: answers to a request, the best n of which are its choices; no stream
   };
   GenerationJob(Engine& engine, Metrics& metrics, std::shared_ptr<Reply> reply, std::unique_ptr<AnswerFormat> format,
                 Options options);
 
-  // One choice a request, in their order. Throws what Engine::submit throws; then nothing goes on.
+  // The choices of each request, in their order. Throws what Engine::submit throws; then nothing goes on.
   void start(std::vector<GenerationRequest> requests);
 
  private:
@@ -42,6 +44,8 @@ class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
   void finish(size_t index, const GenerationSummary& summary);
   void fail(const Error& error);
   void cancel();
+  // Of answers that were all finished: the choices of the reply.
+  std::vector<Choice> chosen();
   void open(size_t index);
   void send(const json::object& chunk);
 

@@ -36,15 +36,19 @@ Start prepare_chat(const Call& call) {
   ChatTemplate::Input input;
   input.messages = std::move(request.messages);
   input.variables = std::move(request.template_variables);
-  requests.push_back({.prompt = encode_messages(call.context, input).tokens,
-                      .sampling = openai::sampling_of(request.generation, bundle.generation, request.logprobs())});
+  requests.push_back(
+      openai::generation_request(request.generation, encode_messages(call.context, input).tokens,
+                                 openai::sampling_of(request.generation, bundle.generation, request.logprobs())));
+  const auto choice_count = static_cast<size_t>(request.generation.choice_count);
   const auto job = std::make_shared<openai::GenerationJob>(
       call.context.engine, call.context.metrics, call.reply, std::make_unique<openai::ChatAnswer>(form),
       openai::GenerationJob::Options{.streams = request.generation.streams,
                                      .has_logprobs = form.has_logprobs,
                                      .has_usage_chunk = form.has_usage_chunk,
                                      .received = call.request.received,
-                                     .caller = call.caller});
+                                     .caller = call.caller,
+                                     .choice_count = choice_count,
+                                     .best_of = choice_count});
   return [job, requests = std::move(requests)] { start_job(*job, requests); };
 }
 

@@ -38,18 +38,22 @@ Start prepare_text(const Call& call) {
                                    .tokenizer = bundle.tokenizer,
                                    .has_logprobs = request.logprobs.has_value(),
                                    .has_usage_chunk = request.generation.includes_usage};
-  const SamplingParameters sampling = openai::sampling_of(request.generation, bundle.generation, request.logprobs);
+  SamplingParameters sampling = openai::sampling_of(request.generation, bundle.generation, request.logprobs);
+  const auto choice_count = static_cast<size_t>(request.generation.choice_count);
+  const auto best_of = static_cast<size_t>(request.best_of.value_or(request.generation.choice_count));
+  if (best_of > choice_count && !sampling.logprobs) sampling.logprobs = 0;  // by which the best are found
 
   std::vector<GenerationRequest> requests;
   std::vector<std::string> echoes;
   for (const openai::Prompt& prompt : request.prompts) {
-    GenerationRequest generation{.prompt = tokens_of(prompt, request, call.context), .sampling = sampling};
+    GenerationRequest generation =
+        openai::generation_request(request.generation, tokens_of(prompt, request, call.context), sampling);
     if (!sampling.max_tokens) {
       const int64_t room = call.context.engine.context_length() - static_cast<int64_t>(generation.prompt.size());
       generation.sampling.max_tokens = std::clamp<int64_t>(room, 1, kMaxTokensDefault);
     }
     requests.push_back(std::move(generation));
-    echoes.push_back(request.echoes ? text_of(prompt, *bundle.tokenizer) : "");
+    echoes.insert(echoes.end(), choice_count, request.echoes ? text_of(prompt, *bundle.tokenizer) : "");
   }
   const auto job =
       std::make_shared<openai::GenerationJob>(call.context.engine, call.context.metrics, call.reply,
@@ -58,7 +62,9 @@ Start prepare_text(const Call& call) {
                                                                              .has_logprobs = form.has_logprobs,
                                                                              .has_usage_chunk = form.has_usage_chunk,
                                                                              .received = call.request.received,
-                                                                             .caller = call.caller});
+                                                                             .caller = call.caller,
+                                                                             .choice_count = choice_count,
+                                                                             .best_of = best_of});
   return [job, requests = std::move(requests)] { job->start(requests); };
 }
 
