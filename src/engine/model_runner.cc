@@ -54,8 +54,8 @@ class ModelRunner final : public StepRunner {
 
   RunnerLimits limits() const override { return limits_; }
   std::span<const float> step(const StepBatch& batch) override { return decoder_.step(batch); }
-  const LargestRows& step_largest(const StepBatch& batch, int64_t count) override {
-    return decoder_.step_largest(batch, count);
+  const LargestRows& step_largest(const StepBatch& batch, int64_t count, const RowMaskSource& masks) override {
+    return decoder_.step_largest(batch, count, masks);
   }
   std::span<const float> step_hidden(const StepBatch& batch) override { return decoder_.step_hidden(batch); }
   Executor& executor() override { return executor_; }

@@ -36,7 +36,14 @@ struct StepLoop::Active {
         answer(environment.tokenizer, submission.request, submission.end_tokens, submission.answer_token_count_max),
         sampler(submission.request.sampling, submission.seed,
                 {submission.request.prompt, submission.end_tokens, submission.dry_breakers}),
-        tokens(std::move(submission.request.prompt)) {}
+        tokens(std::move(submission.request.prompt)),
+        end_tokens(submission.end_tokens) {
+    if (submission.request.reasoning) reasoning.emplace(std::move(*submission.request.reasoning));
+    if (submission.request.grammar == nullptr) return;
+    grammar = std::move(submission.request.grammar);
+    grammar_state.emplace(grammar);
+    mask.resize(environment.grammars->mask_word_count());
+  }
 
   RequestId id;
   std::shared_ptr<GenerationSink> sink;
@@ -47,12 +54,20 @@ struct StepLoop::Active {
   Answer answer;
   Sampler sampler;
   std::vector<TokenId> tokens;  // prompt and answer: all that a recomputation needs
+  std::shared_ptr<const Grammar> grammar;
+  std::optional<GrammarState> grammar_state;  // none: the answer follows no grammar
+  std::vector<uint32_t> mask;                 // of the next token
+  std::optional<Reasoning> reasoning;         // none: the answer begins at once
+  std::vector<TokenId> end_tokens;
+
+  bool follows_grammar() const { return grammar_state && !(reasoning && reasoning->is_open()); }
 };
 
 StepLoop::StepLoop(Environment environment)
     : environment_(std::move(environment)),
       limits_(environment_.runner.limits()),
-      scheduler_(environment_.scheduling) {}
+      scheduler_(environment_.scheduling),
+      grammar_masks_(environment_.clock) {}
 
 StepLoop::~StepLoop() = default;
 
@@ -94,6 +109,7 @@ void StepLoop::step_or_throw() {
   try {
     logits = run_model();
   } catch (...) {
+    grammar_masks_.finish();
     const Error cause = current_error();
     log::error(fmt::format("a step failed with {} requests: {}", plan_.sequences.size(), cause.message()));
     const Error error(ErrorCode::kInternal,
@@ -112,6 +128,8 @@ void StepLoop::step_or_throw() {
       if (drawn.error) std::rethrow_exception(drawn.error);
       deliver(*drawn.active, std::move(drawn.sampled));
     } catch (...) {
+      // A grammar that became too complex would be so for the next request too: what its lexer has learnt is shared.
+      if (drawn.active->grammar != nullptr) environment_.grammars->forget(drawn.active->grammar);
       fail(id, current_error());
     }
   }
@@ -137,14 +155,40 @@ StepLoop::StepLogits StepLoop::run_model() {
     batch_.logit_rows.push_back(static_cast<int32_t>(batch_.tokens.size() - 1));
     drawn_.push_back({&active, {}, nullptr});
   }
+  const bool has_masks = start_masks();
   if (const std::optional<int64_t> count = largest_count()) {
-    const LargestRows& largest = environment_.runner.step_largest(batch_, *count);
+    const LargestRows& largest = environment_.runner.step_largest(
+        batch_, *count, has_masks ? RowMaskSource([this] { return masks(); }) : RowMaskSource());
     CHECK(largest.row_count() == static_cast<int64_t>(drawn_.size()));
     return {{}, &largest};
   }
   const std::span<const float> logits = environment_.runner.step(batch_);
   CHECK(logits.size() == drawn_.size() * static_cast<size_t>(limits_.vocabulary_size));
+  if (has_masks) masks();
   return {logits, nullptr};
+}
+
+bool StepLoop::start_masks() {
+  std::vector<MaskJob> jobs;
+  for (Drawn& drawn : drawn_) {
+    if (drawn.active->follows_grammar()) jobs.push_back({&*drawn.active->grammar_state, &drawn.active->mask, nullptr});
+  }
+  row_masks_.clear();
+  if (jobs.empty()) return false;
+  grammar_masks_.start(std::move(jobs));
+  return true;
+}
+
+std::span<const RowMask> StepLoop::masks() {
+  const std::vector<MaskJob>& jobs = grammar_masks_.finish();
+  auto job = jobs.begin();
+  row_masks_.clear();
+  for (Drawn& drawn : drawn_) {
+    const bool has_mask = drawn.active->follows_grammar();
+    row_masks_.push_back(has_mask ? RowMask(drawn.active->mask) : RowMask());
+    if (has_mask) drawn.error = (job++)->error;
+  }
+  return row_masks_;
 }
 
 std::optional<int64_t> StepLoop::largest_count() const {
@@ -164,13 +208,15 @@ void StepLoop::sample(const StepLogits& logits) {
   // Each row has a generator of its own, so that it does not matter who samples it. Nothing may leave a region.
   const auto sample_row = [&](size_t row, SamplerScratch& scratch) {
     Drawn& drawn = drawn_[row];
+    if (drawn.error) return;  // there is no mask
     try {
       Sampler& sampler = drawn.active->sampler;
       const auto index = static_cast<int64_t>(row);
       drawn.sampled =
           logits.largest != nullptr
               ? sampler.sample_largest(logits.largest->row(index), logits.largest->is_finite(index), scratch)
-              : sampler.sample(logits.whole.subspan(row * vocabulary_size, vocabulary_size), scratch);
+              : sampler.sample(logits.whole.subspan(row * vocabulary_size, vocabulary_size), scratch,
+                               row_masks_.empty() ? RowMask() : row_masks_[row]);
     } catch (...) {
       drawn.error = std::current_exception();
     }
@@ -191,9 +237,15 @@ void StepLoop::sample(const StepLogits& logits) {
 
 void StepLoop::deliver(Active& active, SampledToken sampled) {
   if (!active.first_token) active.first_token = environment_.clock.now();
+  const bool follows_grammar = active.follows_grammar();
+  if (active.reasoning) reason(active, sampled);
   const TokenId token = sampled.token;
   active.tokens.push_back(token);
   Answer::Progress progress = active.answer.push(token);
+  if (follows_grammar && !progress.finish) {
+    active.grammar_state->consume(token);
+    if (active.grammar_state->has_ended()) active.answer.end(progress);
+  }
 
   std::vector<SampledToken> tokens;
   tokens.push_back(std::move(sampled));
@@ -202,6 +254,15 @@ void StepLoop::deliver(Active& active, SampledToken sampled) {
   }
   if (progress.finish) return finish(active, progress);
   scheduler_.append_token(active.id);
+}
+
+void StepLoop::reason(Active& active, SampledToken& sampled) {
+  const auto& ends = active.end_tokens;
+  const TokenId chosen =
+      active.reasoning->choose(sampled.token, std::find(ends.begin(), ends.end(), sampled.token) != ends.end());
+  // What nobody sampled is certain.
+  if (chosen != sampled.token) sampled = {chosen, sampled.logprob ? std::optional(0.0f) : std::nullopt, {}};
+  active.reasoning->push(environment_.tokenizer->token_bytes(chosen));
 }
 
 void StepLoop::finish(Active& active, const Answer::Progress& progress) {
@@ -240,7 +301,10 @@ EngineStatistics StepLoop::statistics() const {
           .pages_total = scheduler_.pages_total(),
           .step_count = step_count_,
           .step_row_count = step_row_count_,
-          .preemption_count = scheduler_.preemption_count()};
+          .preemption_count = scheduler_.preemption_count(),
+          .mask_count = grammar_masks_.statistics().mask_count,
+          .mask_time = grammar_masks_.statistics().mask_time,
+          .mask_wait_time = grammar_masks_.statistics().wait_time};
 }
 
 }  // namespace pelton
