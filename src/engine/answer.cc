@@ -40,4 +40,12 @@ Answer::Progress Answer::push(TokenId token) {
   return progress;
 }
 
+void Answer::end(Progress& progress) {
+  StopMatcher::Output output = stop_matcher_.push(detokenizer_.finish());
+  progress.text += output.text;
+  progress.stop = std::move(output.stopped);
+  if (!progress.stop) progress.text += stop_matcher_.finish();
+  progress.finish = FinishReason::kStop;
+}
+
 }  // namespace pelton

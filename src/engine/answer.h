@@ -29,6 +29,9 @@ class Answer {
   // The next token. Not after a finish.
   Progress push(TokenId token);
 
+  // Nothing follows: ends the answer with its last token, whose `progress` did not.
+  void end(Progress& progress);
+
   int64_t token_count() const { return token_count_; }
 
  private:

@@ -67,6 +67,8 @@ class Engine::Impl {
     }
   }
 
+  GrammarCompiler& grammars() { return *grammars_; }
+
   ~Impl() {
     {
       const std::lock_guard lock(mutex_);
@@ -90,6 +92,7 @@ class Engine::Impl {
     validate_choice_count(sinks.size());
     const SamplingParameters& sampling = request.sampling;
     pelton::validate_tokens(sampling, limits_.vocabulary_size, bundle_->end_tokens);
+    validate_grammar(request);
     Submission submission;
     submission.answer_token_count_max = answer_token_count_max(request);
     submission.end_tokens = ending_tokens(sampling, bundle_->end_tokens);
@@ -271,6 +274,7 @@ class Engine::Impl {
     try {
       runner = make_runner();
       const RunnerLimits limits = runner->limits();
+      grammars_ = std::make_shared<GrammarCompiler>(bundle_->tokenizer, limits.vocabulary_size, bundle_->end_tokens);
       make_loops(*runner, limits, loops);
       publish(loops);
       started.set_value(limits);
@@ -319,7 +323,8 @@ class Engine::Impl {
           .clock = *clock_,
           .caches_prefixes = options_.caches_prefixes,
           .prefix_key = {seed_from_system(), seed_from_system()},
-          .on_release = [this, &loops](const StepLoop&) { publish(loops); }});
+          .on_release = [this, &loops](const StepLoop&) { publish(loops); },
+          .grammars = grammars_});
     }
     if (limits.embedding.width > 0) {
       loops.embeddings = std::make_unique<EmbeddingLoop>(
@@ -370,7 +375,8 @@ class Engine::Impl {
   const EngineOptions options_;
   const std::shared_ptr<const Clock> clock_;
   const uint64_t seed_;
-  RunnerLimits limits_;  // written before the constructor ends
+  RunnerLimits limits_;                        // written before the constructor ends
+  std::shared_ptr<GrammarCompiler> grammars_;  // the same
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -414,6 +420,7 @@ RequestId Engine::submit(ClassificationRequest request, std::shared_ptr<Embeddin
 }
 
 void Engine::cancel(RequestId id) { impl_->cancel(id); }
+GrammarCompiler& Engine::grammars() { return impl_->grammars(); }
 const ModelBundle& Engine::bundle() const { return impl_->bundle(); }
 const EngineOptions& Engine::options() const { return impl_->options(); }
 int64_t Engine::context_length() const { return impl_->context_length(); }

@@ -74,6 +74,8 @@ class Engine {
   // nothing.
   void cancel(RequestId id);
 
+  // What requests of this engine may follow.
+  GrammarCompiler& grammars();
   const ModelBundle& bundle() const;
   const EngineOptions& options() const;  // as they were given
   int64_t context_length() const;

@@ -57,8 +57,9 @@ class FakeRunner final : public StepRunner {
     return logits_;
   }
 
-  const LargestRows& step_largest(const StepBatch& batch, int64_t count) override {
+  const LargestRows& step_largest(const StepBatch& batch, int64_t count, const RowMaskSource& masks) override {
     step(batch);
+    largest_.set_masks(masks ? &masks : nullptr);
     const auto row_count = static_cast<int64_t>(batch.logit_rows.size());
     largest_of_rows(executor_, {logits_.data(), row_count, options_.limits.vocabulary_size}, count, largest_);
     ++largest_step_count_;

@@ -58,8 +58,8 @@ class ModelRunner final : public StepRunner {
     for (const PageCopy& copy : local) decoder_.copy_page(index_of(copy.from), index_of(copy.to), true);
   }
   std::span<const float> step(const StepBatch& batch) override { return decoder_.step(batch); }
-  const LargestRows& step_largest(const StepBatch& batch, int64_t count) override {
-    return decoder_.step_largest(batch, count);
+  const LargestRows& step_largest(const StepBatch& batch, int64_t count, const RowMaskSource& masks) override {
+    return decoder_.step_largest(batch, count, masks);
   }
   std::span<const float> step_hidden(const StepBatch& batch) override {
     return decoder_.model().spec.label_count > 0 ? decoder_.step(batch) : decoder_.step_hidden(batch);

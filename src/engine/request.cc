@@ -143,6 +143,17 @@ void validate(const SamplingParameters& sampling) {
   }
 }
 
+void validate_grammar(const GenerationRequest& request) {
+  if (request.grammar == nullptr) return;
+  const auto refuse = [](std::string_view parameter) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{}: not together with a grammar, which alone says where the answer may end", parameter),
+                std::string(parameter));
+  };
+  if (request.sampling.min_tokens > 0) refuse("min_tokens");
+  if (request.sampling.ignores_end_tokens) refuse("ignore_eos");
+}
+
 std::string_view finish_reason_name(FinishReason reason) { return reason == FinishReason::kStop ? "stop" : "length"; }
 
 }  // namespace pelton

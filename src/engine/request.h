@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,6 +12,8 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/reasoning.h"
+#include "text/grammar.h"
 #include "text/token_id.h"
 
 namespace pelton {
@@ -99,7 +102,15 @@ struct GenerationRequest {
   std::string client;      // requests of one client share what is one client's fair part; empty: one client too
   std::string cache_salt;  // prefixes are shared among requests of equal salt only
   std::optional<Duration> deadline = {};  // after submit; unfinished then: kCancelled
+  // What the answer must follow, of Engine::grammars(); null: nothing. Then the grammar alone says where the answer may
+  // end: no min_tokens, no ignores_end_tokens.
+  std::shared_ptr<const Grammar> grammar = {};
+  // The answer begins with reasoning, or may: a grammar holds, and the answer may end, only where that isn't open.
+  std::optional<ReasoningOptions> reasoning = {};
 };
+
+// Error kInvalidArgument with the parameter's name: what contradicts a grammar.
+void validate_grammar(const GenerationRequest& request);
 
 struct TokenLogprob {
   TokenId token;

@@ -48,8 +48,9 @@ class StepRunner {
   // Logits [logit_rows.size(), V], valid until the next step. May throw: then the requests of this step fail and the
   // next step starts afresh.
   virtual std::span<const float> step(const StepBatch& batch) = 0;
-  // The same, of each of these rows only its `count` largest.
-  virtual const LargestRows& step_largest(const StepBatch& batch, int64_t count) = 0;
+  // The same, of each of these rows only its `count` largest among those that its mask lets through. `masks` is asked
+  // when they are needed, if there are rows at all; empty: there are none.
+  virtual const LargestRows& step_largest(const StepBatch& batch, int64_t count, const RowMaskSource& masks) = 0;
   // The hidden states [logit_rows.size(), D], or a classifier's scores of these rows, valid until the next step.
   virtual std::span<const float> step_hidden(const StepBatch& batch) = 0;
   // Idle between steps: for what else is to be done with many rows.

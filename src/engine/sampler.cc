@@ -14,6 +14,19 @@ namespace {
               "(--activations f32 tells whether fast arithmetic is to blame)");
 }
 
+[[noreturn]] void throw_nothing_left() {
+  throw Error(ErrorCode::kInvalidArgument,
+              "the grammar and the other rules of the request (allowed and banned tokens) leave no token to go on with",
+              "grammar");
+}
+
+// `logits`, but for what the mask keeps out.
+void apply_mask(std::span<const float> logits, const RowMask& mask, std::vector<float>& masked) {
+  masked.assign(logits.size(), TokenRules::kForbidden);
+  mask.for_each({0, static_cast<int64_t>(logits.size())},
+                [&](int64_t id) { masked[static_cast<size_t>(id)] = logits[static_cast<size_t>(id)]; });
+}
+
 LogitsPeak peak_of(std::span<const float> logits) {
   const std::optional<LogitsPeak> peak = find_peak(logits);
   if (!peak) throw_not_finite();
@@ -35,18 +48,24 @@ Sampler::Sampler(const SamplingParameters& sampling, uint64_t seed, const Contex
       dry_(sampling.dry, context.dry_breakers, context.prompt),
       surprise_bits_max_(sampling.mirostat ? 2 * sampling.mirostat->target_bits : 0) {}
 
-SampledToken Sampler::sample(std::span<const float> logits, SamplerScratch& scratch) {
+SampledToken Sampler::sample(std::span<const float> logits, SamplerScratch& scratch, const RowMask& mask) {
   const LogitsPeak peak = peak_of(logits);
-  SampledToken sampled;
+  std::span<const float> adjusted = logits;
   if (adjusts()) {
     scratch.logits.assign(logits.begin(), logits.end());
     if (penalties_.is_active()) penalties_.apply(scratch.logits);
     if (dry_.is_active()) dry_.apply(scratch.logits);
     if (rules_.is_active()) rules_.apply(scratch.logits);  // last: nothing may lift what is forbidden
-    sampled.token = TokenId{choose(scratch.logits, peak_of(scratch.logits), scratch)};
-  } else {
-    sampled.token = TokenId{choose(logits, peak, scratch)};
+    adjusted = scratch.logits;
   }
+  if (!mask.counts_all()) {
+    apply_mask(adjusted, mask, scratch.masked);
+    adjusted = scratch.masked;
+  }
+  const LogitsPeak adjusted_peak = adjusted.data() == logits.data() ? peak : peak_of(adjusted);
+  if (adjusted_peak.value == TokenRules::kForbidden) throw_nothing_left();
+  SampledToken sampled;
+  sampled.token = TokenId{choose(adjusted, adjusted_peak, scratch)};
   record(sampled.token);
   if (sampling_.logprobs) add_logprobs(logits, peak, scratch, sampled);
   return sampled;
@@ -72,8 +91,9 @@ std::optional<int64_t> Sampler::largest_count() const {
 
 SampledToken Sampler::sample_largest(std::span<const RankedLogit> largest, bool is_finite, SamplerScratch& scratch) {
   const std::optional<int64_t> count = largest_count();
-  CHECK(count && !largest.empty());
+  CHECK(count);
   if (!is_finite) throw_not_finite();
+  if (largest.empty()) throw_nothing_left();
   SampledToken sampled{TokenId{largest.front().id}, {}, {}};
   if (sampling_.temperature == 0) {
     record(sampled.token);

@@ -19,6 +19,7 @@ namespace pelton {
 // Memory that samplers use one after the other.
 struct SamplerScratch {
   std::vector<float> logits;
+  std::vector<float> masked;
   Candidates candidates;
   std::vector<float> rank_buffer;
   std::vector<int32_t> indices;
@@ -38,15 +39,15 @@ class Sampler {
 
   // logits: [V], of the model itself; V above every token of the prompt. At temperature 0 the most likely token, of
   // equal ones the lowest id; else exactly one random number is drawn, with XTC two. Error kInternal: a logit is NaN or
-  // infinite.
-  SampledToken sample(std::span<const float> logits, SamplerScratch& scratch);
+  // infinite; kInvalidArgument: no token is left that both `mask` and the request's own rules let through.
+  SampledToken sample(std::span<const float> logits, SamplerScratch& scratch, const RowMask& mask = {});
 
   // How many of a row's largest logits are all that sample() looks at, for this request's parameters; none: it wants
-  // the whole row.
+  // the whole row. With a mask: of those that it lets through.
   static constexpr int64_t kLargestCountMax = 64;
   std::optional<int64_t> largest_count() const;
-  // The same token from these alone, in rank order: at least largest_count() of them, or all of the row. Error
-  // kInternal where the row, of which only they are given, `is_finite` not.
+  // The same token from these alone, in rank order: at least largest_count() of them, or all of the row. Errors:
+  // kInternal where the row, of which only they are given, `is_finite` not; kInvalidArgument: there are none.
   SampledToken sample_largest(std::span<const RankedLogit> largest, bool is_finite, SamplerScratch& scratch);
 
  private:

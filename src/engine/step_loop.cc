@@ -36,7 +36,14 @@ struct StepLoop::Choice {
         sink(std::move(choice_sink)),
         answer(environment.tokenizer, submission.request, submission.end_tokens, submission.answer_token_count_max),
         sampler(submission.request.sampling, seed,
-                {submission.request.prompt, submission.end_tokens, submission.dry_breakers}) {}
+                {submission.request.prompt, submission.end_tokens, submission.dry_breakers}),
+        grammar(submission.request.grammar),
+        end_tokens(submission.end_tokens) {
+    if (submission.request.reasoning) reasoning.emplace(*submission.request.reasoning);
+    if (grammar == nullptr) return;
+    grammar_state.emplace(grammar);
+    mask.resize(environment.grammars->mask_word_count());
+  }
 
   RequestId id;
   std::shared_ptr<GenerationSink> sink;
@@ -44,6 +51,13 @@ struct StepLoop::Choice {
   std::optional<TimePoint> first_token;
   Answer answer;
   Sampler sampler;
+  std::shared_ptr<const Grammar> grammar;
+  std::optional<GrammarState> grammar_state;  // none: the answer follows no grammar
+  std::vector<uint32_t> mask;                 // of the next token
+  std::optional<Reasoning> reasoning;         // none: the answer begins at once
+  std::vector<TokenId> end_tokens;
+
+  bool follows_grammar() const { return grammar_state && !(reasoning && reasoning->is_open()); }
 };
 
 // A sequence: a prompt with all of its answers, and when it is computed each answer alone.
@@ -64,7 +78,8 @@ StepLoop::StepLoop(Environment environment)
       limits_(environment_.runner.limits()),
       scheduler_(environment_.scheduling),
       hasher_(environment_.prefix_key),
-      step_times_(environment_.scheduling.step_times) {}
+      step_times_(environment_.scheduling.step_times),
+      grammar_masks_(environment_.clock) {}
 
 StepLoop::~StepLoop() = default;
 
@@ -161,6 +176,7 @@ void StepLoop::step_or_throw() {
   try {
     logits = run_model();
   } catch (...) {
+    grammar_masks_.finish();
     const Error cause = current_error();
     log::error(fmt::format("a step failed with {} requests: {}", plan_.sequences.size(), cause.message()));
     const Error error(ErrorCode::kInternal,
@@ -186,6 +202,8 @@ void StepLoop::step_or_throw() {
       if (drawn.error) std::rethrow_exception(drawn.error);
       deliver(*drawn.choice, std::move(drawn.sampled));
     } catch (...) {
+      // A grammar that became too complex would be so for the next request too: what its lexer has learnt is shared.
+      if (drawn.choice->grammar != nullptr) environment_.grammars->forget(drawn.choice->grammar);
       fail(id, current_error());
     }
   }
@@ -218,14 +236,41 @@ StepLoop::StepLogits StepLoop::run_model() {
   if (!plan_.copies.empty() || !plan_.local_copies.empty()) {
     environment_.runner.copy_pages(plan_.copies, plan_.local_copies);
   }
+  const bool has_masks = start_masks();
   if (const std::optional<int64_t> count = largest_count()) {
-    const LargestRows& largest = environment_.runner.step_largest(batch_, *count);
+    const LargestRows& largest = environment_.runner.step_largest(
+        batch_, *count, has_masks ? RowMaskSource([this] { return masks(); }) : RowMaskSource());
     CHECK(largest.row_count() == static_cast<int64_t>(batch_.logit_rows.size()));
     return {{}, &largest};
   }
   const std::span<const float> logits = environment_.runner.step(batch_);
   CHECK(logits.size() == batch_.logit_rows.size() * static_cast<size_t>(limits_.vocabulary_size));
+  if (has_masks) masks();
   return {logits, nullptr};
+}
+
+bool StepLoop::start_masks() {
+  std::vector<MaskJob> jobs;
+  for (Drawn& drawn : drawn_) {
+    if (drawn.choice->follows_grammar()) jobs.push_back({&*drawn.choice->grammar_state, &drawn.choice->mask, nullptr});
+  }
+  row_masks_.clear();
+  if (jobs.empty()) return false;
+  grammar_masks_.start(std::move(jobs));
+  return true;
+}
+
+// Answers that share a row begin alike: the mask of one is that of all.
+std::span<const RowMask> StepLoop::masks() {
+  const std::vector<MaskJob>& jobs = grammar_masks_.finish();
+  auto job = jobs.begin();
+  row_masks_.assign(batch_.logit_rows.size(), RowMask());
+  for (Drawn& drawn : drawn_) {
+    if (!drawn.choice->follows_grammar()) continue;
+    row_masks_[static_cast<size_t>(drawn.row)] = RowMask(drawn.choice->mask);
+    drawn.error = (job++)->error;
+  }
+  return row_masks_;
 }
 
 std::optional<int64_t> StepLoop::largest_count() const {
@@ -266,13 +311,15 @@ void StepLoop::sample(const StepLogits& logits) {
   const auto vocabulary_size = static_cast<size_t>(limits_.vocabulary_size);
   // Each answer has a generator of its own, so that it does not matter who samples it. Nothing may leave a region.
   const auto sample_one = [&](Drawn& drawn, SamplerScratch& scratch) {
+    if (drawn.error) return;  // there is no mask
     try {
       Sampler& sampler = drawn.choice->sampler;
       drawn.sampled =
           logits.largest != nullptr
               ? sampler.sample_largest(logits.largest->row(drawn.row), logits.largest->is_finite(drawn.row), scratch)
               : sampler.sample(logits.whole.subspan(static_cast<size_t>(drawn.row) * vocabulary_size, vocabulary_size),
-                               scratch);
+                               scratch,
+                               row_masks_.empty() ? RowMask() : row_masks_[static_cast<size_t>(drawn.row)]);
     } catch (...) {
       drawn.error = std::current_exception();
     }
@@ -293,10 +340,16 @@ void StepLoop::sample(const StepLogits& logits) {
 
 void StepLoop::deliver(Choice& choice, SampledToken sampled) {
   if (!choice.first_token) choice.first_token = environment_.clock.now();
+  const bool follows_grammar = choice.follows_grammar();
+  if (choice.reasoning) reason(choice, sampled);
   const TokenId token = sampled.token;
   Active& active = *choice.active;
   active.tokens.push_back(token);
   Answer::Progress progress = choice.answer.push(token);
+  if (follows_grammar && !progress.finish) {
+    choice.grammar_state->consume(token);
+    if (choice.grammar_state->has_ended()) choice.answer.end(progress);
+  }
 
   std::vector<SampledToken> tokens;
   tokens.push_back(std::move(sampled));
@@ -312,6 +365,15 @@ void StepLoop::append_token(Active& active) {
   if (!active.prefix || active.tokens.size() % page != 0) return scheduler_.append_token(active.id);
   active.prefix = hasher_.extend(*active.prefix, std::span(active.tokens).last(page));
   scheduler_.append_token(active.id, active.prefix);
+}
+
+void StepLoop::reason(Choice& choice, SampledToken& sampled) {
+  const auto& ends = choice.end_tokens;
+  const TokenId chosen =
+      choice.reasoning->choose(sampled.token, std::find(ends.begin(), ends.end(), sampled.token) != ends.end());
+  // What nobody sampled is certain.
+  if (chosen != sampled.token) sampled = {chosen, sampled.logprob ? std::optional(0.0f) : std::nullopt, {}};
+  choice.reasoning->push(environment_.tokenizer->token_bytes(chosen));
 }
 
 void StepLoop::finish(Choice& choice, const Answer::Progress& progress) {
@@ -362,7 +424,10 @@ EngineStatistics StepLoop::statistics() const {
           .step_row_count = step_row_count_,
           .preemption_count = scheduler_.preemption_count(),
           .prompt_token_count = scheduler_.admitted_token_count(),
-          .cached_token_count = scheduler_.cached_token_count()};
+          .cached_token_count = scheduler_.cached_token_count(),
+          .mask_count = grammar_masks_.statistics().mask_count,
+          .mask_time = grammar_masks_.statistics().mask_time,
+          .mask_wait_time = grammar_masks_.statistics().wait_time};
 }
 
 }  // namespace pelton

@@ -1,5 +1,6 @@
-// What the engine does in each step, on one thread: plan, run the model, sample, hand over. No thread, no lock, no
-// clock of its own, so that tests can drive it step by step.
+// What the engine does in each step, on one thread: plan, run the model, sample, hand over. No thread (but that of
+// GrammarMasks, which works only while a step runs), no lock, no clock of its own, so that tests can drive it step by
+// step.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 
 #include "base/clock.h"
 #include "engine/answer.h"
+#include "engine/grammar_masks.h"
 #include "engine/prefix_hash.h"
 #include "engine/request.h"
 #include "engine/runner.h"
@@ -48,6 +50,8 @@ class StepLoop {
     SipKey prefix_key = {};  // secret where strangers share a process
     // Called when a request has ended and its pages are free, before its sink hears of it. May be empty.
     std::function<void(const StepLoop&)> on_release = {};
+    // Whose grammars requests may carry. Null: they carry none.
+    std::shared_ptr<GrammarCompiler> grammars = {};
   };
   explicit StepLoop(Environment environment);
   ~StepLoop();
@@ -80,6 +84,10 @@ class StepLoop {
     const LargestRows* largest = nullptr;
   };
   StepLogits run_model();
+  // Begins with the masks of the rows that complete their tokens. False: none of them follows a grammar.
+  bool start_masks();
+  // Waits for them: one a row.
+  std::span<const RowMask> masks();
   // How many of a row's largest logits are all that any of them wants; none: one wants its whole row.
   std::optional<int64_t> largest_count() const;
   // The prompt is computed: its answers go their own ways from here.
@@ -87,6 +95,8 @@ class StepLoop {
   // Fills drawn_, by all threads.
   void sample(const StepLogits& logits);
   void deliver(Choice& choice, SampledToken sampled);
+  // Within reasoning: what the next token is instead, where its budget says so.
+  void reason(Choice& choice, SampledToken& sampled);
   void append_token(Active& active);
   void finish(Choice& choice, const Answer::Progress& progress);
   void fail(RequestId id, const Error& error) noexcept;
@@ -115,6 +125,8 @@ class StepLoop {
   StepTimeEstimator step_times_;          // for a service level
   std::vector<SequenceId> sequence_ids_;  // scratch
   std::vector<SamplerScratch> scratch_;   // one a thread
+  GrammarMasks grammar_masks_;
+  std::vector<RowMask> row_masks_;  // of the rows with logits; empty: none follows a grammar
   int64_t step_count_ = 0;
   int64_t step_row_count_ = 0;
 };

@@ -94,7 +94,8 @@ class Decoder::Impl {
     return logits();
   }
 
-  const LargestRows& step_largest(const StepBatch& batch, int64_t count) {
+  const LargestRows& step_largest(const StepBatch& batch, int64_t count, const RowMaskSource& masks) {
+    largest_.set_masks(masks ? &masks : nullptr);
     largest_.start(0, count, 1);  // where no row is wanted, the call that fills it is not made
     run(batch, {count, &largest_});
     const bool is_fused = std::any_of(graph_.calls.begin(), graph_.calls.end(), [](const LayerCall& call) {
@@ -262,8 +263,8 @@ Decoder::~Decoder() = default;
 
 std::span<const float> Decoder::step(const StepBatch& batch) { return impl_->step(batch); }
 
-const LargestRows& Decoder::step_largest(const StepBatch& batch, int64_t count) {
-  return impl_->step_largest(batch, count);
+const LargestRows& Decoder::step_largest(const StepBatch& batch, int64_t count, const RowMaskSource& masks) {
+  return impl_->step_largest(batch, count, masks);
 }
 
 std::span<const float> Decoder::step_hidden(const StepBatch& batch) { return impl_->step_hidden(batch); }

@@ -72,8 +72,9 @@ class Decoder {
   std::span<const float> step(const StepBatch& batch);
 
   // The same step, but of each of these rows only the `count` >= 1 largest logits, valid until the next step of this
-  // kind. Faster: whole rows are not made.
-  const LargestRows& step_largest(const StepBatch& batch, int64_t count);
+  // kind. Faster: whole rows are not made. Of a row with a mask, those that it lets through; `masks` is asked when the
+  // output matrix is about to be computed, if the batch wants rows at all. It may be empty.
+  const LargestRows& step_largest(const StepBatch& batch, int64_t count, const RowMaskSource& masks = {});
 
   // The same step, but what the output matrix would read, [logit_rows.size(), D], valid until the next step. Of an
   // encoder without a head: its logits.

@@ -25,6 +25,8 @@ void cut_to(RankedLogit* entries, int64_t size, int64_t count) {
 void LargestRows::start(int64_t row_count, int64_t count, int part_count) {
   CHECK(count >= 1 && part_count >= 1);
   constexpr int64_t kCapacityMin = 64;
+  masks_ = mask_source_ != nullptr && row_count > 0 ? (*mask_source_)() : std::span<const RowMask>();
+  CHECK(masks_.empty() || static_cast<int64_t>(masks_.size()) == row_count);
   row_count_ = row_count;
   count_ = count;
   part_count_ = part_count;
@@ -41,16 +43,28 @@ void LargestRows::add(int part, const float* values, int64_t row_stride, Range i
     const LogitsRange range = logits_kernels(active_isa()).range(logits.data(), ids.end - ids.begin);
     mine.is_finite = mine.is_finite && range.is_finite;
     if (range.maximum < mine.threshold) continue;
-    RankedLogit* kept_entries = entries(row, part);
-    for_each_at_least(logits, mine.threshold, [&](size_t i) {
-      kept_entries[mine.count++] = {logits[i], static_cast<int32_t>(ids.begin + static_cast<int64_t>(i))};
-      if (mine.count < capacity_) return;
-      cut_to(kept_entries, mine.count, count_);
-      mine.count = count_;
-      // Ids ascend: an equal value would come after the last that is kept.
-      mine.threshold = std::nextafter(kept_entries[count_ - 1].value, kInfinity);
-    });
+    if (masks_.empty() || masks_[static_cast<size_t>(row)].counts_all()) {
+      for_each_at_least(logits, mine.threshold, [&](size_t i) {
+        keep(part, row, static_cast<int32_t>(ids.begin + static_cast<int64_t>(i)), logits[i]);
+      });
+    } else {
+      masks_[static_cast<size_t>(row)].for_each(ids, [&](int64_t id) {
+        const float value = logits[static_cast<size_t>(id - ids.begin)];
+        if (value >= mine.threshold) keep(part, row, static_cast<int32_t>(id), value);
+      });
+    }
   }
+}
+
+void LargestRows::keep(int part, int64_t row, int32_t id, float value) {
+  Kept& mine = kept(row, part);
+  RankedLogit* kept_entries = entries(row, part);
+  kept_entries[mine.count++] = {value, id};
+  if (mine.count < capacity_) return;
+  cut_to(kept_entries, mine.count, count_);
+  mine.count = count_;
+  // Ids ascend: an equal value would come after the last that is kept.
+  mine.threshold = std::nextafter(kept_entries[count_ - 1].value, kInfinity);
 }
 
 void LargestRows::finish(Executor& executor) {

@@ -147,5 +147,43 @@ TEST(LinearLargest, OfNoRowsIsNothing) {
   EXPECT_EQ(largest.row_count(), 0);
 }
 
+// The definition: a stable sort of what the mask lets through.
+TEST(LargestRows, OfAMaskAreTheFirstOfWhatItLetsThrough) {
+  constexpr int64_t kRows = 3, kWidth = 5000;
+  Executor executor(3);
+  LargestRows largest;
+  for (const uint64_t one_in : {1, 2, 50, 2000}) {
+    for (const float levels : {2.0f, 1e6f}) {
+      const std::vector<float> values = random_values(kRows * kWidth, levels, one_in);
+      Rng rng(one_in);
+      std::vector<uint32_t> words((kWidth + 31) / 32);
+      std::vector<int32_t> allowed;
+      for (int32_t id = 0; id < kWidth; ++id) {
+        if (rng.next_below(one_in) != 0) continue;
+        words[static_cast<size_t>(id) / 32] |= uint32_t{1} << (id % 32);
+        allowed.push_back(id);
+      }
+      // The row between has no mask, the last one lets none through.
+      const std::vector<uint32_t> none(words.size());
+      const std::vector<RowMask> masks = {RowMask(words), RowMask(), RowMask(none)};
+      const RowMaskSource source = [&] { return std::span(masks); };
+      for (const int64_t count : {1, 40}) {
+        largest.set_masks(&source);
+        largest_of_rows(executor, {values.data(), kRows, kWidth}, count, largest);
+        std::vector<int32_t> order = allowed;
+        std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return values[a] > values[b]; });
+        order.resize(std::min(order.size(), static_cast<size_t>(count)));
+        EXPECT_EQ(ids_of(largest, 0), order) << "one in " << one_in << ", the best " << count;
+        const std::vector<int32_t> with_neighbour = ids_of(largest, 1);
+        EXPECT_TRUE(largest.row(2).empty());
+        largest.set_masks(nullptr);
+        largest_of_rows(executor, {values.data(), kRows, kWidth}, count, largest);
+        EXPECT_EQ(ids_of(largest, 1), with_neighbour);
+        EXPECT_EQ(largest.row(2).size(), static_cast<size_t>(count));
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pelton
