@@ -38,7 +38,7 @@ class GrammarMasksTest : public testing::Test {
                           .answer_token_count_max = max_tokens,
                           .end_tokens = {kEnd},
                           .seed = number,
-                          .sink = sink,
+                          .sinks = {sink},
                           .submitted = clock_.now()};
     submission.request.prompt = {TokenId{static_cast<int32_t>(number % kVocabularySize)}, TokenId{5}};
     submission.request.sampling = std::move(sampling);
@@ -128,7 +128,7 @@ TEST_F(GrammarMasksTest, AGrammarBeginsWhereReasoningEnds) {
                           .answer_token_count_max = 40,
                           .end_tokens = {kEnd},
                           .seed = 1,
-                          .sink = sink,
+                          .sinks = {sink},
                           .submitted = clock_.now()};
     submission.request.prompt = {TokenId{1}};
     submission.request.sampling = {.temperature = 1};
