@@ -35,7 +35,6 @@ std::string RunningHash::to_hex() const {
   return ContentHash{hash.high64, hash.low64}.to_hex();
 }
 
-// Its one pointer leads to a secret of the caller's: null here.
 std::string RunningHash::save() const {
   std::string hex;
   for (const char byte : state_) {
@@ -50,6 +49,9 @@ void RunningHash::restore(std::string_view saved) {
   for (size_t i = 0; i < state_.size(); ++i) {
     state_[i] = static_cast<char>(kDigits.find(saved[2 * i]) * 16 + kDigits.find(saved[2 * i + 1]));
   }
+  // Its one pointer leads to a table of this process, which lay elsewhere in the one that saved it.
+  const RunningHash fresh;
+  state_of(state_)->extSecret = state_of(fresh.state_)->extSecret;
 }
 
 }  // namespace pelton::data
