@@ -13,6 +13,7 @@
 #include "cli/answer.h"
 #include "cli/command.h"
 #include "cli/conversation.h"
+#include "cli/grammar_options.h"
 #include "cli/interrupt.h"
 #include "cli/line_reader.h"
 #include "cli/message_reader.h"
@@ -45,6 +46,7 @@ constexpr const char* kNotes =
 struct ChatOptions {
   ModelOptions model;
   SamplingOptions sampling;
+  GrammarOptions grammar;
   std::string system;
   bool allow_special_in_messages = false;
   bool as_json = false;
@@ -68,9 +70,11 @@ std::string trimmed(std::string_view text) {
 
 class Chat {
  public:
-  Chat(const ChatOptions& options, LoadedModel loaded, InterruptScope& interrupt)
+  Chat(const ChatOptions& options, LoadedModel loaded, std::shared_ptr<const Grammar> grammar,
+       InterruptScope& interrupt)
       : options_(options),
         loaded_(std::move(loaded)),
+        grammar_(std::move(grammar)),
         interrupt_(interrupt),
         is_interactive_(stdin_is_terminal() && stdout_is_terminal()),
         lines_(is_interactive_ ? make_terminal_reader(interrupt, cache_folder() / "chat_history", uses_colour())
@@ -179,8 +183,10 @@ class Chat {
 
   void answer() {
     GenerationRequest request;
-    request.prompt = encode_conversation(*loaded_.bundle, conversation_, options_.allow_special_in_messages).tokens;
+    const EncodedChat chat = encode_conversation(*loaded_.bundle, conversation_, options_.allow_special_in_messages);
+    request.prompt = chat.tokens;
     request.sampling = sampling_;
+    options_.grammar.apply(*loaded_.bundle, chat.rendered, grammar_, request);
     const size_t prompt_token_count = request.prompt.size();
     const Answer answer = answer_request(*loaded_.engine, std::move(request), interrupt_, [&](std::string_view piece) {
       if (!options_.as_json) print_text(piece);
@@ -213,6 +219,7 @@ class Chat {
 
   const ChatOptions& options_;
   LoadedModel loaded_;
+  std::shared_ptr<const Grammar> grammar_;  // of every answer; null: none
   InterruptScope& interrupt_;
   bool is_interactive_;
   std::unique_ptr<LineReader> lines_;
@@ -239,11 +246,13 @@ int chat(const ChatOptions& options) {
     throw Error(ErrorCode::kUsage, "--logprobs needs --json");
   }
   require_utf8(options.system, "--system");
+  const std::optional<GrammarSource> grammar = options.grammar.source();
   LoadedModel loaded = load_model(options.model, options.model.engine_options());
   require_chat_template(*loaded.bundle);
+  std::shared_ptr<const Grammar> compiled = compile_grammar(*loaded.engine, grammar);
 
   InterruptScope interrupt;
-  return Chat(options, std::move(loaded), interrupt).talk();
+  return Chat(options, std::move(loaded), std::move(compiled), interrupt).talk();
 }
 
 }  // namespace
@@ -257,6 +266,7 @@ std::function<int()> add_chat(CLI::App& app) {
   options->model.add_to(app);
   options->sampling.add_to(app,
                            fmt::format("the model's recommendation, else {} with --top-p {}", kTemperature, kTopP));
+  options->grammar.add_to(app);
   app.footer(kNotes);
   return [options] { return chat(*options); };
 }

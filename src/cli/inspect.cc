@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "cli/byte_size.h"
 #include "cli/command.h"
+#include "cli/inspect_schema.h"
 #include "cli/inspection.h"
 #include "cli/output.h"
 #include "cli/printable.h"
@@ -28,7 +29,8 @@ constexpr const char* kNotes =
     "  pelton inspect model.gguf\n"
     "  pelton inspect folder/ --tensors --plan\n"
     "  pelton inspect model.gguf --template > template.jinja\n"
-    "  pelton inspect model.gguf --json --metadata\n";
+    "  pelton inspect model.gguf --json --metadata\n"
+    "  pelton inspect schema person.schema.json\n";
 
 constexpr size_t kLineBytesMax = 100;
 
@@ -300,14 +302,19 @@ int inspect(const InspectOptions& options) {
 
 std::function<int()> add_inspect(CLI::App& app) {
   const auto options = std::make_shared<InspectOptions>();
-  app.add_option("model", options->model, "What to look into")->required()->type_name("MODEL");
+  app.add_option("model", options->model, "What to look into")->type_name("MODEL");
   app.add_flag("--metadata", options->shows_metadata, "List all metadata too");
   app.add_flag("--tensors", options->shows_tensors, "List all tensors too");
   app.add_flag("--plan", options->shows_plan, "List the layer calls too, before and after fusing");
   CLI::Option* json = app.add_flag("--json", options->as_json, "Print one JSON object");
   app.add_flag("--template", options->shows_template, "Print the chat template and nothing else")->excludes(json);
   app.footer(kNotes);
-  return [options] { return inspect(*options); };
+  return [options, inspects_schema = add_inspect_schema(app)] {
+    int exit_code = 0;
+    if (inspects_schema(exit_code)) return exit_code;
+    if (options->model.empty()) throw Error(ErrorCode::kUsage, "model is required");
+    return inspect(*options);
+  };
 }
 
 }  // namespace pelton::cli

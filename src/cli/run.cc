@@ -8,6 +8,7 @@
 #include "cli/answer.h"
 #include "cli/command.h"
 #include "cli/conversation.h"
+#include "cli/grammar_options.h"
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
@@ -30,11 +31,14 @@ constexpr const char* kNotes =
     "  pelton run -m model.gguf \"What is the capital of France?\"\n"
     "  git diff | pelton run -m model.gguf --system \"Write a commit message for this change.\"\n"
     "  pelton run -m model.gguf --text \"Once upon a time\" --max-tokens 50 --temperature 0.8 --seed 1\n"
-    "  pelton run -m model.gguf --messages chat.json --json --logprobs 5\n";
+    "  pelton run -m model.gguf --messages chat.json --json --logprobs 5\n"
+    "  pelton run -m model.gguf \"Is the sky blue?\" --choice yes --choice no\n"
+    "  pelton run -m model.gguf \"A person from Oslo\" --schema person.schema.json\n";
 
 struct RunOptions {
   ModelOptions model;
   SamplingOptions sampling;
+  GrammarOptions grammar;
   std::optional<std::string> prompt;
   std::optional<std::string> messages_path;
   std::optional<std::string> text;
@@ -107,12 +111,15 @@ int run(const RunOptions& options) {
   if (request.sampling.logprobs && !options.as_json) throw Error(ErrorCode::kUsage, "--logprobs needs --json");
   const EngineOptions engine_options = options.model.engine_options();
   if (options.text) require_utf8(*options.text, "--text");
+  const std::optional<GrammarSource> grammar = options.grammar.source();
   const Conversation conversation = options.text ? Conversation{} : conversation_of(options);
 
   const LoadedModel loaded = load_model(options.model, engine_options);
-  request.prompt = options.text
-                       ? encode_text(options, *loaded.bundle)
-                       : encode_conversation(*loaded.bundle, conversation, options.allow_special_in_messages).tokens;
+  const EncodedChat chat = options.text
+                               ? EncodedChat{{}, encode_text(options, *loaded.bundle)}
+                               : encode_conversation(*loaded.bundle, conversation, options.allow_special_in_messages);
+  request.prompt = chat.tokens;
+  options.grammar.apply(*loaded.bundle, chat.rendered, compile_grammar(*loaded.engine, grammar), request);
   const std::vector<TokenId> prompt = request.prompt;
 
   const InterruptScope interrupt;
@@ -155,6 +162,7 @@ std::function<int()> add_run(CLI::App& app) {
   app.add_flag("--verbose", options->is_verbose, "Say at the end, on standard error, how fast it was");
   options->model.add_to(app);
   options->sampling.add_to(app, "0");
+  options->grammar.add_to(app);
   app.footer(kNotes);
   return [options] { return run(*options); };
 }

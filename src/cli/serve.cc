@@ -54,6 +54,7 @@ struct ServeOptions {
   std::string batching = "continuous";
   std::optional<std::string> slo;
   int64_t batch_window_ms = std::chrono::duration_cast<std::chrono::milliseconds>(EngineOptions{}.batch_window).count();
+  std::optional<std::string> tool_parser;
   double drain_seconds = seconds(ServerOptions{}.drain_time_max);
   bool as_json = false;
 };
@@ -86,6 +87,8 @@ int serve(const ServeOptions& options) {
   ServerOptions server_options = options.server;
   server_options.drain_time_max =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.drain_seconds));
+
+  if (options.tool_parser) server_options.tool_form = tool_form_by_name(*options.tool_parser);
 
   LoadedModel loaded = load_model(options.model, engine_options);
   server_options.embedding = options.embedding.settings(loaded.bundle->embedding);
@@ -166,6 +169,10 @@ std::function<int()> add_serve(CLI::App& app) {
   app.add_option("--drain-seconds", options->drain_seconds, "What answers in flight get when the server stops")
       ->check([](const std::string& text) { return number_problem(text, kDrainSecondsMax); })
       ->capture_default_str();
+  app.add_option("--tool-parser", options->tool_parser,
+                 "How the model writes calls of tools: hermes, llama3, mistral, gpt-oss or json (default: as its "
+                 "template does)")
+      ->type_name("FORM");
   app.add_flag("--allow-special-in-messages", options->server.allow_special_in_messages,
                "Let messages contain special tokens, with which they can forge a turn of the chat");
   app.add_flag("--json", options->as_json, "Say on standard output, as a line of JSON, where it listens");

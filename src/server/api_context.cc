@@ -52,6 +52,15 @@ std::string find_model(const ApiContext& context, const Caller* caller, const st
                   "model");
 }
 
+std::shared_ptr<const Grammar> compile_grammar(const ApiContext& context, const openai::GenerationFields& fields) {
+  if (!fields.grammar) return nullptr;
+  try {
+    return context.engine.grammars().compile(*fields.grammar);
+  } catch (const Error& error) {
+    throw Error(error.code(), fields.grammar_field + ": " + error.message(), fields.grammar_field);
+  }
+}
+
 std::string new_id(std::string_view prefix) {
   static thread_local Rng rng((static_cast<uint64_t>(std::random_device{}()) << 32) | std::random_device{}());
   return fmt::format("{}{:016x}{:08x}", prefix, rng.next(), rng.next() >> 32);

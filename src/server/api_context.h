@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,7 @@
 #include "server/metrics/metrics.h"
 #include "server/openai/answer.h"
 #include "server/openai/generation_fields.h"
+#include "text/tool_form.h"
 
 namespace pelton {
 
@@ -26,6 +29,7 @@ struct ApiContext {
   std::string fingerprint;  // server/fingerprint.h
   size_t prompt_bytes_max = std::numeric_limits<size_t>::max();
   EmbeddingSettings embedding = {};
+  std::optional<ToolForm> tool_form = {};  // absent: found by the model's template
   Access& access;
   Metrics& metrics;
   WorkerPool& workers;
@@ -50,5 +54,9 @@ std::string find_model(const ApiContext& context, const Caller* caller, const st
 std::string new_id(std::string_view prefix);
 // A fresh id with `prefix` for an answer by `model`.
 openai::AnswerIdentity identify(const ApiContext& context, std::string_view prefix, const std::string& model);
+
+// Null where the fields ask for no form of the answer. Takes up to seconds: not on a thread that reads and writes.
+// Errors: those of GrammarCompiler::compile(), with the field's name.
+std::shared_ptr<const Grammar> compile_grammar(const ApiContext& context, const openai::GenerationFields& fields);
 
 }  // namespace pelton

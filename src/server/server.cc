@@ -34,6 +34,7 @@ class Server::Impl {
                  .fingerprint = fingerprint_of(engine_->bundle(), engine_->options()),
                  .prompt_bytes_max = prompt_bytes_max(*engine_),
                  .embedding = options.embedding.value_or(engine_->bundle().embedding),
+                 .tool_form = options.tool_form,
                  .access = access_,
                  .metrics = metrics_,
                  .workers = workers_},

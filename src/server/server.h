@@ -15,6 +15,7 @@
 #include "engine/engine.h"
 #include "server/access/access.h"
 #include "server/http/http_server.h"
+#include "text/tool_form.h"
 
 namespace pelton {
 
@@ -25,6 +26,7 @@ struct ServerOptions {
   AccessOptions access;  // keys are read again at SIGHUP
   bool allow_special_in_messages = false;
   std::optional<EmbeddingSettings> embedding;          // absent: the bundle's
+  std::optional<ToolForm> tool_form;                   // absent: found by the model's template
   Duration drain_time_max = std::chrono::seconds(30);  // what requests in flight get when the server stops
 };
 

@@ -38,15 +38,18 @@ struct Choice {
   FinishReason reason = FinishReason::kStop;
 };
 
-// One answer's form: as one object, or as chunks of a stream: opening, piece …, closing for each choice, then usage.
-// Keeps count of positions, so pieces of a choice come in order. One thread.
+// One answer's form: as one object, or as chunks of a stream: opening, piece …, remainder, closing for each choice,
+// then usage. Keeps count of positions, so pieces of a choice come in order. One thread.
 class AnswerFormat {
  public:
   virtual ~AnswerFormat() = default;
   virtual json::object whole(const std::vector<Choice>& choices, const Usage& usage) = 0;
   // The chunk before a choice's first piece; absent: there is none.
   virtual std::optional<json::object> opening(size_t index) = 0;
-  virtual json::object piece(size_t index, const Piece& piece) = 0;
+  // Absent: nothing of it may be shown yet.
+  virtual std::optional<json::object> piece(size_t index, const Piece& piece) = 0;
+  // The chunk after a choice's last piece, of what was held back; absent: nothing was.
+  virtual std::optional<json::object> remainder(size_t index) = 0;
   virtual json::object closing(size_t index, FinishReason reason) = 0;
   virtual json::object usage_chunk(const Usage& usage) = 0;
 };

@@ -26,7 +26,7 @@ SampledToken sampled(int32_t token, float logprob) {
 json::value parse(const char* text) { return parse_json(text, "expected"); }
 
 TEST(ChatAnswer, Whole) {
-  ChatAnswer answer(options(false));
+  ChatAnswer answer(options(false), {});
   EXPECT_EQ(answer.whole({{.piece = {.text = "Hi"}, .reason = FinishReason::kLength}}, {3, 2}), parse(R"(
       {"id":"id","object":"chat.completion","created":7,"model":"m","system_fingerprint":"fp","choices":[{"index":0,
        "message":{"role":"assistant","content":"Hi","refusal":null},"logprobs":null,"finish_reason":"length"}],
@@ -34,7 +34,7 @@ TEST(ChatAnswer, Whole) {
 }
 
 TEST(ChatAnswer, Chunks) {
-  ChatAnswer answer(options(false));
+  ChatAnswer answer(options(false), {});
   const auto choice = [](const json::object& chunk) {
     EXPECT_EQ(chunk.at("object"), "chat.completion.chunk");
     EXPECT_TRUE(chunk.at("usage").is_null());
@@ -42,7 +42,7 @@ TEST(ChatAnswer, Chunks) {
   };
   EXPECT_EQ(choice(*answer.opening(0)),
             parse(R"({"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null})"));
-  EXPECT_EQ(choice(answer.piece(0, {.text = "Hi"})),
+  EXPECT_EQ(choice(answer.piece(0, {.text = "Hi"}).value()),
             parse(R"({"index":0,"delta":{"content":"Hi"},"logprobs":null,"finish_reason":null})"));
   EXPECT_EQ(choice(answer.closing(0, FinishReason::kStop)),
             parse(R"({"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"})"));
@@ -52,11 +52,56 @@ TEST(ChatAnswer, Chunks) {
 }
 
 TEST(ChatAnswer, Logprobs) {
-  ChatAnswer answer(options(true));
-  EXPECT_EQ(answer.piece(0, {.text = "", .tokens = {sampled(3, -0.5f)}}).at("choices").at(0).at("logprobs"), parse(R"(
+  ChatAnswer answer(options(true), {});
+  const json::object chunk = answer.piece(0, {.text = "", .tokens = {sampled(3, -0.5f)}}).value();
+  EXPECT_EQ(chunk.at("choices").at(0).at("logprobs"), parse(R"(
       {"content":[{"token":"\uFFFD","logprob":-0.5,"bytes":[169],"top_logprobs":[
         {"token":"\uFFFD","logprob":-0.5,"bytes":[169]},{"token":"\uFFFD","logprob":-9999.0,"bytes":[195]}]}],
        "refusal":null})"));
+}
+
+// However the answer is cut, the pieces add up to the whole.
+TEST(ChatAnswer, CallsAndReasoningAreTheSameWholeAndStreamed) {
+  const AnswerSyntax syntax{.has_reasoning = true, .tools = ToolForm::kHermes};
+  const std::string text =
+      "<think>\nIt asks.</think>\n\nLet me see.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": [1, "
+      "\"}\"]}}\n</tool_call>\n<tool_call>\n{\"name\": \"g\", \"arguments\": {}}\n</tool_call>";
+  const json::object whole = ChatAnswer(options(false), syntax).whole({{.piece = {.text = text}}}, {1, 1});
+  const json::object& message = whole.at("choices").at(0).at("message").as_object();
+  EXPECT_EQ(whole.at("choices").at(0).at("finish_reason"), "tool_calls");
+  EXPECT_EQ(message.at("content"), "Let me see.\n");
+  EXPECT_EQ(message.at("reasoning_content"), "It asks.");
+  EXPECT_EQ(message.at("tool_calls").at(0).at("function"), parse(R"({"name":"f","arguments":"{\"a\": [1, \"}\"]}"})"));
+  EXPECT_EQ(message.at("tool_calls").at(1).at("function"), parse(R"({"name":"g","arguments":"{}"})"));
+  EXPECT_EQ(message.at("tool_calls").at(0).at("id").as_string().size(), 9u);
+
+  for (size_t size = 1; size < text.size(); ++size) {
+    ChatAnswer answer(options(false), syntax);
+    std::string content, reasoning;
+    std::vector<std::pair<std::string, std::string>> calls;
+    const auto take = [&](const std::optional<json::object>& chunk) {
+      if (!chunk) return;
+      const json::object& delta = chunk->at("choices").at(0).at("delta").as_object();
+      if (const auto* part = delta.if_contains("content")) content += part->as_string();
+      if (const auto* part = delta.if_contains("reasoning_content")) reasoning += part->as_string();
+      if (!delta.contains("tool_calls")) return;
+      for (const json::value& call : delta.at("tool_calls").as_array()) {
+        const json::object& function = call.at("function").as_object();
+        if (function.contains("name")) calls.emplace_back(function.at("name").as_string(), "");
+        ASSERT_EQ(call.at("index"), calls.size() - 1);
+        calls.back().second += function.at("arguments").as_string();
+      }
+    };
+    for (size_t begin = 0; begin < text.size(); begin += size)
+      take(answer.piece(0, {.text = text.substr(begin, size)}));
+    take(answer.remainder(0));
+    EXPECT_EQ(content, "Let me see.\n") << size;
+    EXPECT_EQ(reasoning, "It asks.") << size;
+    ASSERT_EQ(calls.size(), 2u) << size;
+    EXPECT_EQ(calls[0], std::make_pair(std::string("f"), std::string(R"({"a": [1, "}"]})")));
+    EXPECT_EQ(calls[1].second, "{}");
+    EXPECT_EQ(answer.closing(0, FinishReason::kStop).at("choices").at(0).at("finish_reason"), "tool_calls");
+  }
 }
 
 TEST(CompletionAnswer, Whole) {
@@ -77,7 +122,7 @@ TEST(CompletionAnswer, LogprobsCountCharacters) {
   CompletionAnswer answer(options(true), {""});
   answer.piece(0, {.text = "a", .tokens = {sampled(0, -1)}});
   answer.piece(0, {.text = "", .tokens = {sampled(2, -1)}});
-  const json::object chunk = answer.piece(0, {.text = "é b", .tokens = {sampled(3, -1), sampled(1, -2)}});
+  const json::object chunk = answer.piece(0, {.text = "é b", .tokens = {sampled(3, -1), sampled(1, -2)}}).value();
   EXPECT_EQ(chunk.at("choices").at(0).at("logprobs"), parse(R"(
       {"tokens":["bytes:\\xa9"," b"],"token_logprobs":[-1.0,-2.0],
        "top_logprobs":[{"bytes:\\xa9":-1.0,"bytes:\\xc3":-9999.0},{" b":-2.0,"bytes:\\xc3":-9999.0}],

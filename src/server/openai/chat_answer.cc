@@ -1,17 +1,73 @@
 #include "server/openai/chat_answer.h"
 
+#include <random>
 #include <utility>
 
+#include "base/rng.h"
+
 namespace pelton::openai {
+namespace {
+
+// Nine letters and digits: what Mistral's templates insist on suits all.
+std::string new_call_id() {
+  static thread_local Rng rng((static_cast<uint64_t>(std::random_device{}()) << 32) | std::random_device{}());
+  constexpr std::string_view kCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  std::string id;
+  while (id.size() < 9) id += kCharacters[rng.next_below(kCharacters.size())];
+  return id;
+}
+
+json::object call_chunk(const ToolCallDelta& call) {
+  json::object function;
+  json::object chunk = {{"index", call.index}};
+  if (call.name) {
+    chunk["id"] = new_call_id();
+    chunk["type"] = "function";
+    function["name"] = *call.name;
+  }
+  function["arguments"] = call.arguments;
+  chunk["function"] = std::move(function);
+  return chunk;
+}
+
+json::object delta_object(const AnswerDelta& delta) {
+  json::object object;
+  if (!delta.reasoning.empty()) object["reasoning_content"] = delta.reasoning;
+  if (!delta.content.empty()) object["content"] = delta.content;
+  json::array calls;
+  for (const ToolCallDelta& call : delta.calls) calls.push_back(call_chunk(call));
+  if (!calls.empty()) object["tool_calls"] = std::move(calls);
+  return object;
+}
+
+void append(AnswerDelta& whole, AnswerDelta delta) {
+  whole.reasoning += delta.reasoning;
+  whole.content += delta.content;
+  for (ToolCallDelta& call : delta.calls) {
+    if (call.name) {
+      whole.calls.push_back(std::move(call));
+    } else {
+      whole.calls.back().arguments += call.arguments;
+    }
+  }
+}
+
+json::string finish_reason(FinishReason reason, size_t call_count) {
+  return reason == FinishReason::kStop && call_count > 0 ? "tool_calls" : json::string(finish_reason_name(reason));
+}
+
+}  // namespace
 
 json::object ChatAnswer::whole(const std::vector<Choice>& choices, const Usage& usage) {
   json::array list;
   for (size_t index = 0; index < choices.size(); ++index) {
     const Choice& choice = choices[index];
-    list.push_back({{"index", index},
-                    {"message", {{"role", "assistant"}, {"content", choice.piece.text}, {"refusal", nullptr}}},
-                    {"logprobs", logprobs(choice.piece.tokens)},
-                    {"finish_reason", json::string(finish_reason_name(choice.reason))}});
+    size_t call_count = 0;
+    json::object entry = {{"index", index}};
+    entry["message"] = message(choice, call_count);
+    entry["logprobs"] = logprobs(choice.piece.tokens);
+    entry["finish_reason"] = finish_reason(choice.reason, call_count);
+    list.push_back(std::move(entry));
   }
   json::object answer = answer_frame(options_.identity, "chat.completion");
   answer["choices"] = std::move(list);
@@ -23,12 +79,44 @@ std::optional<json::object> ChatAnswer::opening(size_t index) {
   return chunk(index, {{"role", "assistant"}, {"content", ""}}, nullptr, nullptr);
 }
 
-json::object ChatAnswer::piece(size_t index, const Piece& piece) {
-  return chunk(index, {{"content", piece.text}}, logprobs(piece.tokens), nullptr);
+std::optional<json::object> ChatAnswer::piece(size_t index, const Piece& piece) {
+  const AnswerDelta delta = parser(index).push(piece.text);
+  if (delta.is_empty() && !options_.has_logprobs) return std::nullopt;
+  return chunk(index, delta_object(delta), logprobs(piece.tokens), nullptr);
+}
+
+std::optional<json::object> ChatAnswer::remainder(size_t index) {
+  const AnswerDelta delta = parser(index).finish();
+  if (delta.is_empty()) return std::nullopt;
+  return chunk(index, delta_object(delta), nullptr, nullptr);
 }
 
 json::object ChatAnswer::closing(size_t index, FinishReason reason) {
-  return chunk(index, {}, nullptr, json::string(finish_reason_name(reason)));
+  return chunk(index, {}, nullptr, finish_reason(reason, parser(index).call_count()));
+}
+
+json::object ChatAnswer::message(const Choice& choice, size_t& call_count) const {
+  AnswerParser parser(syntax_);
+  AnswerDelta parts = parser.push(choice.piece.text);
+  append(parts, parser.finish());
+  call_count = parser.call_count();
+  json::object message = {{"role", "assistant"}, {"content", parts.content}, {"refusal", nullptr}};
+  if (!parts.reasoning.empty()) message["reasoning_content"] = parts.reasoning;
+  if (parts.calls.empty()) return message;
+  json::array calls;
+  for (const ToolCallDelta& call : parts.calls) {
+    calls.push_back({{"id", new_call_id()},
+                     {"type", "function"},
+                     {"function", {{"name", *call.name}, {"arguments", call.arguments}}}});
+  }
+  message["tool_calls"] = std::move(calls);
+  if (parts.content.empty()) message["content"] = nullptr;
+  return message;
+}
+
+AnswerParser& ChatAnswer::parser(size_t index) {
+  while (parsers_.size() <= index) parsers_.emplace_back(syntax_);
+  return parsers_[index];
 }
 
 json::object ChatAnswer::usage_chunk(const Usage& usage) {

@@ -40,6 +40,14 @@ std::string read_content(const JsonReader& message) {
   return std::string(content->get_string());
 }
 
+// Templates write arguments as JSON, so they want the object and not its text. What is no object they get as it is.
+json::value read_arguments(const JsonReader& function) {
+  const std::string text = function.string("arguments").value_or("{}");
+  boost::system::error_code error;
+  json::value arguments = json::parse(text, error);
+  return !error && arguments.is_object() ? arguments : json::value(json::string(text));
+}
+
 json::array read_tool_calls(const json::array& calls, const std::string& path) {
   json::array read;
   for (size_t i = 0; i < calls.size(); ++i) {
@@ -52,8 +60,8 @@ json::array read_tool_calls(const json::array& calls, const std::string& path) {
     reader.refuse_others({"name", "arguments"});
     const auto name = reader.string("name");
     if (!name) reader.fail("name", "a string");
-    json::object copy = {{"type", "function"},
-                         {"function", {{"name", *name}, {"arguments", reader.string("arguments").value_or("{}")}}}};
+    json::object copy = {{"type", "function"}};
+    copy["function"] = {{"name", *name}, {"arguments", read_arguments(reader)}};
     if (const auto id = call.string("id")) copy["id"] = *id;
     read.push_back(std::move(copy));
   }

@@ -1,5 +1,6 @@
 #include "server/openai/chat_request.h"
 
+#include <limits>
 #include <string>
 
 #include "server/openai/chat_message.h"
@@ -29,12 +30,36 @@ void read_template_variables(const JsonReader& reader, std::string_view name, Re
   request.template_variables = *variables;
 }
 
+void read_tools_field(const JsonReader& reader, std::string_view name, Request& request) {
+  read_tools(reader, name, request.tools);
+}
+
+void read_tool_choice_field(const JsonReader& reader, std::string_view name, Request& request) {
+  read_tool_choice(reader, name, request.tools);
+}
+
+void read_parallel_tool_calls(const JsonReader& reader, std::string_view name, Request& request) {
+  request.tools.is_parallel = reader.boolean(name).value_or(true);
+}
+
+void read_reasoning_effort(const JsonReader& reader, std::string_view name, Request& request) {
+  request.reasoning_effort = reader.string(name);
+  if (!request.reasoning_effort) return;
+  for (const std::string_view known : {"none", "minimal", "low", "medium", "high"}) {
+    if (*request.reasoning_effort == known) return;
+  }
+  reader.fail(name, "\"none\", \"minimal\", \"low\", \"medium\" or \"high\"");
+}
+
+// Under whichever of its names: ours and llama.cpp's, or vLLM's. -1: none.
+void read_reasoning_budget(const JsonReader& reader, std::string_view name, Request& request) {
+  const std::optional<int64_t> count = reader.integer(name, -1, std::numeric_limits<int64_t>::max());
+  if (count && *count >= 0) request.reasoning_budget = count;
+}
+
 constexpr Neutral kNoneOrAuto{"\"none\" or \"auto\"",
                               [](const json::value& value) { return value == "none" || value == "auto"; }};
 constexpr Neutral kTextOnly{"[\"text\"]", [](const json::value& value) { return value == json::array{"text"}; }};
-constexpr Neutral kTextFormat{"{\"type\":\"text\"}", [](const json::value& value) {
-                                return value == json::object{{"type", "text"}};
-                              }};
 constexpr Neutral kMedium{"\"medium\"", [](const json::value& value) { return value == "medium"; }};
 
 constexpr Field<Request> kFields[] = {
@@ -43,14 +68,15 @@ constexpr Field<Request> kFields[] = {
     boolean<&Request::wants_logprobs>("logprobs"),
     integer<&Request::top_logprobs>("top_logprobs", 0, SamplingParameters::kLogprobsMax),
     other<Request, read_template_variables>("chat_template_kwargs"),
-    ignored<Request>("parallel_tool_calls"),  // without tools there is nothing to call
-    neutral_only<Request, kEmptyArray>("tools"),
-    neutral_only<Request, kNoneOrAuto>("tool_choice"),
+    other<Request, read_tools_field>("tools"),
+    other<Request, read_tool_choice_field>("tool_choice"),
+    other<Request, read_parallel_tool_calls>("parallel_tool_calls"),
     neutral_only<Request, kEmptyArray>("functions"),
     neutral_only<Request, kNoneOrAuto>("function_call"),
-    neutral_only<Request, kTextFormat>("response_format"),
     neutral_only<Request, kTextOnly>("modalities"),
-    neutral_only<Request, kNone>("reasoning_effort"),
+    other<Request, read_reasoning_effort>("reasoning_effort"),
+    other<Request, read_reasoning_budget>("reasoning_budget"),
+    other<Request, read_reasoning_budget>("thinking_token_budget"),
     neutral_only<Request, kMedium>("verbosity"),
     neutral_only<Request, kAbsent>("audio"),
     neutral_only<Request, kAbsent>("prediction"),
@@ -64,6 +90,13 @@ constexpr Field<Request> kFields[] = {
 ChatRequest parse_chat_request(std::string_view body) {
   ChatRequest request;
   read_generation_request(parse_json(body, "body"), std::span<const Field<Request>>(kFields), request);
+  check(request.tools);
+  if (request.tools.choice == ToolChoice::kRequired && request.generation.grammar) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "tool_choice: an answer that must call a tool has no other form (" + request.generation.grammar_field + ")",
+        "tool_choice");
+  }
   if (request.top_logprobs && !request.wants_logprobs) {
     throw Error(ErrorCode::kInvalidArgument, "top_logprobs: only with \"logprobs\": true", "top_logprobs");
   }

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "server/openai/generation_fields.h"
+#include "server/openai/tool_fields.h"
 
 namespace pelton::openai {
 
@@ -14,6 +15,9 @@ struct ChatRequest {
   GenerationFields generation;
   json::array messages;             // as chat templates expect them
   json::object template_variables;  // chat_template_kwargs
+  ToolFields tools;
+  std::optional<std::string> reasoning_effort;  // absent: the model's own way
+  std::optional<int64_t> reasoning_budget;      // tokens
   bool wants_logprobs = false;
   std::optional<int64_t> top_logprobs;
 

@@ -122,10 +122,52 @@ TEST(ChatRequest, SaysHowItIsScheduled) {
 TEST(ChatRequest, AcceptsWhatChangesNothing) {
   EXPECT_NO_THROW(parse(R"(
       "n": 1, "logit_bias": {}, "tools": [], "tool_choice": "none", "functions": [], "function_call": "auto",
-      "response_format": {"type": "text"}, "modalities": ["text"], "reasoning_effort": "none", "verbosity": "medium",
+      "response_format": {"type": "text"}, "modalities": ["text"], "reasoning_effort": null, "verbosity": "medium",
       "store": false, "service_tier": "auto", "metadata": {"a": "b"}, "user": "u", "safety_identifier": "s",
       "prompt_cache_key": "k", "parallel_tool_calls": true, "audio": null, "stop": null, "temperature": null,
       "top_k": -1, "stream_options": null)"));
+}
+
+TEST(ChatRequest, ReadsTheFormOfTheAnswerUnderEachOfItsNames) {
+  const std::string schema = R"({"type":"object","properties":{"b":{"type":"null"},"a":true}})";
+  const auto source_of = [](const std::string& fields) { return parse(fields.c_str()).generation.grammar; };
+  const GrammarSource of_schema = {GrammarKind::kJsonSchema, schema};  // the order of properties stays
+  EXPECT_EQ(source_of(R"("response_format": {"type": "json_schema", "json_schema": {"name": "n", "strict": true,
+                         "schema": )" +
+                      schema + "}}"),
+            of_schema);
+  EXPECT_EQ(source_of(R"("structured_outputs": {"json": )" + schema + "}"), of_schema);
+  EXPECT_EQ(source_of(R"("guided_json": )" + schema), of_schema);
+  EXPECT_EQ(source_of(R"("guided_json": "{}")"), (GrammarSource{GrammarKind::kJsonSchema, "{}"}));
+  EXPECT_EQ(source_of(R"("response_format": {"type": "json_object"})"), GrammarSource::json_object());
+  EXPECT_EQ(source_of(R"("guided_regex": "a+")"), (GrammarSource{GrammarKind::kRegex, "a+"}));
+  EXPECT_EQ(source_of(R"("structured_outputs": {"choice": ["a", "b"]})"), GrammarSource::choice({"a", "b"}));
+  EXPECT_EQ(source_of(R"("guided_grammar": "root ::= \"a\"")")->kind, GrammarKind::kGbnf);
+  EXPECT_EQ(source_of(R"("guided_grammar": "start: \"a\"")")->kind, GrammarKind::kLark);
+  EXPECT_EQ(source_of(R"("response_format": {"type": "text"})"), std::nullopt);
+  EXPECT_EQ(source_of(R"("guided_json": null)"), std::nullopt);
+}
+
+TEST(ChatRequest, ReadsToolsAsClientsSendThem) {
+  const ToolFields tools = parse(R"("tools": [{"type": "function", "function": {"name": "f", "description": "d",
+      "strict": true, "parameters": {"type": "object"}}}, {"type": "function", "function": {"name": "g"}}],
+      "tool_choice": {"type": "function", "function": {"name": "g"}}, "parallel_tool_calls": false)")
+                               .tools;
+  ASSERT_EQ(tools.tools.size(), 2u);
+  EXPECT_EQ(tools.tools[0].name, "f");
+  EXPECT_EQ(tools.tools[1].parameters, parse_json(R"({"type":"object","properties":{}})", "expected"));
+  EXPECT_EQ(tools.definitions.size(), 2u);
+  EXPECT_EQ(tools.named, "g");
+  EXPECT_EQ(tools.choice, ToolChoice::kRequired);
+  EXPECT_FALSE(tools.is_parallel);
+  EXPECT_FALSE(
+      parse(R"("tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none")").tools.may_call());
+  std::string many = "\"tools\": [";
+  for (int i = 0; i < 100'000; ++i) {
+    many +=
+        (i == 0 ? "" : ",") + std::string(R"({"type":"function","function":{"name":"t)") + std::to_string(i) + "\"}}";
+  }
+  EXPECT_THROW(parse((many + "]").c_str()), Error);
 }
 
 TEST(ChatRequest, RefusesByName) {
@@ -147,14 +189,38 @@ TEST(ChatRequest, RefusesByName) {
       {R"("dry_allowed_length": 0)", "dry_allowed_length"},
       {R"("dry_sequence_breakers": [1])", "dry_sequence_breakers"},
       {R"("mirostat": 1)", "mirostat"},
-      {R"("tools": [{"type": "function"}])", "tools"},
+      {R"("tools": [{"type": "function"}])", "tools[0].function"},
+      {R"("tools": {})", "tools"},
+      {R"("tools": [{"type": "web_search"}])", "tools[0].type"},
+      {R"("tools": [{"type": "function", "function": {"name": "a b"}}])", "tools[0].function.name"},
+      {R"("tools": [{"type": "function", "function": {"name": "a", "parameters": []}}])",
+       "tools[0].function.parameters"},
+      {R"("tools": [{"type": "function", "function": {"name": "a"}}, {"type": "function", "function": {"name": "a"}}])",
+       "tools[1].function.name"},
       {R"("tool_choice": "required")", "tool_choice"},
-      {R"("response_format": {"type": "json_object"})", "response_format"},
+      {R"("tool_choice": "some")", "tool_choice"},
+      {R"("tools": [{"type": "function", "function": {"name": "a"}}],
+          "tool_choice": {"type": "function", "function": {"name": "b"}})",
+       "tool_choice"},
+      {R"("tools": [{"type": "function", "function": {"name": "a"}}], "tool_choice": "required",
+          "response_format": {"type": "json_object"})",
+       "tool_choice"},
+      {R"("reasoning_budget": -2)", "reasoning_budget"},
+      {R"("response_format": {"type": "xml"})", "response_format.type"},
+      {R"("response_format": {"type": "json_schema"})", "response_format.json_schema"},
+      {R"("response_format": {"type": "json_schema", "json_schema": {"schema": 1}})",
+       "response_format.json_schema.schema"},
+      {R"("response_format": {"type": "json_object", "strict": true})", "response_format.strict"},
+      {R"("structured_outputs": {"regex": "a", "choice": ["a"]})", "structured_outputs.choice"},
+      {R"("structured_outputs": {"structural_tag": "a"})", "structured_outputs.structural_tag"},
+      {R"("guided_choice": ["a", ""])", "guided_choice"},
+      {R"("guided_regex": 1)", "guided_regex"},
+      {R"("guided_regex": "a", "response_format": {"type": "json_object"})", "guided_regex"},
       {R"("modalities": ["text", "audio"])", "modalities"},
       {R"("store": true)", "store"},
       {R"("audio": {})", "audio"},
       {R"("prediction": {})", "prediction"},
-      {R"("reasoning_effort": "high")", "reasoning_effort"},
+      {R"("reasoning_effort": "huge")", "reasoning_effort"},
       {R"("temperatur": 1)", "temperatur"},
       {R"("temperature": "1")", "temperature"},
       {R"("temperature": -0.1)", "temperature"},
@@ -204,9 +270,9 @@ TEST(ChatRequest, SaysWhichValueItWouldAccept) {
   const std::pair<const char*, const char*> cases[] = {
       {R"("priority": "urgent")", R"("interactive", "normal" or "batch")"},
       {R"("store": true)", "only false"},
-      {R"("tools": {})", "only []"},
-      {R"("tool_choice": "required")", R"(only "none" or "auto")"},
-      {R"("response_format": {"type": "json_object"})", R"(only {"type":"text"})"},
+      {R"("tools": {})", "an array"},
+      {R"("functions": {})", "only []"},
+      {R"("response_format": {"type": "xml"})", R"("json_object")"},
       {R"("modalities": ["audio"])", R"(only ["text"])"},
       {R"("service_tier": "flex")", R"(only "auto" or "default")"},
       {R"("audio": {})", "only null"},
@@ -240,7 +306,7 @@ TEST(ChatMessages, ComeInTheTemplatesForm) {
             parse_json(R"([{"role":"system","content":"Be brief."},
                            {"role":"user","content":"a\nb","name":"eve"},
                            {"role":"assistant","content":"","tool_calls":
-                              [{"type":"function","function":{"name":"f","arguments":"{}"},"id":"1"}]},
+                              [{"type":"function","function":{"name":"f","arguments":{}},"id":"1"}]},
                            {"role":"tool","content":"42","tool_call_id":"1"}])",
                        "expected"));
 }

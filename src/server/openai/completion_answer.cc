@@ -40,7 +40,7 @@ std::optional<json::object> CompletionAnswer::opening(size_t index) {
   return chunk(choice(index, echoes_[index], nullptr, nullptr));
 }
 
-json::object CompletionAnswer::piece(size_t index, const Piece& piece) {
+std::optional<json::object> CompletionAnswer::piece(size_t index, const Piece& piece) {
   return chunk(choice(index, piece.text, logprobs(index, piece.tokens), nullptr));
 }
 

@@ -16,7 +16,8 @@ class CompletionAnswer final : public AnswerFormat {
 
   json::object whole(const std::vector<Choice>& choices, const Usage& usage) override;
   std::optional<json::object> opening(size_t index) override;
-  json::object piece(size_t index, const Piece& piece) override;
+  std::optional<json::object> piece(size_t index, const Piece& piece) override;
+  std::optional<json::object> remainder(size_t) override { return std::nullopt; }
   json::object closing(size_t index, FinishReason reason) override;
   json::object usage_chunk(const Usage& usage) override;
 

@@ -9,6 +9,8 @@
 
 #include "engine/engine.h"
 
+#include "server/openai/grammar_fields.h"
+
 namespace pelton::openai {
 namespace {
 
@@ -151,6 +153,13 @@ void read_stream_options(const JsonReader& reader, std::string_view name, Reques
     options.fail("include_obfuscation", "false (not supported)");
 }
 
+template <void (*kRead)(const JsonReader&, std::string_view, std::optional<GrammarSource>&)>
+void read_grammar(const JsonReader& reader, std::string_view name, Request& request) {
+  const bool had_one = request.grammar.has_value();
+  kRead(reader, name, request.grammar);
+  if (!had_one && request.grammar) request.grammar_field = name;
+}
+
 constexpr Neutral kPlainTier{"\"auto\" or \"default\"",
                              [](const json::value& value) { return value == "auto" || value == "default"; }};
 
@@ -191,6 +200,12 @@ constexpr Field<Request> kFields[] = {
     string<&Request::client>("user"),
     string<&Request::cache_salt>("cache_salt"),
     integer<&Request::deadline_ms>("deadline_ms", 1, kDeadlineMsMax),
+    other<Request, read_grammar<read_response_format>>("response_format"),
+    other<Request, read_grammar<read_structured_outputs>>("structured_outputs"),
+    other<Request, read_grammar<read_guided_json>>("guided_json"),
+    other<Request, read_grammar<read_guided_regex>>("guided_regex"),
+    other<Request, read_grammar<read_guided_choice>>("guided_choice"),
+    other<Request, read_grammar<read_guided_grammar>>("guided_grammar"),
     ignored<Request>("safety_identifier"),
     ignored<Request>("metadata"),  // labels of stored answers; see `store`
     ignored<Request>("prompt_cache_key"),

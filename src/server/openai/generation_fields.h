@@ -11,6 +11,7 @@
 #include "engine/request.h"
 #include "model/bundle.h"
 #include "server/openai/field.h"
+#include "text/grammar.h"
 
 namespace pelton::openai {
 
@@ -49,6 +50,8 @@ struct GenerationFields {
   std::string client;      // `user`: whose fair part of the machine this is
   std::string cache_salt;  // prefixes are shared among requests of equal salt only
   std::optional<int64_t> deadline_ms;
+  std::optional<GrammarSource> grammar;
+  std::string grammar_field;  // which of its names
   bool streams = false;
   bool has_stream_options = false;
   bool includes_usage = false;

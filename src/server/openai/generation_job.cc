@@ -96,7 +96,7 @@ void GenerationJob::start(std::vector<GenerationRequest> requests) {
 void GenerationJob::add(size_t index, Piece piece) {
   if (options_.streams) {
     open(index);
-    send(format_->piece(index, piece));
+    if (const auto chunk = format_->piece(index, piece)) send(*chunk);
     return;
   }
   Piece& whole = parts_[index].choice.piece;
@@ -115,6 +115,7 @@ void GenerationJob::finish(size_t index, const GenerationSummary& summary) {
   --unfinished_count_;
   if (options_.streams) {
     open(index);
+    if (const auto chunk = format_->remainder(index)) send(*chunk);
     send(format_->closing(index, summary.reason));
     if (unfinished_count_ > 0) return;
     if (options_.has_usage_chunk) send(format_->usage_chunk(usage_));

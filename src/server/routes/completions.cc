@@ -43,6 +43,7 @@ Start prepare_text(const Call& call) {
   const auto best_of = static_cast<size_t>(request.best_of.value_or(request.generation.choice_count));
   if (best_of > choice_count && !sampling.logprobs) sampling.logprobs = 0;  // by which the best are found
 
+  const std::shared_ptr<const Grammar> grammar = compile_grammar(call.context, request.generation);
   std::vector<GenerationRequest> requests;
   std::vector<std::string> echoes;
   for (const openai::Prompt& prompt : request.prompts) {
@@ -52,6 +53,7 @@ Start prepare_text(const Call& call) {
       const int64_t room = call.context.engine.context_length() - static_cast<int64_t>(generation.prompt.size());
       generation.sampling.max_tokens = std::clamp<int64_t>(room, 1, kMaxTokensDefault);
     }
+    generation.grammar = grammar;
     requests.push_back(std::move(generation));
     echoes.insert(echoes.end(), choice_count, request.echoes ? text_of(prompt, *bundle.tokenizer) : "");
   }
