@@ -8,7 +8,10 @@ namespace pelton::cli {
 
 class HelpFormatter final : public CLI::Formatter {
  public:
-  HelpFormatter() { column_width(kNameColumns); }
+  HelpFormatter() {
+    column_width(kNameColumns);
+    label("SUBCOMMAND", "COMMAND");
+  }
 
   // "--activations {int8,f32}", "--threads INT"
   std::string make_option_opts(const CLI::Option* option) const override {

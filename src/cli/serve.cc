@@ -37,7 +37,6 @@ constexpr const char* kNotes =
     "Examples:\n"
     "  pelton serve -m model.gguf\n"
     "  pelton serve -m model.gguf --host 0.0.0.0 --port 443 --tls-certificate chain.pem --tls-key key.pem\n"
-    "  pelton serve -m model.gguf --host 0.0.0.0 --port 80 --name my-model\n"
     "  pelton serve -m model.gguf --api-keys keys.json --open-path /health --open-path /metrics\n"
     "  pelton serve -m model.gguf --max-sequences 16 --kv-memory 4G --context 4096\n"
     "  pelton serve -m model.gguf --slo ttft=500ms,tpot=60ms\n"

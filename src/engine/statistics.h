@@ -18,9 +18,9 @@ struct EngineStatistics {
   int64_t preemption_count = 0;
   int64_t prompt_token_count = 0;  // of all prompts that were begun
   int64_t cached_token_count = 0;  // of these, found in the prefix cache
-  int64_t mask_count = 0;     // of grammars
-  Duration mask_time{};       // of computing them, beside the model
-  Duration mask_wait_time{};  // of steps that had nothing else to do
+  int64_t mask_count = 0;          // of grammars
+  Duration mask_time{};            // of computing them, beside the model
+  Duration mask_wait_time{};       // of steps that had nothing else to do
 };
 
 }  // namespace pelton

@@ -318,8 +318,7 @@ void StepLoop::sample(const StepLogits& logits) {
           logits.largest != nullptr
               ? sampler.sample_largest(logits.largest->row(drawn.row), logits.largest->is_finite(drawn.row), scratch)
               : sampler.sample(logits.whole.subspan(static_cast<size_t>(drawn.row) * vocabulary_size, vocabulary_size),
-                               scratch,
-                               row_masks_.empty() ? RowMask() : row_masks_[static_cast<size_t>(drawn.row)]);
+                               scratch, row_masks_.empty() ? RowMask() : row_masks_[static_cast<size_t>(drawn.row)]);
     } catch (...) {
       drawn.error = std::current_exception();
     }

@@ -183,7 +183,8 @@ std::string write_gguf(const Model& model, const std::string& architecture) {
   return writer.bytes();
 }
 
-// The model's weights are views into the file's bytes, which live as long as it does. RoBERTa goes by BERT's name there.
+// The model's weights are views into the file's bytes, which live as long as it does. RoBERTa goes by BERT's name
+// there.
 std::shared_ptr<const Model> through_gguf(const Model& model) {
   struct Kept {
     std::string bytes;

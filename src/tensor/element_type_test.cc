@@ -36,7 +36,7 @@ TEST(ElementType, IdsComeBack) {
 
 TEST(ElementType, UnknownIdsAreNone) {
   for (const uint32_t id : {4u, 5u, 31u, 1000u, 0xFFFFFFFFu}) EXPECT_EQ(element_type_from_gguf(id), std::nullopt) << id;
-  for (const std::string_view dtype : {"", "f32", "F32 ", "F8_E4M3", "q4_0"}) {
+  for (const std::string_view dtype : {"", "f32", "F32 ", "F8_E5M2", "q4_0"}) {
     EXPECT_EQ(element_type_from_safetensors(dtype), std::nullopt) << dtype;
   }
 }

@@ -32,7 +32,8 @@ void for_each_key(Recipe& recipe, Visitor visit) {
   visit("model", recipe.model, kText, "What is trained: a GGUF file, a folder, a name in the cache or of a hub");
   visit("data", recipe.data, kText, "Files of records, JSON Lines");
   visit("output", recipe.output, kText, "The folder to write, which must not be there yet");
-  visit("objective", recipe.objective, kText, "What is made better: sft, dpo, dpo_hinge, dpo_robust, ipo, kto, orpo, simpo");
+  visit("objective", recipe.objective, kText,
+        "What is made better: sft, dpo, dpo_hinge, dpo_robust, ipo, kto, orpo, simpo");
   visit("beta", recipe.beta, kPositive, "How strongly preferences count, or hold to the reference");
   visit("label_smoothing", recipe.label_smoothing, kShare, "Share of preferences taken to be the wrong way round");
   visit("simpo_margin", recipe.simpo_margin, kNotNegative, "SimPO's γ");

@@ -30,7 +30,7 @@ def test_each_command_has_help_with_examples(pelton, command):
     assert done.returncode == 0
     assert done.stderr == ""
     examples = done.stdout.split("Examples:\n")[1]
-    assert 2 <= examples.count(f"pelton {command} ") <= 4
+    assert 2 <= examples.count(f"pelton {command} ") <= 6
     assert "--json" in done.stdout
     assert "SUBCOMMAND" not in done.stdout
 

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "engine/engine.h"
-
 #include "server/openai/grammar_fields.h"
 
 namespace pelton::openai {

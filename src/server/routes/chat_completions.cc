@@ -112,9 +112,9 @@ Start prepare_chat(const Call& call) {
       .has_logprobs = request.wants_logprobs,
       .has_usage_chunk = request.generation.includes_usage};
   PreparedChat chat = prepare(call.context, request);
-  GenerationRequest generation = openai::generation_request(
-      request.generation, std::move(chat.tokens),
-      openai::sampling_of(request.generation, bundle.generation, request.logprobs()));
+  GenerationRequest generation =
+      openai::generation_request(request.generation, std::move(chat.tokens),
+                                 openai::sampling_of(request.generation, bundle.generation, request.logprobs()));
   generation.keeps_special_tokens =
       chat.syntax.is_harmony || (chat.syntax.tools && needs_special_tokens(*chat.syntax.tools, *bundle.tokenizer));
   generation.grammar = grammar_of(call.context, request, chat.syntax);
