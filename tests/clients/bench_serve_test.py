@@ -109,9 +109,10 @@ def test_pieces_count_from_when_they_came():
         options = ["--model", "m", "--requests", "2", "--warmup", "0"]
         (point,) = results(f"http://127.0.0.1:{slow.server_port}", *options)
         slow.shutdown()
-    # Ratios, which hold however slow the machine is: five pieces at even distances, and a wait after the last.
-    assert point["itl_ms"]["p50"] >= 90 and point["tpot_ms"]["p50"] >= 90
-    assert point["ttft_ms"]["p50"] < point["e2e_ms"]["p50"] - 400
+    # A client that sees pieces late, but for the end of the stream, sees them with no time between them.
+    assert point["itl_ms"]["count"] == 2 * 4
+    assert point["itl_ms"]["mean"] > 20 and point["tpot_ms"]["mean"] > 20
+    assert point["ttft_ms"]["max"] < point["e2e_ms"]["max"]
 
 
 def test_nobody_listens():
