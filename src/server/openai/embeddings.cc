@@ -41,16 +41,7 @@ json::value to_base64_json(const std::vector<float>& embedding) {
 }  // namespace
 
 EmbeddingsRequest parse_embeddings_request(std::string_view body) {
-  const json::value parsed = parse_json(body, "body");
-  const JsonReader reader = JsonReader::of(parsed, "");
-  const std::span<const Field<Request>> fields = kFields;
-  for (const auto& member : parsed.get_object()) {
-    const std::string name(member.key());
-    if (!has_field(fields, name)) throw Error(ErrorCode::kInvalidArgument, name + ": unknown field", name);
-  }
-  Request request;
-  read_fields(reader, fields, request);
-  return request;
+  return parse_request(body, std::span<const Field<Request>>(kFields));
 }
 
 json::object embeddings_answer(const std::vector<std::vector<float>>& embeddings, bool is_base64,

@@ -43,19 +43,6 @@ void read_tokens(const JsonReader& reader, std::string_view name, DetokenizeRequ
   }
 }
 
-template <class Request>
-Request parse(std::string_view body, std::span<const Field<Request>> fields) {
-  const json::value parsed = parse_json(body, "body");
-  const JsonReader reader = JsonReader::of(parsed, "");
-  for (const auto& member : parsed.get_object()) {
-    const std::string name(member.key());
-    if (!has_field(fields, name)) throw Error(ErrorCode::kInvalidArgument, name + ": unknown field", name);
-  }
-  Request request;
-  read_fields(reader, fields, request);
-  return request;
-}
-
 using TokenizeChat = ChatFields<TokenizeRequest, chat_of>;
 constexpr Field<TokenizeRequest> kTokenizeFields[] = {
     string<&TokenizeRequest::model>("model"),
@@ -89,7 +76,7 @@ constexpr Field<TemplateRequest> kTemplateFields[] = {
 }  // namespace
 
 TokenizeRequest parse_tokenize_request(std::string_view body) {
-  auto request = parse<TokenizeRequest>(body, kTokenizeFields);
+  auto request = parse_request(body, std::span<const Field<TokenizeRequest>>(kTokenizeFields));
   const bool has_messages = request.chat && !request.chat->messages.empty();
   if (request.chat && !has_messages) throw Error(ErrorCode::kInvalidArgument, "messages: missing", "messages");
   if (request.prompt.has_value() == has_messages) {
@@ -99,11 +86,11 @@ TokenizeRequest parse_tokenize_request(std::string_view body) {
 }
 
 DetokenizeRequest parse_detokenize_request(std::string_view body) {
-  return parse<DetokenizeRequest>(body, kDetokenizeFields);
+  return parse_request(body, std::span<const Field<DetokenizeRequest>>(kDetokenizeFields));
 }
 
 TemplateRequest parse_template_request(std::string_view body) {
-  auto request = parse<TemplateRequest>(body, kTemplateFields);
+  auto request = parse_request(body, std::span<const Field<TemplateRequest>>(kTemplateFields));
   if (request.chat.messages.empty()) throw Error(ErrorCode::kInvalidArgument, "messages: missing", "messages");
   return request;
 }
