@@ -6,21 +6,13 @@
 #include <set>
 #include <stdexcept>
 
+#include "base/stopped_clock.h"
 #include "engine/fake_runner.h"
 #include "engine/fake_tokenizer.h"
 #include "engine/recording_sink.h"
 
 namespace pelton {
 namespace {
-
-class FakeClock final : public Clock {
- public:
-  TimePoint now() const override { return now_; }
-  void advance(Duration duration) { now_ += duration; }
-
- private:
-  TimePoint now_{};
-};
 
 constexpr RequestId id(uint64_t number) { return RequestId{number}; }
 
@@ -76,7 +68,7 @@ class StepLoopTest : public testing::Test {
     EXPECT_EQ(loop_->statistics().pages_used, 0);
   }
 
-  FakeClock clock_;
+  StoppedClock clock_;
   std::vector<TokenId> end_tokens_;
   std::unique_ptr<FakeRunner> runner_;
   std::unique_ptr<StepLoop> loop_;

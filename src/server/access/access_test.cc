@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/json_text.h"
+#include "base/stopped_clock.h"
 #include "server/http/http_error.h"
 
 namespace pelton {
@@ -20,12 +21,6 @@ using testing::HasSubstr;
 
 // As `printf abc | sha256sum` says (FIPS 180-2, appendix B.1).
 constexpr const char* kHashOfAbc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-
-class StoppedClock final : public Clock {
- public:
-  TimePoint now() const override { return time; }
-  TimePoint time{};
-};
 
 TEST(ApiKeys, HashesAsEverybodyDoes) { EXPECT_EQ(sha256_hex("abc"), kHashOfAbc); }
 
@@ -123,7 +118,7 @@ TEST_F(AccessTest, LimitsHoldForAKey) {
     EXPECT_THAT(error.what(), HasSubstr("2 requests a minute"));
     EXPECT_THAT(error.response().headers, testing::Contains(testing::Pair("Retry-After", "30")));
   }
-  clock_->time += seconds(30);
+  clock_->advance(seconds(30));
   EXPECT_EQ(status(keys, "abc"), 200);
 }
 
@@ -133,7 +128,7 @@ TEST_F(AccessTest, TokensAreChargedAfterwards) {
   const std::shared_ptr<Caller> caller = keys.admit({.path = "/", .credential = "abc"});
   caller->charge_tokens(100);
   EXPECT_EQ(status(keys, "abc"), 429);
-  clock_->time += seconds(41);
+  clock_->advance(seconds(41));
   EXPECT_EQ(status(keys, "abc"), 200);
 }
 

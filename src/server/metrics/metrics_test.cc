@@ -7,16 +7,12 @@
 #include <sstream>
 #include <string>
 
+#include "base/stopped_clock.h"
+
 namespace pelton {
 namespace {
 
 using std::chrono::milliseconds;
-
-class StoppedClock final : public Clock {
- public:
-  TimePoint now() const override { return time; }
-  TimePoint time{};
-};
 
 class MetricsTest : public testing::Test {
  protected:
@@ -61,12 +57,12 @@ TEST_F(MetricsTest, ShowsTheEnginesState) {
 }
 
 TEST_F(MetricsTest, FollowsAnAnswer) {
-  AnswerMeter meter(metrics_, clock_->time, 90);
-  clock_->time += milliseconds(30);
+  AnswerMeter meter(metrics_, clock_->now(), 90);
+  clock_->advance(milliseconds(30));
   meter.add_tokens(1);
-  clock_->time += milliseconds(5);
+  clock_->advance(milliseconds(5));
   meter.add_tokens(1);
-  clock_->time += milliseconds(8);
+  clock_->advance(milliseconds(8));
   meter.add_tokens(2);
   EXPECT_EQ(value(labelled("vllm:prompt_tokens_total")), 90);
   EXPECT_EQ(value(labelled("vllm:generation_tokens_total")), 4);
@@ -94,9 +90,9 @@ TEST_F(MetricsTest, FollowsAnAnswer) {
 }
 
 TEST_F(MetricsTest, CountsEachEndingOnce) {
-  { const AnswerMeter given_up(metrics_, clock_->time, 1); }
-  AnswerMeter(metrics_, clock_->time, 1).fail(ErrorCode::kCancelled);
-  AnswerMeter(metrics_, clock_->time, 1).fail(ErrorCode::kInternal);
+  { const AnswerMeter given_up(metrics_, clock_->now(), 1); }
+  AnswerMeter(metrics_, clock_->now(), 1).fail(ErrorCode::kCancelled);
+  AnswerMeter(metrics_, clock_->now(), 1).fail(ErrorCode::kInternal);
   EXPECT_EQ(endings("abort"), 2);
   EXPECT_EQ(endings("error"), 1);
   EXPECT_EQ(value(labelled("vllm:prompt_tokens_total")), 0) << "none was computed";
