@@ -4,7 +4,6 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <thread>
 
@@ -17,6 +16,7 @@
 #include "cli/output.h"
 #include "hub/http_client.h"
 #include "hub/url.h"
+#include "load/fetch_text.h"
 #include "load/scrape.h"
 
 namespace pelton::cli {
@@ -47,23 +47,7 @@ Scrape read_metrics(HttpClient& client, const TopOptions& options) {
   Url url = parse_url(options.url);
   while (url.target.ends_with('/')) url.target.pop_back();
   if (!url.target.ends_with("/metrics")) url.target += "/metrics";
-  HttpFields fields;
-  if (options.key) fields.emplace_back("Authorization", "Bearer " + *options.key);
-  int status = 0;
-  std::string text;
-  const auto failure = client.get(
-      url, fields,
-      [&](const HttpHead& head) {
-        status = head.status;
-        return true;
-      },
-      [&](std::span<const std::byte> bytes) {
-        text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-        return text.size() < kMetricsBytesMax;
-      });
-  if (failure) throw Error(ErrorCode::kIo, fmt::format("{}: {}", to_display(url), failure->message));
-  if (status != 200) throw Error(ErrorCode::kIo, fmt::format("{}: HTTP {}", to_display(url), status));
-  return Scrape::parse(text);
+  return Scrape::parse(fetch_text(client, url, options.key, kMetricsBytesMax));
 }
 
 // One screen, or one line of JSON.

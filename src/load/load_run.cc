@@ -5,16 +5,14 @@
 #include <algorithm>
 #include <exception>
 #include <memory>
-#include <span>
 #include <utility>
 
-#include "base/check.h"
 #include "base/error.h"
 #include "base/json_text.h"
 #include "base/version.h"
-#include "hub/http_client.h"
 #include "load/asio.h"
 #include "load/event_stream.h"
+#include "load/fetch_text.h"
 
 namespace pelton {
 namespace {
@@ -335,39 +333,21 @@ class Run {
 
 }  // namespace
 
-std::string first_model_of(const LoadTarget& target) {
+std::string first_model_of(const LoadTarget& target) try {
   HttpClient client({.trust = load_tls_trust()});
   Url url = target.url;
   url.target = path_of(target, "/models");
-  HttpFields fields;
-  if (target.key) fields.emplace_back("Authorization", "Bearer " + *target.key);
-  int status = 0;
-  std::string body;
-  const auto failure = client.get(
-      url, fields,
-      [&](const HttpHead& head) {
-        status = head.status;
-        return true;
-      },
-      [&](std::span<const std::byte> bytes) {
-        body.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-        return body.size() < kModelListBytesMax;
-      });
-  const auto fail = [&](std::string_view why) {
-    throw Error(ErrorCode::kIo, fmt::format("{}: {}; --model names a model without asking", to_display(url), why));
-  };
-  if (failure) fail(failure->message);
-  if (status != 200) fail(fmt::format("HTTP {}", status));
   error_code code;
-  const json::value parsed = json::parse(body, code);
+  const json::value parsed = json::parse(fetch_text(client, url, target.key, kModelListBytesMax), code);
   const json::object* object = code ? nullptr : parsed.if_object();
   const json::value* data = object != nullptr ? object->if_contains("data") : nullptr;
   if (data != nullptr && data->is_array() && !data->get_array().empty() && data->get_array()[0].is_object()) {
     const json::value* id = data->get_array()[0].get_object().if_contains("id");
     if (id != nullptr && id->is_string()) return std::string(id->get_string());
   }
-  fail("no model in its answer");
-  PELTON_UNREACHABLE();
+  throw Error(ErrorCode::kIo, fmt::format("{}: no model in its answer", to_display(url)));
+} catch (const Error& error) {
+  throw Error(error.code(), error.message() + "; --model names a model without asking");
 }
 
 std::vector<LoadOutcome> run_load(const LoadTarget& target, const LoadPlan& plan) { return Run(target, plan).run(); }
