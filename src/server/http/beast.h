@@ -11,13 +11,11 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -25,12 +23,4 @@
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
 
-namespace pelton {
-
-namespace asio = boost::asio;
-using boost::system::error_code;
-
-// Completion token: suspends the coroutine; the outcome lands in `code` instead of an exception.
-inline auto into(error_code& code) { return asio::redirect_error(asio::use_awaitable, code); }
-
-}  // namespace pelton
+#include "net/awaitable.h"
