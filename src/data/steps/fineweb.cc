@@ -1,26 +1,7 @@
 // FineWeb's rules: ends of lines, short lines, lines that come again, lists.
-#include "data/quality_filters.h"
-#include "data/rule_verdict.h"
-#include "data/word_splitter.h"
+#include "data/steps/rule_step.h"
 
 namespace pelton::data {
-namespace {
-
-class FineWebStep final : public RecordStep {
- public:
-  explicit FineWebStep(const FineWeb& rules) : rules_(rules) {}
-
-  Verdict apply(Record& record, Arena& arena) const override {
-    const std::string_view text = whole_text(record, arena);
-    return verdict_of(rules_.check(text, words_of(text)));
-  }
-
- private:
-  FineWeb rules_;
-};
-
-}  // namespace
-
 Step make_fineweb(StepOptions& options) {
   FineWeb rules;
   rules.terminal_lines_min = options.number("terminal_lines_min", rules.terminal_lines_min, 0, 1);
@@ -29,7 +10,7 @@ Step make_fineweb(StepOptions& options) {
   rules.duplicate_line_characters_max =
       options.number("duplicate_line_characters_max", rules.duplicate_line_characters_max, 0, 1);
   rules.lines_per_word_max = options.number("lines_per_word_max", rules.lines_per_word_max, 0, 1000);
-  return std::make_unique<const FineWebStep>(rules);
+  return std::make_unique<const RuleStep<FineWeb>>(rules);
 }
 
 }  // namespace pelton::data

@@ -1,26 +1,7 @@
 // Gopher's rules of quality: lengths, symbols, bullet points, stop words.
-#include "data/quality_filters.h"
-#include "data/rule_verdict.h"
-#include "data/word_splitter.h"
+#include "data/steps/rule_step.h"
 
 namespace pelton::data {
-namespace {
-
-class GopherQualityStep final : public RecordStep {
- public:
-  explicit GopherQualityStep(const GopherQuality& rules) : rules_(rules) {}
-
-  Verdict apply(Record& record, Arena& arena) const override {
-    const std::string_view text = whole_text(record, arena);
-    return verdict_of(rules_.check(text, words_of(text)));
-  }
-
- private:
-  GopherQuality rules_;
-};
-
-}  // namespace
-
 Step make_gopher_quality(StepOptions& options) {
   GopherQuality rules;
   rules.words_min = options.integer("words_min", rules.words_min, 0);
@@ -32,7 +13,7 @@ Step make_gopher_quality(StepOptions& options) {
   rules.ellipsis_lines_max = options.number("ellipsis_lines_max", rules.ellipsis_lines_max, 0, 1);
   rules.letter_words_min = options.number("letter_words_min", rules.letter_words_min, 0, 1);
   rules.stop_words_min = options.integer("stop_words_min", rules.stop_words_min, 0, 8);
-  return std::make_unique<const GopherQualityStep>(rules);
+  return std::make_unique<const RuleStep<GopherQuality>>(rules);
 }
 
 }  // namespace pelton::data
