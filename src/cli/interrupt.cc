@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 
 #include "base/check.h"
 
@@ -17,6 +18,11 @@ std::atomic<int> g_signal{0};
 std::atomic<int> g_write_descriptor{-1};
 int g_read_descriptor = -1;
 static_assert(std::atomic<int>::is_always_lock_free);
+
+// The thread that makes the scope may compute, so the handler has a stack of its own (see base/signal_block.h for why).
+// MINSIGSTKSZ does not count what AVX-512 and AMX add to a frame.
+constexpr size_t kHandlerStackSize = 64 * 1024;
+alignas(64) std::byte g_handler_stack[kHandlerStackSize];
 
 void on_signal(int signal) {
   const int saved_errno = errno;
@@ -38,7 +44,10 @@ InterruptScope::InterruptScope() {
   g_signal = 0;
   struct sigaction action {};
   action.sa_handler = on_signal;  // without SA_RESTART: a read at a prompt is to end
+  action.sa_flags = SA_ONSTACK;
   sigemptyset(&action.sa_mask);
+  const stack_t stack = {.ss_sp = g_handler_stack, .ss_flags = 0, .ss_size = sizeof g_handler_stack};
+  CHECK(::sigaltstack(&stack, &previous_stack_) == 0);
   ::sigaction(SIGINT, &action, &previous_interrupt_);
   ::sigaction(SIGTERM, &action, &previous_terminate_);
 }
@@ -46,6 +55,7 @@ InterruptScope::InterruptScope() {
 InterruptScope::~InterruptScope() {
   ::sigaction(SIGINT, &previous_interrupt_, nullptr);
   ::sigaction(SIGTERM, &previous_terminate_, nullptr);
+  ::sigaltstack(&previous_stack_, nullptr);
   ::close(g_write_descriptor.exchange(-1));
   ::close(g_read_descriptor);
   g_read_descriptor = -1;

@@ -6,7 +6,8 @@
 namespace pelton::cli {
 
 // Holds while it lives; one at a time. The signals do what they did before once it is gone, and before it is made, so
-// make it where there is something to save: loading a model, for example, should simply end.
+// make it where there is something to save: loading a model, for example, should simply end. Made and gone in the same
+// thread.
 class InterruptScope {
  public:
   InterruptScope();
@@ -29,6 +30,8 @@ class InterruptScope {
  private:
   struct sigaction previous_interrupt_ {};
   struct sigaction previous_terminate_ {};
+  stack_t
+      previous_stack_{};  // of the thread that makes the scope, where its handler runs apart from what it interrupts
 };
 
 }  // namespace pelton::cli

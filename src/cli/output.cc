@@ -16,8 +16,16 @@
 namespace pelton::cli {
 
 void print_text(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return;
-  throw Error(ErrorCode::kIo, fmt::format("cannot write to standard output: {}", std::strerror(errno)));
+  // What libraries may have left in stdout's buffer goes first. The text itself goes by write(): a signal that comes
+  // while a pipe is full ends fwrite() with an unknown part of the text written.
+  bool is_written = std::fflush(stdout) == 0;
+  while (is_written && !text.empty()) {
+    const ssize_t count = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (count >= 0) text.remove_prefix(static_cast<size_t>(count));
+    is_written = count >= 0 || errno == EINTR;
+  }
+  if (!is_written)
+    throw Error(ErrorCode::kIo, fmt::format("cannot write to standard output: {}", std::strerror(errno)));
 }
 
 void print_json(const json::value& value) { print_text(to_json_text(value) + "\n"); }

@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "base/rng.h"
+#include "base/signal_block.h"
 #include "engine/embedding_loop.h"
 #include "engine/model_runner.h"
 #include "engine/step_loop.h"
@@ -58,7 +59,10 @@ class Engine::Impl {
     }
     std::promise<RunnerLimits> started;
     std::future<RunnerLimits> limits = started.get_future();
-    thread_ = std::thread(&Impl::run, this, std::move(make_runner), std::move(started));
+    {
+      const SignalBlock block;
+      thread_ = std::thread(&Impl::run, this, std::move(make_runner), std::move(started));
+    }
     try {
       limits_ = limits.get();
     } catch (...) {

@@ -11,6 +11,7 @@
 #include "base/aligned.h"
 #include "base/check.h"
 #include "base/cpu.h"
+#include "base/signal_block.h"
 
 namespace pelton {
 
@@ -66,6 +67,7 @@ bool wait_actively(std::chrono::nanoseconds patience, const IsReady& is_ready) {
 class Executor::Team {
  public:
   explicit Team(int thread_count) : claims_(static_cast<size_t>(thread_count)) {
+    const SignalBlock block;
     for (int part = 1; part < thread_count; ++part) {
       workers_.emplace_back([this, part] { work(part); });
     }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <csignal>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -68,6 +69,21 @@ TEST(Executor, SmallWorkStaysOnTheCallingThread) {
   std::thread::id id;
   executor.parallel_for(8, 8, [&](Range) { id = std::this_thread::get_id(); });
   EXPECT_EQ(id, std::this_thread::get_id());
+}
+
+TEST(Executor, ItsThreadsTakeNoSignals) {
+  Executor executor(3);
+  std::vector<int> is_blocked(3);
+  // Each part waits for the others, so that none runs two.
+  std::atomic<int> arrived{0};
+  executor.parallel([&](int thread, int thread_count) {
+    ++arrived;
+    while (arrived < thread_count) std::this_thread::yield();
+    sigset_t blocked;
+    ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+    is_blocked[static_cast<size_t>(thread)] = sigismember(&blocked, SIGINT);
+  });
+  EXPECT_EQ(is_blocked, (std::vector<int>{0, 1, 1}));
 }
 
 TEST(Executor, ZeroMeansEveryUsableCore) { EXPECT_GE(Executor().thread_count(), 1); }

@@ -1,9 +1,13 @@
 """`pelton tune`: recipes and data in, an adapter out, whatever happens in between."""
 
+import fcntl
 import json
 import random
 import signal
+import struct
 import subprocess
+import termios
+import time
 
 import pytest
 
@@ -148,6 +152,25 @@ def test_interrupted_it_says_how_to_go_on(pelton, tmp_path, recipe):
     assert process.returncode == 130 and "goes on from here" in errors
     changed = pelton("tune", recipe, "--steps", "100000", "--rank", "2")
     assert changed.returncode == 1 and "another recipe" in changed.stderr
+
+
+def test_interrupted_while_nobody_reads_it_loses_no_line(pelton, recipe):
+    process = subprocess.Popen(
+        [pelton.program, "tune", str(recipe), "--steps", "100000"],
+        cwd=pelton.folder, env=pelton.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+    waiting_bytes = 0
+    while waiting_bytes < 4096 - 300:  # one more line does not fit: the process waits in write()
+        time.sleep(0.01)
+        (waiting_bytes,) = struct.unpack("i", fcntl.ioctl(process.stdout, termios.FIONREAD, b"    "))
+    for _ in range(3):
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "goes on from here" in errors
+    steps = [line["step"] for line in lines_of(output)]
+    assert steps == list(range(1, len(steps) + 1))
 
 
 def test_show_batch_marks_what_is_learnt(pelton, recipe):
