@@ -11,7 +11,7 @@ use minijinja::value::{from_args, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
 use crate::nesting_guard::NestingGuard;
-use crate::{bounded_thread, python_json, Failure};
+use crate::{bounded_thread, jinja_builtins, python_json, Failure};
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -67,7 +67,12 @@ impl ChatTemplate {
         environment.set_unknown_method_callback(call_method);
         environment.add_test("iterable", is_iterable);
         environment.add_test("sequence", is_sequence);
+        environment.add_test("callable", jinja_builtins::is_callable);
+        environment.set_formatter(jinja_builtins::write_value);
         environment.add_filter("tojson", python_json::tojson);
+        environment.add_filter("center", jinja_builtins::center);
+        environment.add_filter("wordcount", jinja_builtins::wordcount);
+        environment.add_filter("urlencode", jinja_builtins::urlencode);
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", strftime_now);
         let plain_namespace = Value::from_function(minijinja::functions::namespace);

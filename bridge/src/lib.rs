@@ -5,6 +5,7 @@
 mod bounded_thread;
 mod chat_template;
 mod grammar;
+mod jinja_builtins;
 mod nesting_guard;
 mod python_json;
 mod tokenizer;

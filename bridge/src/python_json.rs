@@ -150,7 +150,7 @@ fn key_text(key: &Value) -> Result<String, Error> {
 
 /// Python's repr of a float: the shortest digits that round-trip, with an exponent of at least two digits below 1e-4 and
 /// from 1e16 on.
-fn float_text(value: f64) -> String {
+pub fn float_text(value: f64) -> String {
     let magnitude = value.abs();
     if !value.is_finite() {
         return if value.is_nan() {

@@ -74,6 +74,23 @@ TEST(ChatTemplate, KnowsWhatPythonsStringsCanDo) {
   EXPECT_EQ(render_error("{{ 'a'.partition('') }}").code(), ErrorCode::kInvalidArgument);
 }
 
+// What jinja2 3.1 writes.
+TEST(ChatTemplate, KnowsWhatJinjaHasBuiltIn) {
+  EXPECT_EQ(render("{{ 1e22 }} {{ 0.1 + 0.2 }} {{ 1e-5 }} {{ 2.0 }} {{ 1e16 }} {{ -1.5e-7 }} {{ 3 }}"),
+            "1e+22 0.30000000000000004 1e-05 2.0 1e+16 -1.5e-07 3");
+  EXPECT_EQ(
+      render("[{{ 'abc' | center(8) }}][{{ 'ab' | center(5) }}][{{ 'ab' | center(1) }}][{{ 'é' | center | length }}]"),
+      "[  abc   ][  ab ][ab][80]");
+  EXPECT_EQ(render("{{ 'Hello, big_world! it\\'s 3 o' | wordcount }} {{ '' | wordcount }}"), "6 0");
+  EXPECT_EQ(
+      render("{{ 'a b/é&=~' | urlencode }} {{ {'q': 'a b/c', 'n': 1} | urlencode }} {{ [['k', 'v']] | urlencode }}"),
+      "a%20b/%C3%A9%26%3D~ q=a+b%2Fc&n=1 k=v");
+  EXPECT_EQ(
+      render("{{ raise_exception is callable }}{{ 'a' is callable }}{{ {} is callable }}{{ nothing is callable }}"),
+      "TrueFalseFalseTrue");
+  EXPECT_EQ(render_error("{{ 'a' | center(10000000) }}").code(), ErrorCode::kInvalidArgument);
+}
+
 TEST(ChatTemplate, VariablesReplaceNothingOfTheTemplates) {
   for (const char* name :
        {"messages", "tools", "add_generation_prompt", "bos_token", "raise_exception", "strftime_now", "namespace"}) {
