@@ -23,6 +23,7 @@ std::function<int()> add_chat(CLI::App& app);
 std::function<int()> add_serve(CLI::App& app);
 std::function<int()> add_embed(CLI::App& app);
 std::function<int()> add_rerank(CLI::App& app);
+std::function<int()> add_classify(CLI::App& app);
 std::function<int()> add_key(CLI::App& app);
 std::function<int()> add_top(CLI::App& app);
 std::function<int()> add_pull(CLI::App& app);
@@ -46,6 +47,7 @@ constexpr Command kCommands[] = {
     {"serve", "Answer OpenAI's HTTP API", add_serve},
     {"embed", "Turn texts into vectors", add_embed},
     {"rerank", "Sort documents by how well they answer", add_rerank},
+    {"classify", "Score texts with a classifier or a reward model", add_classify},
     {"key", "Make an API key for pelton serve", add_key},
     {"top", "Show what a server is doing, live", add_top},
     {"pull", "Fetch a model or a data set from a hub", add_pull},

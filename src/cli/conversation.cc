@@ -101,11 +101,12 @@ void require_chat_template(const ModelBundle& bundle) {
 }
 
 EncodedChat encode_conversation(const ModelBundle& bundle, const Conversation& conversation,
-                                bool allow_special_in_messages) {
+                                bool allow_special_in_messages, bool is_finished) {
   require_chat_template(bundle);
   ChatTemplate::Input input;
   input.messages = conversation.messages;
   input.tools = conversation.tools;
+  input.add_generation_prompt = !is_finished;
   return encode_chat(*bundle.tokenizer, *bundle.chat_template, input,
                      {.allow_special_in_messages = allow_special_in_messages});
 }

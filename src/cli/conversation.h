@@ -38,8 +38,9 @@ std::string read_standard_input();
 
 // Error kUnsupported: the model has no chat template.
 void require_chat_template(const ModelBundle& bundle);
-// Renders with the model's template and encodes. Errors: kUnsupported (no template), and those of encode_chat().
+// Renders with the model's template, up to where an answer begins, or with `is_finished` as a chat that has ended, and
+// encodes. Errors: kUnsupported (no template), and those of encode_chat().
 EncodedChat encode_conversation(const ModelBundle& bundle, const Conversation& conversation,
-                                bool allow_special_in_messages);
+                                bool allow_special_in_messages, bool is_finished = false);
 
 }  // namespace pelton::cli

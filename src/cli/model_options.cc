@@ -105,9 +105,12 @@ EngineOptions ModelOptions::engine_options() const {
 }
 
 std::shared_ptr<const ModelBundle> require_generator(std::shared_ptr<const ModelBundle> bundle) {
-  if (!bundle->model->spec.is_encoder) return bundle;
+  const ModelSpec& spec = bundle->model->spec;
+  if (!spec.is_encoder && spec.label_count == 0) return bundle;
   throw Error(ErrorCode::kUnsupported,
-              fmt::format("{} is an encoder: `pelton embed` and `pelton serve` work with it", bundle->path.string()));
+              fmt::format("{} is {} with it", bundle->path.string(),
+                          spec.label_count > 0 ? "a classifier: `pelton classify` works"
+                                               : "an encoder: `pelton embed` and `pelton serve` work"));
 }
 
 LoadedModel load_model(const ModelOptions& options, EngineOptions engine_options) {

@@ -69,7 +69,7 @@ std::vector<float> score(const LoadedModel& loaded, const RerankOptions& options
     try {
       const auto labels = classify(*loaded.engine, reranking_request(*loaded.engine, options.query, some),
                                    [&] { return interrupt.signal() == 0; });
-      const std::vector<float> got = relevances(labels, loaded.bundle->score_activation);
+      const std::vector<float> got = relevances(labels, loaded.bundle->classifier.activation);
       scores.insert(scores.end(), got.begin(), got.end());
     } catch (const Error& error) {
       if (interrupt.signal() != 0) return {};

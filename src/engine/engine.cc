@@ -85,11 +85,11 @@ class Engine::Impl {
   std::vector<RequestId> submit(GenerationRequest request, std::vector<std::shared_ptr<GenerationSink>> sinks) {
     CHECK(std::find(sinks.begin(), sinks.end(), nullptr) == sinks.end());
     if (!can_generate()) {
-      throw Error(ErrorCode::kUnsupported,
-                  fmt::format("{} is an encoder: it gives embeddings (/v1/embeddings, `pelton embed`) and generates no "
-                              "text",
-                              bundle_->name),
-                  "model");
+      throw Error(
+          ErrorCode::kUnsupported,
+          fmt::format("{} gives {} and generates no text", bundle_->name,
+                      can_classify() ? "scores (`pelton classify`)" : "embeddings (/v1/embeddings, `pelton embed`)"),
+          "model");
     }
     pelton::validate(request.sampling);
     validate_prompt(request.prompt);
@@ -133,8 +133,9 @@ class Engine::Impl {
                   fmt::format("{} is no classifier: it gives no scores, which a reranker does", bundle_->name),
                   "model");
     }
-    // A classifier reads the first row, and knows two kinds of text or one.
-    EmbeddingRequest rows{.inputs = {}, .pooling = Pooling::kCls, .normalizes = false};
+    // A classifier reads the row that has seen all others, and knows two kinds of text or one.
+    const Pooling pooling = bundle_->model->spec.is_encoder ? Pooling::kCls : Pooling::kLastToken;
+    EmbeddingRequest rows{.inputs = {}, .pooling = pooling, .normalizes = false};
     const bool has_types = bundle_->model->spec.token_type_count > 1;
     for (TokenPair& input : request.inputs) {
       rows.inputs.push_back(std::move(input.tokens));
@@ -298,7 +299,7 @@ class Engine::Impl {
   }
 
   struct Loops {
-    std::unique_ptr<StepLoop> answers;          // null: an encoder
+    std::unique_ptr<StepLoop> answers;          // null: an encoder or a classifier
     std::unique_ptr<EmbeddingLoop> embeddings;  // null: a runner that gives none
 
     bool is_idle() const { return (answers == nullptr || answers->is_idle()) && has_no_texts(); }

@@ -93,14 +93,17 @@ std::unique_ptr<StepRunner> make_model_runner(std::shared_ptr<const Model> model
   const std::optional<int64_t> window = model->graph.window();
   const int64_t window_pages =
       window ? window_page_count_max(*window, options.step_token_count_max, KvLayerCache::kPageTokens) : 0;
-  const KvPageCounts page_counts = kv_page_counts({.page_bytes = page_bytes.global,
-                                                   .local_page_bytes = page_bytes.local,
-                                                   .local_page_count_max = window_pages,
-                                                   .sequence_count_max = options.sequence_count_max,
-                                                   .page_token_count = KvLayerCache::kPageTokens,
-                                                   .context_length = context_length,
-                                                   .bytes_max = options.kv_bytes_max,
-                                                   .available_bytes = available_memory_bytes()});
+  KvPageCounts page_counts{};  // for answers, which a classifier does not give
+  if (model->spec.label_count == 0) {
+    page_counts = kv_page_counts({.page_bytes = page_bytes.global,
+                                  .local_page_bytes = page_bytes.local,
+                                  .local_page_count_max = window_pages,
+                                  .sequence_count_max = options.sequence_count_max,
+                                  .page_token_count = KvLayerCache::kPageTokens,
+                                  .context_length = context_length,
+                                  .bytes_max = options.kv_bytes_max,
+                                  .available_bytes = available_memory_bytes()});
+  }
   log::info(fmt::format("keys and values: {} pages of {} tokens{}, at most {} MiB", page_counts.global,
                         KvLayerCache::kPageTokens,
                         window ? fmt::format(", {} for layers with a window of {}", page_counts.local, *window) : "",

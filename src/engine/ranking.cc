@@ -46,9 +46,12 @@ int64_t token_count(const ClassificationRequest& request) {
                          [](int64_t sum, const TokenPair& pair) { return sum + std::ssize(pair.tokens); });
 }
 
-std::vector<float> relevances(const std::vector<std::vector<float>>& scores, ScoreActivation activation) {
+std::vector<float> relevances(std::vector<std::vector<float>> scores, ScoreActivation activation) {
   std::vector<float> relevances;
-  for (const std::vector<float>& labels : scores) relevances.push_back(activate(activation, labels.at(0)));
+  for (std::vector<float>& labels : scores) {
+    activate(activation, labels);
+    relevances.push_back(labels.at(0));
+  }
   return relevances;
 }
 

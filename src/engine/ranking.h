@@ -24,7 +24,7 @@ ClassificationRequest reranking_request(const Engine& engine, std::string_view q
 int64_t token_count(const ClassificationRequest& request);
 
 // What classify() gives of that → relevance, by document.
-std::vector<float> relevances(const std::vector<std::vector<float>>& scores, ScoreActivation activation);
+std::vector<float> relevances(std::vector<std::vector<float>> scores, ScoreActivation activation);
 
 // Indices, the best first and of equal ones the first; `count_max` of them, or all.
 std::vector<size_t> ranking(const std::vector<float>& scores, std::optional<int64_t> count_max);

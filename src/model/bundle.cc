@@ -90,7 +90,7 @@ void load_gguf(const fs::path& path, ModelBundle& bundle) {
   const std::shared_ptr<const GgufFile> file = GgufFile::open(path);
   bundle.model = load_gguf_model(*file);
   bundle.embedding = read_embedding_settings(*file, bundle.model->spec);
-  bundle.score_activation = default_score_activation(bundle.model->spec);
+  bundle.classifier = read_classifier_settings(*file, bundle.model->spec);
   const GgufVocabulary vocabulary = read_gguf_vocabulary(*file);
   if (vocabulary.model.empty() && vocabulary.tokens.empty()) return;
   bundle.tokenizer = Tokenizer::from_gguf(vocabulary);
@@ -122,7 +122,7 @@ void load_hugging_face(const fs::path& path, ModelBundle& bundle) {
   bundle.model = load_hugging_face_model(path, folder.config);
   if (folder.generation_config) bundle.generation = read_generation_defaults(*folder.generation_config);
   bundle.embedding = read_embedding_settings(path, folder.config, bundle.model->spec);
-  bundle.score_activation = read_score_activation(folder.config, bundle.model->spec);
+  bundle.classifier = read_classifier_settings(folder.config, bundle.model->spec);
   bundle.tokenizer = load_folder_tokenizer(path);
   if (bundle.tokenizer == nullptr) return;
   check_vocabulary(*bundle.tokenizer, bundle.model->spec);

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "model/classifier.h"
 #include "model/embedding_settings.h"
-#include "model/relevance.h"
 #include "model/spec.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -47,7 +47,7 @@ struct ModelBundle {
   std::vector<TokenId> end_tokens;                    // any of them ends an answer
   GenerationDefaults generation;
   EmbeddingSettings embedding;
-  ScoreActivation score_activation = ScoreActivation::kIdentity;  // of a classifier
+  ClassifierSettings classifier;
 };
 
 // `model` is a path to a GGUF file or a Hugging Face folder, or the name of one in the cache's `models/` folder

@@ -123,6 +123,13 @@ bool HuggingFaceConfig::is_class(std::string_view name) const {
          });
 }
 
+bool HuggingFaceConfig::is_classifier() const {
+  const json::array* classes = reader_.array("architectures");
+  return classes != nullptr && std::any_of(classes->begin(), classes->end(), [](const json::value& item) {
+           return item.is_string() && std::string_view(item.get_string()).ends_with("ForSequenceClassification");
+         });
+}
+
 int64_t HuggingFaceConfig::label_count() const {
   const json::object* names = reader_.object("id2label");
   if (names != nullptr && !names->empty()) return static_cast<int64_t>(names->size());
@@ -142,6 +149,7 @@ ModelSpec HuggingFaceConfig::common_spec(std::string_view architecture, const Fa
   spec.context_length = size("max_position_embeddings", 2048);
   spec.norm_epsilon = static_cast<float>(reader_.number("rms_norm_eps", 0, 1).value_or(1e-6));
   spec.has_tied_output = reader_.boolean("tie_word_embeddings").value_or(family.has_tied_output);
+  if (is_classifier()) spec.label_count = label_count();
   check_spec(spec, "config.json");
   spec.rope = read_rope(spec, family);
   return spec;
@@ -374,6 +382,7 @@ ModelSpec GgufConfig::common_spec() const {
   }
   spec.vocabulary_size = table->shape()[0];
   spec.has_tied_output = !file_.find("output.weight").has_value();
+  if (const auto score = file_.find("cls.output.weight")) spec.label_count = score->shape()[0];
   check_spec(spec, "GGUF metadata");
   if (size("attention.value_length", spec.head_width) != spec.head_width) {
     throw Error(ErrorCode::kUnsupported,

@@ -61,6 +61,7 @@ class HuggingFaceConfig {
   bool flag(std::string_view key, bool fallback) const { return reader_.boolean(key).value_or(fallback); }
   // Which layers are local by `layer_types`; none: it is not there. Errors: kCorruptFile, kUnsupported.
   std::optional<std::vector<bool>> local_layers(int64_t layer_count) const;
+  bool is_classifier() const;  // `architectures` names a ...ForSequenceClassification
   // Classes of a ...ForSequenceClassification: those of `id2label`, else `num_labels`, else 2.
   int64_t label_count() const;
   // Whether `architectures` names the class.

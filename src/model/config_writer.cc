@@ -106,17 +106,17 @@ json::object rope_object(const ModelSpec& spec) {
   return rope;
 }
 
-// How it pools would be lost.
-void refuse_encoder(const Architecture& architecture, const ModelSpec& spec) {
-  if (!spec.is_encoder) return;
-  throw Error(ErrorCode::kUnsupported,
-              fmt::format("{} is an encoder, and these cannot be converted yet", architecture.name));
+// How it pools, or what its labels are called, would be lost.
+void refuse_what_generates_no_text(const Architecture& architecture, const ModelSpec& spec) {
+  if (!spec.is_encoder && spec.label_count == 0) return;
+  throw Error(ErrorCode::kUnsupported, fmt::format("this {} is {}, and these cannot be converted yet",
+                                                   architecture.name, spec.is_encoder ? "an encoder" : "a classifier"));
 }
 
 }  // namespace
 
 void add_gguf_config(const Architecture& architecture, const ModelSpec& spec, GgufMetadata& metadata) {
-  refuse_encoder(architecture, spec);
+  refuse_what_generates_no_text(architecture, spec);
   if (architecture.gguf_names.empty() || architecture.spec_from_gguf == nullptr) {
     throw Error(ErrorCode::kUnsupported, fmt::format("GGUF has no name for the architecture {}", architecture.name));
   }
@@ -228,7 +228,7 @@ json::value number_or_null(std::optional<float> value) {
 }
 
 json::object hugging_face_config(const Architecture& architecture, const ModelSpec& spec) {
-  refuse_encoder(architecture, spec);
+  refuse_what_generates_no_text(architecture, spec);
   if (architecture.hugging_face_types.empty()) {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("transformers has no name for the architecture {}", architecture.name));

@@ -17,7 +17,6 @@
 #include "model/decoder.h"
 #include "model/differentiable.h"
 #include "model/model.h"
-#include "model/relevance.h"
 #include "model/tokenizer_source.h"
 
 namespace pelton {
@@ -290,26 +289,6 @@ TEST(EncoderSpec, WhatIsNotUnderstoodIsRefused) {
   refuses("modernbert", "hidden_activation", "silu");
   refuses("modernbert", "norm_bias", true);
   refuses("modernbert-reranker", "classifier_pooling", "mean");
-}
-
-TEST(ScoreActivation, IsWhatTheFolderSaysElseASigmoidOfOneLabel) {
-  const ModelSpec one = load("bert-reranker")->spec;
-  ModelSpec three = one;
-  three.label_count = 3;
-  const auto named = [](const char* key, const char* function) -> json::object { return {{key, function}}; };
-  constexpr const char* kOldKey = "sbert_ce_default_activation_function";
-  constexpr const char* kIdentity = "torch.nn.modules.linear.Identity";
-  EXPECT_EQ(read_score_activation({}, one), ScoreActivation::kSigmoid);
-  EXPECT_EQ(read_score_activation({}, three), ScoreActivation::kIdentity);
-  EXPECT_EQ(read_score_activation(named(kOldKey, kIdentity), one), ScoreActivation::kIdentity);
-  EXPECT_EQ(read_score_activation({{"sentence_transformers", named("activation_fn", kIdentity)}}, one),
-            ScoreActivation::kIdentity);
-  EXPECT_EQ(read_score_activation(named(kOldKey, "torch.nn.modules.activation.Sigmoid"), three),
-            ScoreActivation::kSigmoid);
-  expect_error([&] { read_score_activation(named(kOldKey, "torch.nn.modules.activation.Tanh"), one); },
-               ErrorCode::kUnsupported, {"Tanh"});
-  EXPECT_FLOAT_EQ(activate(ScoreActivation::kSigmoid, 0), 0.5f);
-  EXPECT_FLOAT_EQ(activate(ScoreActivation::kIdentity, -2), -2);
 }
 
 TEST(EncoderSpec, ACausalBertIsRefused) {

@@ -33,6 +33,7 @@ class GatedDecoder {
     }
     graph_.set_prefix("");
     const ValueId last = norm(graph_.select_rows(x, "select"), "norm");
+    if (spec_.label_count > 0) return graph_.finish(graph_.linear(last, "score", spec_.label_count));
     const ValueId logits = spec_.has_tied_output
                                ? graph_.linear_with(last, "output", "embedding", spec_.vocabulary_size)
                                : graph_.linear(last, "output", spec_.vocabulary_size);

@@ -41,12 +41,12 @@ struct GatedDecoderOptions {
 };
 
 // Canonical names: "embedding", "layers.N.attention.query", .key, .value, .output, "layers.N.mlp.gate", .up, .down,
-// "norm", "output"; where layers have inputs of their own "layer_input.embedding", .projection, .norm,
-// "layers.N.input.gate", .projection, .norm; the norms above, "layers.N.attention.query_norm" and .key_norm. Where a
-// layer has experts it has, in place of the three of its "mlp", "layers.N.mlp.router" [E, D],
-// "layers.N.mlp.experts.E.gate", .up, .down, and where every row goes to another one "layers.N.mlp.shared.gate", .up,
-// .down. Latent attention has "layers.N.attention.query", or .query_down, .query_down_norm, .query_up, and
-// .key_value_down, .key_value_norm, .key_value, .output.
+// "norm", "output", or of a classifier "score" in its place; where layers have inputs of their own
+// "layer_input.embedding", .projection, .norm, "layers.N.input.gate", .projection, .norm; the norms above,
+// "layers.N.attention.query_norm" and .key_norm. Where a layer has experts it has, in place of the three of its "mlp",
+// "layers.N.mlp.router" [E, D], "layers.N.mlp.experts.E.gate", .up, .down, and where every row goes to another one
+// "layers.N.mlp.shared.gate", .up, .down. Latent attention has "layers.N.attention.query", or .query_down,
+// .query_down_norm, .query_up, and .key_value_down, .key_value_norm, .key_value, .output.
 Graph lower_gated_decoder(const ModelSpec& spec, const GatedDecoderOptions& options);
 
 }  // namespace pelton

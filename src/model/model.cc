@@ -1,5 +1,7 @@
 #include "model/model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -70,8 +72,21 @@ bool lacks_prefix(const TensorSource& source, std::string_view prefix) {
                       [&](const TensorEntry& entry) { return entry.name.starts_with(prefix); });
 }
 
+void check_classifier(const Architecture& architecture, const ModelSpec& spec) {
+  const auto is_head = [](const WeightName& name) {
+    return name.canonical == "score" || name.canonical == "classifier";
+  };
+  if (spec.label_count == 0 ||
+      std::any_of(architecture.weight_names.begin(), architecture.weight_names.end(), is_head)) {
+    return;
+  }
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("a classifier on top of the architecture {} is not supported", architecture.name));
+}
+
 std::shared_ptr<const Model> make_model(const Architecture& architecture, WeightNaming naming, ModelSpec spec,
                                         const TensorSource& source) {
+  check_classifier(architecture, spec);
   Graph graph = architecture.lower(spec);
   WeightSet weights(graph, architecture.weight_names, naming, source, architecture.unread_prefixes);
   return std::make_shared<const Model>(

@@ -100,7 +100,7 @@ struct ModelSpec {
   bool is_encoder = false;
   int64_t token_type_count = 0;    // rows of the table of token types; 0: none
   int64_t first_position_row = 0;  // position 0's in the table of learned positions (RoBERTa)
-  int64_t label_count = 0;         // of a classifier over the first row, which is the result then; 0: none
+  int64_t label_count = 0;         // of a classifier, whose scores are the result then; 0: none
 
   int64_t query_width() const { return query_head_count * head_width; }
   int64_t key_value_width() const { return key_value_head_count * head_width; }

@@ -28,8 +28,8 @@ size_t prompt_bytes_max(const Engine& engine) {
 void require_generation(const ApiContext& context) {
   if (context.engine.can_generate()) return;
   throw Error(ErrorCode::kUnsupported,
-              fmt::format("the model {} is an encoder: it answers {} and generates no text",
-                          context.model_names.front(), context.engine.can_classify() ? "/v1/rerank" : "/v1/embeddings"),
+              fmt::format("the model {} answers {} and generates no text", context.model_names.front(),
+                          context.engine.can_classify() ? "/v1/rerank" : "/v1/embeddings"),
               "model");
 }
 

@@ -12,21 +12,10 @@ import time
 import pytest
 
 from conftest import GOLDEN, TIMEOUT_S
+from safetensors_bytes import read_safetensors
 
 ARCHITECTURES = ["llama", "llama-tied-mqa", "llama-linear", "llama-yarn", "llama3-rope"]
 TEXT = GOLDEN / "eval/perplexity.txt"
-
-
-def read_safetensors(path) -> dict:
-    """Name: (dtype, shape, bytes)."""
-    data = path.read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + length])
-    header.pop("__metadata__", None)
-    body = data[8 + length :]
-    return {
-        name: (entry["dtype"], entry["shape"], body[slice(*entry["data_offsets"])]) for name, entry in header.items()
-    }
 
 
 def digest(path) -> str:

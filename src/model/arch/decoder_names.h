@@ -15,6 +15,7 @@ inline constexpr WeightName kOuterNames[] = {
     {"embedding", "model.embed_tokens.weight", "token_embd.weight"},
     {"norm", "model.norm.weight", "output_norm.weight"},
     {"output", "lm_head.weight", "output.weight"},
+    {"score", "score.weight", "cls.output.weight"},
 };
 
 inline constexpr WeightName kInputNormNames[] = {

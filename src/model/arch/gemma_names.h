@@ -26,6 +26,7 @@ inline constexpr WeightName kGemmaWeightNames[] = {
      kMinusOne},
     {"norm", "model.norm.weight", "output_norm.weight", kMinusOne},
     {"output", "lm_head.weight", "output.weight"},
+    {"score", "score.weight", "cls.output.weight"},
 };
 
 }  // namespace pelton

@@ -31,6 +31,7 @@ inline constexpr WeightName kLlamaWeightNames[] = {
     {"layers.{}.mlp.down.bias", "model.layers.{}.mlp.down_proj.bias", "blk.{}.ffn_down.bias"},
     {"norm", "model.norm.weight", "output_norm.weight"},
     {"output", "lm_head.weight", "output.weight"},
+    {"score", "score.weight", "cls.output.weight"},
 };
 
 }  // namespace pelton

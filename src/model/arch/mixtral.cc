@@ -29,6 +29,7 @@ constexpr WeightName kWeightNames[] = {
      "blk.{}.ffn_down_exps.weight"},
     {"norm", "model.norm.weight", "output_norm.weight"},
     {"output", "lm_head.weight", "output.weight"},
+    {"score", "score.weight", "cls.output.weight"},
 };
 
 ModelSpec spec_from_hugging_face(const json::object& config) {

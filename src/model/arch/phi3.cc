@@ -24,6 +24,7 @@ constexpr WeightName kWeightNames[] = {
     {"layers.{}.mlp.down", "model.layers.{}.mlp.down_proj.weight", "blk.{}.ffn_down.weight"},
     {"norm", "model.norm.weight", "output_norm.weight"},
     {"output", "lm_head.weight", "output.weight"},
+    {"score", "score.weight", "cls.output.weight"},
 };
 
 ModelSpec spec_from_hugging_face(const json::object& config) {

@@ -63,7 +63,7 @@ Start prepare_rerank(const Call& call) {
   RerankJob::Form form{.request = request,
                        .id = new_id("rerank-"),
                        .model = call.model(request.model),
-                       .activation = bundle.score_activation};
+                       .activation = bundle.classifier.activation};
   require_reranker(bundle);
   check_length(form.request, context);
   ClassificationRequest pairs = reranking_request(context.engine, form.request.query, form.request.documents);
