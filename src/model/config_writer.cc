@@ -123,7 +123,7 @@ void add_gguf_config(const Architecture& architecture, const ModelSpec& spec, Gg
   const std::string name(architecture.gguf_names.front());
   const std::string prefix = name + ".";
   const auto add_size = [&](const char* key, int64_t value) {
-    metadata.add(prefix + key, static_cast<uint32_t>(value));  // config.cc bounds them far below
+    metadata.add(prefix + key, static_cast<uint32_t>(value));  // config_bounds.h bounds them far below
   };
   metadata.add("general.architecture", name);
   add_size("vocab_size", spec.vocabulary_size);

@@ -423,8 +423,6 @@ TEST(FusedDecoder, GivesThePlainListsBitsOfEveryArchitecture) {
   spec.residual_scale = 0.5f;
   spec.logit_scale = 0.25f;
   spec.logit_cap = 5;
-  // An encoder's list with a score for each token, and causal: with pages and all that is fused round them.
-  spec.label_count = spec.vocabulary_size;
   spec.token_type_count = 2;
   for (const Architecture* architecture : architectures()) {
     const std::span<const WeightName> names = architecture->weight_names;
@@ -433,6 +431,8 @@ TEST(FusedDecoder, GivesThePlainListsBitsOfEveryArchitecture) {
                          [&](const WeightName& name) { return name.canonical == canonical; });
     };
     spec.has_query_key_value_bias = has_weight("layers.{}.attention.query.bias");
+    // An encoder's list with a score for each token, and causal: with pages and all that is fused round them.
+    spec.label_count = has_weight("classifier") ? spec.vocabulary_size : 0;
     spec.key_value_head_count = 2;
     spec.latent.reset();
     if (has_weight("layers.{}.attention.key_value_down")) spec.latent = ModelSpec::Latent{32, 64, 12, 12, 16};
