@@ -14,6 +14,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
+#include "base/memory_usage.h"
+#include "cli/byte_size.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
@@ -162,8 +164,9 @@ class StepProgress {
       left = ", " + format_seconds(per_step * static_cast<double>(step_count - done)) + " left";
     }
     if (!line_.is_due(now) && done < step_count) return;
-    line_.show(now, fmt::format("step {} of {}, loss {:.4f}, {:.0f} tokens/s{}", done, step_count,
-                                step.at("loss").as_double(), step.at("tokens_per_second").as_double(), left));
+    line_.show(now, fmt::format("step {} of {}, loss {:.4f}, {:.0f} tokens/s, {}{}", done, step_count,
+                                step.at("loss").as_double(), step.at("tokens_per_second").as_double(),
+                                format_byte_size(resident_bytes()), left));
   }
 
  private:
@@ -196,7 +199,8 @@ int tune(const TuneOptions& options) {
     print_note(fmt::format("stopped; the same command goes on from here ({}.run)", recipe.output));
     return InterruptScope::exit_code(interrupt.signal());
   }
-  print_note(fmt::format("the adapter is in {}", recipe.output));
+  print_note(fmt::format("the adapter is in {}; at most {} of memory were used", recipe.output,
+                         format_byte_size(resident_bytes_max())));
   return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "ops/bf16.h"
 #include "ops/cross_entropy.h"
 #include "ops/elementwise.h"
 
@@ -28,56 +29,39 @@ std::set<std::string> fixed_matrices(const Model& model, const std::optional<std
   return matrices;
 }
 
+// Numbers of BF16 lie in pairs.
+size_t floats_of_halves(size_t count) { return (count + 1) / 2; }
+uint16_t* halves_in(AlignedArray<float>& buffer) { return reinterpret_cast<uint16_t*>(buffer.data()); }
+
 }  // namespace
 
 DifferentiableModel::DifferentiableModel(Executor& executor, std::shared_ptr<const Model> model,
                                          DifferentiableOptions options)
     : executor_(executor),
       model_(std::move(model)),
-      layers_(make_training_layers(
-          executor, *model_, options.uses_bf16 ? fixed_matrices(*model_, options.trained) : std::set<std::string>())),
-      logits_at_once_(options.logits_at_once) {
+      logits_at_once_(options.logits_at_once),
+      uses_bf16_(options.uses_bf16) {
   const std::optional<std::set<std::string>>& trained = options.trained;
+  if (uses_bf16_) {
+    rounded_ = round_matrices(executor, *model_, fixed_matrices(*model_, trained),
+                              options.shares_with != nullptr ? options.shares_with->rounded_ : RoundedMatrices());
+  }
+  layers_ = make_training_layers(executor, *model_, rounded_);
   for (const WeightSpec& weight : model_->graph.weights) {
     if (trained && !trained->contains(weight.name)) continue;
     gradients_.emplace(weight.name, Tensor::f32(weight.shape));
   }
   CHECK(!trained || trained->size() == gradients_.size());
-  find_dependence();
-}
-
-void DifferentiableModel::find_dependence() {
-  const Graph& graph = model_->graph;
-  depends_.assign(graph.value_widths.size(), false);
-  last_use_.assign(graph.value_widths.size(), 0);
-  is_kept_.assign(graph.value_widths.size(), false);
-  tail_begin_ = graph.calls.size();
-  for (size_t i = 0; i < graph.calls.size(); ++i) {
-    const LayerCall& call = graph.calls[i];
-    const std::vector<std::string> weights = call.weights();
-    const bool wants_weights = is_wanted(call.bias) || std::any_of(weights.begin(), weights.end(),
-                                                                   [&](const auto& name) { return is_wanted(name); });
-    bool depends = wants_weights;
+  plan_ = plan_activations(
+      model_->graph, layers_, [&](const std::string& name) { return gradients_.contains(name); },
+      options.checkpointing);
+  is_rounded_.assign(model_->graph.value_widths.size(), false);
+  for (const LayerCall& call : model_->graph.calls) {
+    if (!uses_bf16_ || !std::holds_alternative<AttentionCall>(call.kind)) continue;
     for (const ValueId input : call.inputs) {
-      depends = depends || depends_[index_of(input)];
-      last_use_[index_of(input)] = i;
-    }
-    depends_[index_of(call.output)] = depends;
-    last_use_[index_of(call.output)] = i;
-    if (std::holds_alternative<SelectRowsCall>(call.kind)) {
-      tail_begin_ = i + 1;
-      selected_ = call.output;
-    }
-    if (!depends) continue;
-    const Layer::BackwardReads reads = layers_[i]->backward_reads(wants_weights);
-    if (reads.output) is_kept_[index_of(call.output)] = true;
-    for (const ValueId input : call.inputs) {
-      if (reads.inputs) is_kept_[index_of(input)] = true;
+      is_rounded_[index_of(input)] = plan_.may_be_halved[index_of(input)];
     }
   }
-  backward_reads_logits_ = is_kept_[index_of(graph.logits)];
-  is_kept_[index_of(graph.logits)] = true;
-  if (selected_) is_kept_[index_of(*selected_)] = true;
 }
 
 void DifferentiableModel::clear_gradients() {
@@ -121,10 +105,13 @@ void DifferentiableModel::start(const TrainingBatch& batch, std::vector<int32_t>
   shared_input_.start_step();
 
   for (Buffer& value : values_) pool_.give(std::exchange(value, {}));
+  for (Buffer& value : halves_) half_pool_.give(std::exchange(value, {}));
   for (Buffer& saved : saved_) pool_.give(std::exchange(saved, {}));
   for (Gradient& gradient : d_values_) pool_.give(std::move(std::exchange(gradient, {}).buffer));
   pool_.start_step();
+  half_pool_.start_step();
   values_.resize(graph.value_widths.size());
+  halves_.resize(graph.value_widths.size());
   activations_.assign(graph.value_widths.size(), {});
   saved_.resize(graph.calls.size());
   d_values_.resize(graph.value_widths.size());
@@ -134,7 +121,8 @@ std::span<const float> DifferentiableModel::forward(const TrainingBatch& batch) 
   std::vector<int32_t> all_rows(batch.tokens.size());
   std::iota(all_rows.begin(), all_rows.end(), 0);
   start(batch, std::move(all_rows));
-  forward_calls(0, model_->graph.calls.size());
+  forward_segments();
+  forward_tail();
   const Activation& logits = activations_[index_of(model_->graph.logits)];
   return {logits.data, static_cast<size_t>(logits.row_count * logits.width)};
 }
@@ -148,26 +136,27 @@ double DifferentiableModel::backward() {
   d_logits.has_arrived = true;
   const double loss =
       cross_entropy(executor_, logits.data, batch_.targets.data(), logits.row_count, logits.width, d_logits.data);
-  backward_calls(0, model_->graph.calls.size());
+  backward_calls(plan_.tail_begin, model_->graph.calls.size());
+  backward_segments();
   return loss;
 }
 
 int64_t DifferentiableModel::forward_body(const TrainingBatch& batch) {
-  CHECK(selected_);
+  CHECK(plan_.selected);
   std::vector<int32_t> rows;
   for (size_t row = 0; row < batch.targets.size(); ++row) {
     if (batch.targets[row] != kIgnoredTarget) rows.push_back(static_cast<int32_t>(row));
   }
   const auto count = static_cast<int64_t>(rows.size());
   start(batch, std::move(rows));
-  forward_calls(0, tail_begin_);
+  forward_segments();
   return count;
 }
 
 // Sets the chosen rows' value to some of them, so that the calls of the tail see no others, and runs `body`.
 template <typename Body>
 void DifferentiableModel::for_each_chunk(Body body) {
-  Activation& selected = activations_[index_of(*selected_)];
+  Activation& selected = activations_[index_of(*plan_.selected)];
   const Activation whole = selected;
   const int64_t vocabulary_size = model_->graph.value_widths[index_of(model_->graph.logits)];
   const int64_t rows_at_once = std::max<int64_t>(1, logits_at_once_ / vocabulary_size);
@@ -176,7 +165,7 @@ void DifferentiableModel::for_each_chunk(Body body) {
     selected.data = whole.data + rows.begin * whole.width;
     selected.row_count = rows.end - rows.begin;
     shared_input_.start_step();  // the same values hold other rows now
-    forward_calls(tail_begin_, model_->graph.calls.size());
+    forward_tail();
     body(rows);
   }
   selected = whole;
@@ -185,14 +174,14 @@ void DifferentiableModel::for_each_chunk(Body body) {
 void DifferentiableModel::read_logits(LogitsReader read) {
   for_each_chunk([&](Range rows) {
     read(rows, activations_[index_of(model_->graph.logits)].data);
-    for (size_t i = tail_begin_; i < model_->graph.calls.size(); ++i) release(model_->graph.calls[i].output);
+    for (size_t i = plan_.tail_begin; i < model_->graph.calls.size(); ++i) release(model_->graph.calls[i].output);
   });
 }
 
 void DifferentiableModel::backward_body(LogitsReplacer replace) {
   const auto logits = index_of(model_->graph.logits);
-  const Activation& selected = activations_[index_of(*selected_)];
-  Gradient& d_selected = d_values_[index_of(*selected_)];
+  const Activation& selected = activations_[index_of(*plan_.selected)];
+  Gradient& d_selected = d_values_[index_of(*plan_.selected)];
   d_selected.buffer = pool_.take(static_cast<size_t>(selected.row_count * selected.width));
   for_each_chunk([&](Range rows) {
     d_selected.data = d_selected.buffer.data() + rows.begin * selected.width;
@@ -200,7 +189,7 @@ void DifferentiableModel::backward_body(LogitsReplacer replace) {
     // The gradient takes the logits' place, unless the backward of the call that made them reads them (a cap does).
     Gradient& d_logits = d_values_[logits];
     const Activation& made = activations_[logits];
-    if (backward_reads_logits_) {
+    if (plan_.backward_reads_logits) {
       const auto count = static_cast<size_t>(made.row_count * made.width);
       d_logits.buffer = pool_.take(count);
       std::copy_n(made.data, count, d_logits.buffer.data());
@@ -210,49 +199,147 @@ void DifferentiableModel::backward_body(LogitsReplacer replace) {
     d_logits.data = d_logits.buffer.data();
     d_logits.has_arrived = true;
     replace(rows, d_logits.data);
-    backward_calls(tail_begin_, model_->graph.calls.size());
+    backward_calls(plan_.tail_begin, model_->graph.calls.size());
     release(model_->graph.logits);
   });
   d_selected.data = d_selected.buffer.data();
   d_selected.has_arrived = true;
-  backward_calls(0, tail_begin_);
+  backward_segments();
 }
 
-void DifferentiableModel::forward_calls(size_t begin, size_t end) {
-  const Graph& graph = model_->graph;
-  for (size_t i = begin; i < end; ++i) {
-    const LayerCall& call = graph.calls[i];
-    const auto value = index_of(call.output);
-    const std::vector<Activation> inputs = inputs_of(call);
-    const int64_t row_count = layers_[i]->output_rows(context_, inputs);
-    const int64_t width = graph.value_widths[value];
-    pool_.give(std::move(saved_[i]));
-    saved_[i] = pool_.take(static_cast<size_t>(layers_[i]->saved_count(context_)));
-    values_[value] = pool_.take(static_cast<size_t>(row_count * width));
-    layers_[i]->forward(context_, inputs, values_[value].data(), saved_[i].data());
-    activations_[value] = {values_[value].data(), row_count, width, static_cast<int32_t>(call.output)};
+void DifferentiableModel::forward_segments() {
+  for (const PlanSegment& segment : plan_.segments) {
+    for (size_t i = segment.begin; i < segment.end; ++i) {
+      forward_call(i, !segment.is_recomputed);
+      release_inputs(i);
+    }
+  }
+}
+
+void DifferentiableModel::forward_tail() {
+  for (size_t i = plan_.tail_begin; i < model_->graph.calls.size(); ++i) {
+    forward_call(i, true);
     release_inputs(i);
   }
 }
 
-// What nobody reads any more after this call.
-void DifferentiableModel::release_inputs(size_t index) {
+void DifferentiableModel::forward_call(size_t index, bool has_backward) {
   const LayerCall& call = model_->graph.calls[index];
-  for (const ValueId input : call.inputs) {
-    if (last_use_[index_of(input)] == index && !is_kept_[index_of(input)]) release(input);
+  const auto value = index_of(call.output);
+  const std::vector<Activation> inputs = inputs_of(call);
+  const int64_t row_count = layers_[index]->output_rows(context_, inputs);
+  const int64_t width = model_->graph.value_widths[value];
+  pool_.give(std::exchange(saved_[index], {}));
+  pool_.give(std::exchange(values_[value], {}));
+  if (has_backward) saved_[index] = pool_.take(static_cast<size_t>(layers_[index]->saved_count(context_)));
+  values_[value] = pool_.take(static_cast<size_t>(row_count * width));
+  layers_[index]->forward(context_, inputs, values_[value].data(), saved_[index].data());
+  activations_[value] = {values_[value].data(), row_count, width, static_cast<int32_t>(call.output)};
+  if (is_rounded_[value]) round(call.output);
+}
+
+// What nobody reads any more after this call, forwards.
+void DifferentiableModel::release_inputs(size_t index) {
+  for (const ValueId input : model_->graph.calls[index].inputs) {
+    const auto value = index_of(input);
+    if (plan_.last_use[value] != index) continue;
+    if (!plan_.stays[value]) {
+      release(input);
+    } else if (uses_bf16_ && plan_.may_be_halved[value]) {
+      halve(input);
+    }
   }
 }
 
 // How many rows it had stays known: backward needs that.
 void DifferentiableModel::release(ValueId value) {
   pool_.give(std::exchange(values_[index_of(value)], {}));
+  half_pool_.give(std::exchange(halves_[index_of(value)], {}));
   activations_[index_of(value)].data = nullptr;
+}
+
+void DifferentiableModel::round(ValueId value) {
+  Buffer& buffer = values_[index_of(value)];
+  const Activation& activation = activations_[index_of(value)];
+  const int64_t count = activation.row_count * activation.width;
+  Buffer rounded = half_pool_.take(floats_of_halves(static_cast<size_t>(count)));
+  round_to_bf16(executor_, buffer.data(), count, halves_in(rounded));
+  widen_bf16(executor_, halves_in(rounded), count, buffer.data());
+  half_pool_.give(std::move(rounded));
+}
+
+void DifferentiableModel::halve(ValueId value) {
+  Buffer& buffer = values_[index_of(value)];
+  if (buffer.size() == 0) return;  // the other input of the same call was the same value
+  Activation& activation = activations_[index_of(value)];
+  const int64_t count = activation.row_count * activation.width;
+  Buffer& half = halves_[index_of(value)];
+  half = half_pool_.take(floats_of_halves(static_cast<size_t>(count)));
+  round_to_bf16(executor_, buffer.data(), count, halves_in(half));
+  pool_.give(std::exchange(buffer, {}));
+  activation.data = nullptr;
+}
+
+void DifferentiableModel::widen(ValueId value) {
+  Buffer& half = halves_[index_of(value)];
+  if (half.size() == 0) return;
+  Buffer& buffer = values_[index_of(value)];
+  Activation& activation = activations_[index_of(value)];
+  const int64_t count = activation.row_count * activation.width;
+  buffer = pool_.take(static_cast<size_t>(count));
+  widen_bf16(executor_, halves_in(half), count, buffer.data());
+  half_pool_.give(std::exchange(half, {}));
+  activation.data = buffer.data();
+}
+
+void DifferentiableModel::widen_what_backward_reads(size_t index) {
+  const LayerCall& call = model_->graph.calls[index];
+  if (plan_.reads[index].output) widen(call.output);
+  for (const ValueId input : call.inputs) {
+    if (plan_.reads[index].inputs) widen(input);
+  }
+}
+
+void DifferentiableModel::backward_segments() {
+  for (size_t i = plan_.segments.size(); i-- > 0;) {
+    if (plan_.segments[i].is_recomputed) recompute(plan_.segments[i]);
+    backward_calls(plan_.segments[i].begin, plan_.segments[i].end);
+  }
+}
+
+// What the backward of these calls reads and the forward did not leave, and what that is made of.
+void DifferentiableModel::recompute(const PlanSegment& segment) {
+  const Graph& graph = model_->graph;
+  std::vector<bool> is_needed(graph.value_widths.size(), false);
+  std::vector<size_t> calls;
+  for (size_t i = segment.end; i-- > segment.begin;) {
+    const auto output = index_of(graph.calls[i].output);
+    if (plan_.reads[i].output) is_needed[output] = true;
+    for (const ValueId input : graph.calls[i].inputs) {
+      if (plan_.reads[i].inputs) is_needed[index_of(input)] = true;
+    }
+    const bool lacks_saved = plan_.depends[output] && layers_[i]->saved_count(context_) > 0;
+    if (!lacks_saved && (!is_needed[output] || values_[output].size() > 0)) continue;
+    calls.push_back(i);
+    for (const ValueId input : graph.calls[i].inputs) is_needed[index_of(input)] = true;
+  }
+  shared_input_.start_step();  // the same values lie elsewhere now
+  for (size_t n = calls.size(); n-- > 0;) {
+    forward_call(calls[n], true);
+    for (const ValueId input : graph.calls[calls[n]].inputs) {
+      const auto value = index_of(input);
+      if (plan_.last_use[value] == calls[n] && !plan_.stays[value] && !plan_.is_read[value]) release(input);
+    }
+  }
 }
 
 void DifferentiableModel::backward_calls(size_t begin, size_t end) {
   for (size_t i = end; i-- > begin;) {
     const auto output = index_of(model_->graph.calls[i].output);
-    if (depends_[output]) backward_call(i);
+    if (plan_.depends[output]) {
+      widen_what_backward_reads(i);
+      backward_call(i);
+    }
     pool_.give(std::move(std::exchange(d_values_[output], {}).buffer));
     pool_.give(std::exchange(saved_[i], {}));
     if (model_->graph.calls[i].output != model_->graph.logits) release(model_->graph.calls[i].output);
@@ -274,8 +361,8 @@ void DifferentiableModel::backward_call(size_t index) {
     Gradient& own = d_values_[input];
     const bool is_twin = std::find(call.inputs.begin(), call.inputs.begin() + static_cast<int64_t>(i),
                                    call.inputs[i]) != call.inputs.begin() + static_cast<int64_t>(i);
-    if (!depends_[input] && may_leave_out) continue;
-    if (!depends_[input] || own.has_arrived || is_twin) {
+    if (!plan_.depends[input] && may_leave_out) continue;
+    if (!plan_.depends[input] || own.has_arrived || is_twin) {
       beside[i] = pool_.take(count);
       d_inputs[i] = beside[i].data();
       continue;
@@ -298,9 +385,9 @@ void DifferentiableModel::backward_call(size_t index) {
                  gradient_of(call.weight), gradient_of(call.bias), further});
   for (size_t i = 0; i < inputs.size(); ++i) {
     Gradient& own = d_values_[index_of(call.inputs[i])];
-    own.has_arrived = own.has_arrived || depends_[index_of(call.inputs[i])];
+    own.has_arrived = own.has_arrived || plan_.depends[index_of(call.inputs[i])];
     if (beside[i].size() == 0) continue;
-    if (depends_[index_of(call.inputs[i])]) {
+    if (plan_.depends[index_of(call.inputs[i])]) {
       accumulate(executor_, beside[i].data(), inputs[i].row_count * inputs[i].width, own.data);
     }
     pool_.give(std::move(beside[i]));

@@ -1,8 +1,10 @@
 // A model run for training: the plain list of layer calls forwards, then its reverse.
 //
 // Gradients of weights add up over calls until cleared; gradients of activations are assigned, and summed where a value
-// is read more than once. Everything in float32. An activation is kept for as long as somebody reads it, forwards or
-// backwards; gradients that nobody asked for are not computed.
+// is read more than once. Everything in float32, unless asked
+// otherwise. An activation is kept for as long as somebody reads it, forwards or
+// backwards; gradients that nobody asked for are not computed. With checkpointing a layer's activations are computed
+// again when its backward comes, to the same bits (model/activation_plan.h).
 //
 // Two ways to use it. With forward() and backward() the logits are there as a whole, to compare them with others'.
 // Training asks for logits some rows at a time, and only of rows that have a target: the whole [T, V] never exists.
@@ -17,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "model/activation_plan.h"
 #include "model/buffer_pool.h"
 #include "model/model.h"
 #include "ops/executor.h"
@@ -31,15 +34,22 @@ struct TrainingBatch {
   std::vector<int32_t> targets;  // [T]: the token that should follow each row; kIgnoredTarget: none
 };
 
+class DifferentiableModel;
+
 struct DifferentiableOptions {
   // Canonical names of the weights whose gradients are wanted; none: of all.
   std::optional<std::set<std::string>> trained;
   // Matrices of linear layers that are not trained are kept in BF16, and rows that meet them are rounded likewise, with
-  // sums in float32: nearly twice as fast where the processor has such products. Twice two bytes a weight.
+  // sums in float32: nearly twice as fast where the processor has such products. Twice two bytes a weight. What stays
+  // for the backward alone stays in BF16 too; queries, keys and values are rounded before attention sees them, so that
+  // its two ways see the same.
   bool uses_bf16 = false;
+  ActivationCheckpointing checkpointing = ActivationCheckpointing::kNone;
+  // Another model on the same weights, whose matrices in BF16 this one shares. Read by the constructor alone.
+  const DifferentiableModel* shares_with = nullptr;
   // Of read_logits() and backward_body(): few enough rows at once to stay small, enough to make the output matrix worth
-  // decoding for them. 64 MB.
-  int64_t logits_at_once = int64_t{16} << 20;
+  // decoding for them. 32 MB.
+  int64_t logits_at_once = int64_t{8} << 20;
 };
 
 // One thread at a time.
@@ -77,28 +87,33 @@ class DifferentiableModel {
   };
 
   bool is_wanted(const std::string& weight) const { return !weight.empty() && gradients_.contains(weight); }
-  void find_dependence();
   void start(const TrainingBatch& batch, std::vector<int32_t> selected_rows);
-  void forward_calls(size_t begin, size_t end);
+  void forward_segments();
+  void backward_segments();
+  void forward_call(size_t index, bool has_backward);
+  void forward_tail();
   void backward_calls(size_t begin, size_t end);
   void backward_call(size_t index);
+  void recompute(const PlanSegment& segment);
   std::vector<Activation> inputs_of(const LayerCall& call) const;
   void release_inputs(size_t index);
   void release(ValueId value);
+  void round(ValueId value);
+  void halve(ValueId value);
+  void widen(ValueId value);
+  void widen_what_backward_reads(size_t index);
   template <typename Body>
   void for_each_chunk(Body body);
 
   Executor& executor_;
   std::shared_ptr<const Model> model_;
+  RoundedMatrices rounded_;
   std::vector<std::unique_ptr<Layer>> layers_;
   int64_t logits_at_once_;
+  bool uses_bf16_;
   std::map<std::string, Tensor> gradients_;
-  std::vector<bool> depends_;     // by value: on a weight whose gradient is wanted
-  std::vector<size_t> last_use_;  // by value: the last call that reads it, forwards; its writer if none does
-  std::vector<bool> is_kept_;     // by value: the backward reads it
-  bool backward_reads_logits_ = false;
-  size_t tail_begin_ = 0;            // of the calls after the choice of the rows for the logits, which work row by row
-  std::optional<ValueId> selected_;  // what that gives; none: the list has no such call
+  ActivationPlan plan_;
+  std::vector<bool> is_rounded_;  // by value: attention reads it, and then the backward what stays of it in BF16
 
   // Of the last forward.
   TrainingBatch batch_;
@@ -109,7 +124,9 @@ class DifferentiableModel {
   SharedInput shared_input_;
   StepContext context_;
   BufferPool pool_;
+  BufferPool half_pool_;
   std::vector<Buffer> values_;           // by value; empty: gone
+  std::vector<Buffer> halves_;           // by value: what has become of it, two numbers in a float's place
   std::vector<Activation> activations_;  // by value
   std::vector<Buffer> saved_;            // by call
   std::vector<Gradient> d_values_;       // by value

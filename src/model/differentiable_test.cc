@@ -66,6 +66,14 @@ std::vector<float> run_in_parts(Executor& executor, DifferentiableModel& model, 
   return scores;
 }
 
+std::set<std::string> norms_of(const Model& model) {
+  std::set<std::string> norms;
+  for (const WeightSpec& weight : model.graph.weights) {
+    if (weight.shape.rank() == 1 && weight.name.find("norm") != std::string::npos) norms.insert(weight.name);
+  }
+  return norms;
+}
+
 class TwoWays : public testing::TestWithParam<const char*> {};
 
 TEST_P(TwoWays, GiveTheSameLossAndGradients) {
@@ -105,6 +113,47 @@ TEST_P(TwoWays, GradientsThatNobodyAskedForDoNotChangeTheOthers) {
   }
 }
 
+// What is computed again has the bits that it had.
+TEST_P(TwoWays, CheckpointingChangesNoBit) {
+  Executor executor(2);
+  const auto model = golden_model(GetParam());
+  std::set<std::string> some;  // a gradient that needs inputs of matrices, in some of the layers only
+  for (const WeightSpec& weight : model->graph.weights) {
+    if (weight.name.find("layers.1.") != std::string::npos) some.insert(weight.name);
+  }
+  ASSERT_FALSE(some.empty());
+  for (const std::optional<std::set<std::string>>& trained : {std::optional<std::set<std::string>>(), {some}}) {
+    DifferentiableModel kept(executor, model, {.trained = trained});
+    DifferentiableModel again(executor, model, {.trained = trained, .checkpointing = ActivationCheckpointing::kLayer});
+    for (const uint64_t seed : {6, 7}) {
+      const TrainingBatch batch = make_batch(*model, seed);
+      EXPECT_EQ(run_in_parts(executor, kept, batch), run_in_parts(executor, again, batch));
+      const double loss = (kept.forward(batch), kept.backward());
+      EXPECT_EQ((again.forward(batch), again.backward()), loss);
+    }
+    for (const auto& [name, expected] : kept.gradients()) {
+      EXPECT_EQ(difference(again.gradients().at(name), expected), 0) << name;
+    }
+  }
+}
+
+// Rounds of a sum of norms' gradients: what stays in BF16 has eight bits.
+TEST_P(TwoWays, CheckpointingInBF16IsNearly) {
+  Executor executor(2);
+  const auto model = golden_model(GetParam());
+  const std::set<std::string> trained = norms_of(*model);
+  DifferentiableModel kept(executor, model, {.trained = trained, .uses_bf16 = true});
+  DifferentiableModel again(
+      executor, model,
+      {.trained = trained, .uses_bf16 = true, .checkpointing = ActivationCheckpointing::kLayer, .shares_with = &kept});
+  const TrainingBatch batch = make_batch(*model, 8);
+  run_in_parts(executor, kept, batch);
+  run_in_parts(executor, again, batch);
+  for (const auto& [name, expected] : kept.gradients()) {
+    EXPECT_LE(difference(again.gradients().at(name), expected, 1e-2), 0.05) << name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, TwoWays,
                          testing::Values("llama", "gemma2", "gpt2", "mixtral", "phi3", "deepseek-dense"),
                          [](const auto& family) {
@@ -117,10 +166,7 @@ INSTANTIATE_TEST_SUITE_P(Families, TwoWays,
 TEST_P(TwoWays, InBF16AreNearly) {
   Executor executor(2);
   const auto model = golden_model(GetParam());
-  std::set<std::string> norms;
-  for (const WeightSpec& weight : model->graph.weights) {
-    if (weight.shape.rank() == 1 && weight.name.find("norm") != std::string::npos) norms.insert(weight.name);
-  }
+  const std::set<std::string> norms = norms_of(*model);
   ASSERT_FALSE(norms.empty());
   DifferentiableModel exact(executor, model, {.trained = norms});
   DifferentiableModel rounded(executor, model, {.trained = norms, .uses_bf16 = true});

@@ -96,8 +96,7 @@ std::shared_ptr<const Model> make_model(const Architecture& architecture, Weight
 // Makes one layer for a call; one overload a kind.
 class LayerMaker {
  public:
-  LayerMaker(Executor& executor, const Model& model, ActivationType activations,
-             const std::set<std::string>& rounded = {})
+  LayerMaker(Executor& executor, const Model& model, ActivationType activations, const RoundedMatrices& rounded)
       : executor_(executor), model_(model), activations_(activations), rounded_(rounded) {}
 
   std::unique_ptr<InferenceLayer> make(const LayerCall& call) {
@@ -132,11 +131,8 @@ class LayerMaker {
     return std::make_unique<EmbeddingLayer>(model_.weights.at(call.weight), EmbeddingIndex::kTokenType);
   }
   Made operator()(const LayerCall& call, const LinearCall&) {
-    if (rounded_.contains(call.weight)) {
-      const Tensor& weight = model_.weights.at(call.weight);
-      return std::make_unique<LinearLayer>(
-          LinearWeight::rounded(executor_, weight, LinearWeight::Orientation::kPlain),
-          LinearWeight::rounded(executor_, weight, LinearWeight::Orientation::kTransposed), vector(call.bias));
+    if (const auto rounded = rounded_.find(call.weight); rounded != rounded_.end()) {
+      return std::make_unique<LinearLayer>(rounded->second.plain, rounded->second.transposed, vector(call.bias));
     }
     return std::make_unique<LinearLayer>(linear_weight(call.weight), vector(call.bias));
   }
@@ -283,7 +279,7 @@ class LayerMaker {
   Executor& executor_;
   const Model& model_;
   ActivationType activations_;
-  std::set<std::string> rounded_;
+  const RoundedMatrices& rounded_;
   std::map<std::string, LinearWeight> linear_weights_;
 };
 
@@ -317,8 +313,23 @@ std::shared_ptr<const Model> load_hugging_face_model(const TensorSource& source,
   throw Error(ErrorCode::kCorruptFile, error.message());
 }
 
+RoundedMatrices round_matrices(Executor& executor, const Model& model, const std::set<std::string>& names,
+                               const RoundedMatrices& known) {
+  RoundedMatrices matrices;
+  for (const std::string& name : names) {
+    if (const auto found = known.find(name); found != known.end()) {
+      matrices.insert(*found);
+      continue;
+    }
+    const Tensor& weight = model.weights.at(name);
+    matrices[name] = {LinearWeight::rounded(executor, weight, LinearWeight::Orientation::kPlain),
+                      LinearWeight::rounded(executor, weight, LinearWeight::Orientation::kTransposed)};
+  }
+  return matrices;
+}
+
 std::vector<std::unique_ptr<Layer>> make_training_layers(Executor& executor, const Model& model,
-                                                         const std::set<std::string>& rounded) {
+                                                         const RoundedMatrices& rounded) {
   LayerMaker maker(executor, model, ActivationType::kF32, rounded);
   std::vector<std::unique_ptr<Layer>> layers;
   for (const LayerCall& call : model.graph.calls) layers.push_back(maker.make_plain(call));
@@ -334,7 +345,8 @@ Graph fused_graph(const Model& model, ActivationType activations) {
 
 std::vector<std::unique_ptr<InferenceLayer>> make_inference_layers(Executor& executor, const Model& model,
                                                                    const Graph& graph, ActivationType activations) {
-  LayerMaker maker(executor, model, activations);
+  const RoundedMatrices none;
+  LayerMaker maker(executor, model, activations, none);
   std::vector<std::unique_ptr<InferenceLayer>> layers;
   for (const LayerCall& call : graph.calls) layers.push_back(maker.make(call));
   return layers;

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -30,10 +32,20 @@ std::shared_ptr<const Model> load_gguf_model(const GgufFile& file);
 std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path& folder, const json::object& config);
 std::shared_ptr<const Model> load_hugging_face_model(const TensorSource& source, const json::object& config);
 
-// The layer objects of a model's plain list, in order, to run forwards and backwards. `rounded`: names of matrices that
-// linear layers keep in BF16 (nn/linear_layer.h).
+// Matrices that linear layers keep in BF16 (nn/linear_layer.h), by canonical name. Copies share.
+struct RoundedMatrix {
+  LinearWeight plain;
+  LinearWeight transposed;
+};
+using RoundedMatrices = std::map<std::string, RoundedMatrix, std::less<>>;
+// Of these names; what is in `known` is taken from there.
+RoundedMatrices round_matrices(Executor& executor, const Model& model, const std::set<std::string>& names,
+                               const RoundedMatrices& known = {});
+
+// The layer objects of a model's plain list, in order, to run forwards and backwards. Linear layers whose matrix is in
+// `rounded` use that.
 std::vector<std::unique_ptr<Layer>> make_training_layers(Executor& executor, const Model& model,
-                                                         const std::set<std::string>& rounded = {});
+                                                         const RoundedMatrices& rounded = {});
 
 // The list that inference runs: the plain one after all of model/fusion.h.
 Graph fused_graph(const Model& model, ActivationType activations);

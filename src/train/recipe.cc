@@ -66,7 +66,10 @@ void for_each_key(Recipe& recipe, Visitor visit) {
   visit("sequence_length", recipe.sequence_length, Domain{2, 1e8}, "Tokens of the longest record that is taken");
   visit("shuffle", recipe.shuffle, kText, "A new order for each epoch");
   visit("seed", recipe.seed, Domain{0, 9e15}, "Of the order and of new matrices");
-  visit("precision", recipe.precision, kText, "f32; bf16: of matrices that are not trained, with sums in float32");
+  visit("precision", recipe.precision, kText,
+        "f32; bf16: of fixed matrices and of what is kept for the backward; sums in float32");
+  visit("activation_checkpointing", recipe.activation_checkpointing, kText,
+        "none; layer: each layer is computed again for its backward, which saves most of the memory");
   visit("skip_bad_records", recipe.skip_bad_records, kText, "Skip and count them instead of stopping");
   visit("now_unix_s", recipe.now_unix_s, Domain{0, 4e9}, "What chat templates that write the date take for now");
   visit("checkpoint_steps", recipe.checkpoint_steps, kCount, "Steps between two checkpoints, from which a run goes on");
@@ -196,6 +199,9 @@ void check(const TuneRecipe& recipe) {
     refuse("schedule", fmt::format("\"{}\" is none of {}", recipe.schedule, schedule_names()));
   }
   check_precision(recipe.precision);
+  if (recipe.activation_checkpointing != "none" && recipe.activation_checkpointing != "layer") {
+    refuse("activation_checkpointing", fmt::format("\"{}\" is none of none, layer", recipe.activation_checkpointing));
+  }
 }
 
 }  // namespace

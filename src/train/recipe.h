@@ -53,6 +53,7 @@ struct TuneRecipe {
   bool shuffle = true;
   int64_t seed = 0;
   std::string precision = "f32";
+  std::string activation_checkpointing = "none";
   bool skip_bad_records = false;
   int64_t now_unix_s = 1'721'952'000;
 

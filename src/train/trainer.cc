@@ -160,13 +160,16 @@ Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const Tu
                                        .epsilon = recipe.epsilon,
                                        .weight_decay = recipe.weight_decay,
                                        .momentum = recipe.momentum});
-  const bool uses_bf16 = recipe.precision == "bf16";
-  policy_ = std::make_unique<DifferentiableModel>(
-      executor_, with_adapter(*base_, adapter_),
-      DifferentiableOptions{.trained = std::move(trained), .uses_bf16 = uses_bf16});
+  DifferentiableOptions options = {.trained = std::move(trained),
+                                   .uses_bf16 = recipe.precision == "bf16",
+                                   .checkpointing = recipe.activation_checkpointing == "layer"
+                                                        ? ActivationCheckpointing::kLayer
+                                                        : ActivationCheckpointing::kNone};
+  policy_ = std::make_unique<DifferentiableModel>(executor_, with_adapter(*base_, adapter_), options);
   if (objective_->needs_reference()) {
-    reference_ = std::make_unique<DifferentiableModel>(
-        executor_, base_, DifferentiableOptions{.trained = std::set<std::string>(), .uses_bf16 = uses_bf16});
+    options.trained = std::set<std::string>();
+    options.shares_with = policy_.get();
+    reference_ = std::make_unique<DifferentiableModel>(executor_, base_, options);
   }
 }
 

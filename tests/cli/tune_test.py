@@ -104,6 +104,17 @@ def test_the_same_seed_gives_the_same_bytes(pelton, tmp_path, recipe, threads):
     assert weights[0] != weights[2]
 
 
+def test_checkpointing_changes_memory_and_no_byte(pelton, tmp_path, recipe):
+    for name in ("none", "layer"):
+        done = pelton("tune", recipe, "--output", tmp_path / name, "--activation-checkpointing", name)
+        assert done.returncode == 0, done.stderr
+        assert "of memory were used" in done.stderr
+    weights = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("none", "layer")]
+    assert weights[0] == weights[1]
+    other = pelton("tune", recipe, "--output", tmp_path / "other", "--activation-checkpointing", "some")
+    assert other.returncode == 1 and "none, layer" in other.stderr
+
+
 def test_killed_at_fifty_points_it_ends_with_the_same_bytes(pelton, tmp_path, recipe):
     seed = random.randrange(1 << 30)
     rng = random.Random(seed)
