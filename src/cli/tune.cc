@@ -184,7 +184,9 @@ int tune(const TuneOptions& options) {
   Executor executor(options.thread_count);
   if (options.shows_batch) {
     Trainer trainer(executor, bundle->model, recipe, std::move(data.examples));
-    show_batch(*bundle, trainer.examples_of_step(0), options.as_json);
+    for (const std::vector<const Example*>& batch : trainer.batches_of_step(0)) {
+      show_batch(*bundle, batch, options.as_json);
+    }
     return 0;
   }
   describe_data(data);

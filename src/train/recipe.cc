@@ -61,9 +61,12 @@ void for_each_key(Recipe& recipe, Visitor visit) {
   visit("max_grad_norm", recipe.max_grad_norm, kNotNegative, "Gradients are scaled down to this norm; 0: never");
   visit("steps", recipe.steps, kCount, "So many steps, whatever epochs that is");
   visit("epochs", recipe.epochs, Domain{std::numeric_limits<double>::min(), 1e6}, "Times that the data are seen");
-  visit("batch_size", recipe.batch_size, Domain{1, 1e6}, "Examples that are in memory at once");
+  visit("batch_size", recipe.batch_size, Domain{1, 1e6}, "Examples, or packs of them, that are in memory at once");
   visit("gradient_accumulation", recipe.gradient_accumulation, Domain{1, 1e6}, "Batches that make a step");
   visit("sequence_length", recipe.sequence_length, Domain{2, 1e8}, "Tokens of the longest record that is taken");
+  visit("packing", recipe.packing, kText,
+        "Records are put together to packs of sequence_length tokens; none sees another");
+  visit("group_by_length", recipe.group_by_length, kText, "Batches of records of nearly the same length");
   visit("shuffle", recipe.shuffle, kText, "A new order for each epoch");
   visit("seed", recipe.seed, Domain{0, 9e15}, "Of the order and of new matrices");
   visit("precision", recipe.precision, kText,
@@ -197,6 +200,10 @@ void check(const TuneRecipe& recipe) {
   }
   if (!parse_schedule(recipe.schedule)) {
     refuse("schedule", fmt::format("\"{}\" is none of {}", recipe.schedule, schedule_names()));
+  }
+  if (recipe.group_by_length && (recipe.packing || !recipe.shuffle)) {
+    refuse("group_by_length", recipe.packing ? "packs are all of one length; leave out packing or this"
+                                             : "changes the order, which shuffle: false fixes");
   }
   check_precision(recipe.precision);
   if (recipe.activation_checkpointing != "none" && recipe.activation_checkpointing != "layer") {

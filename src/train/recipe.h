@@ -50,6 +50,8 @@ struct TuneRecipe {
   int64_t batch_size = 4;
   int64_t gradient_accumulation = 1;
   int64_t sequence_length = 2048;
+  bool packing = false;
+  bool group_by_length = false;
   bool shuffle = true;
   int64_t seed = 0;
   std::string precision = "f32";

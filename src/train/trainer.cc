@@ -47,9 +47,24 @@ Adapter first_adapter(const Model& base, const TuneRecipe& recipe) {
   return given;
 }
 
-Schedule make_schedule(const TuneRecipe& recipe, size_t example_count) {
+std::vector<std::vector<int64_t>> make_units(const TuneRecipe& recipe, std::span<const Example> examples) {
+  std::vector<int64_t> lengths;
+  for (const Example& example : examples) lengths.push_back(example.token_count());
+  return pack_examples(lengths, recipe.packing ? recipe.sequence_length : 0);
+}
+
+DataOrder make_order(const TuneRecipe& recipe, std::span<const Example> examples, size_t unit_count) {
+  DataOrderOptions options{
+      .shuffles = recipe.shuffle, .seed = static_cast<uint64_t>(recipe.seed), .batch_size = recipe.batch_size};
+  if (recipe.group_by_length) {
+    for (const Example& example : examples) options.lengths.push_back(example.token_count());
+  }
+  return {std::max<int64_t>(1, static_cast<int64_t>(unit_count)), std::move(options)};
+}
+
+Schedule make_schedule(const TuneRecipe& recipe, size_t unit_count) {
   const double per_step = static_cast<double>(recipe.batch_size * recipe.gradient_accumulation);
-  const double from_epochs = std::ceil(recipe.epochs * static_cast<double>(example_count) / per_step);
+  const double from_epochs = std::ceil(recipe.epochs * static_cast<double>(unit_count) / per_step);
   Schedule schedule;
   schedule.kind = *parse_schedule(recipe.schedule);
   schedule.steps = recipe.steps.value_or(static_cast<int64_t>(from_epochs));
@@ -112,6 +127,12 @@ std::string places_of(std::span<const Example* const> examples) {
   return places;
 }
 
+std::vector<const Example*> flattened(const std::vector<std::vector<const Example*>>& batches) {
+  std::vector<const Example*> all;
+  for (const std::vector<const Example*>& batch : batches) all.insert(all.end(), batch.begin(), batch.end());
+  return all;
+}
+
 void check_finite(double value, std::string_view what, int64_t step, std::span<const Example* const> examples) {
   if (std::isfinite(value)) return;
   throw Error(
@@ -135,14 +156,20 @@ Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const Tu
                             .margin = recipe.simpo_margin,
                             .desirable_weight = recipe.desirable_weight,
                             .undesirable_weight = recipe.undesirable_weight})),
-      schedule_(make_schedule(recipe, examples_.size())),
-      order_(std::max<int64_t>(1, static_cast<int64_t>(examples_.size())), recipe.shuffle,
-             static_cast<uint64_t>(recipe.seed)),
+      units_(make_units(recipe, examples_)),
+      schedule_(make_schedule(recipe, units_.size())),
+      order_(make_order(recipe, examples_, units_.size())),
       learning_rate_(recipe.learning_rate),
       max_gradient_norm_(recipe.max_grad_norm),
       batch_size_(recipe.batch_size),
       batches_per_step_(recipe.gradient_accumulation) {
   check_examples(examples_, *objective_, recipe.objective);
+  if (objective_->needs_mismatched() && recipe.packing) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("packing: {} compares the examples of a batch, so these cannot be packed", recipe.objective),
+        "packing");
+  }
   if (objective_->needs_mismatched() && batch_size_ < 2) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("batch_size: {} compares the examples of a batch, and needs two or more", recipe.objective),
@@ -173,36 +200,42 @@ Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const Tu
   }
 }
 
-std::vector<const Example*> Trainer::examples_of_step(int64_t steps_done) {
-  const int64_t count = batch_size_ * batches_per_step_;
-  std::vector<const Example*> examples;
-  for (int64_t i = 0; i < count; ++i) {
-    examples.push_back(&examples_[static_cast<size_t>(order_.at(steps_done * count + i))]);
+std::vector<std::vector<const Example*>> Trainer::batches_of_step(int64_t steps_done) {
+  std::vector<std::vector<const Example*>> batches(static_cast<size_t>(batches_per_step_));
+  int64_t position = steps_done * batches_per_step_ * batch_size_;
+  for (std::vector<const Example*>& batch : batches) {
+    for (int64_t i = 0; i < batch_size_; ++i, ++position) {
+      for (const int64_t example : units_[static_cast<size_t>(order_.at(position))]) {
+        batch.push_back(&examples_[static_cast<size_t>(example)]);
+      }
+    }
   }
-  return examples;
+  return batches;
 }
 
 StepReport Trainer::step() {
-  const std::vector<const Example*> examples = examples_of_step(steps_done_);
+  const std::vector<std::vector<const Example*>> batches = batches_of_step(steps_done_);
   StepReport report;
   report.step = steps_done_ + 1;
   report.learning_rate = learning_rate_ * schedule_.share_at(steps_done_);
-  for (const Example* example : examples) {
-    report.token_count += example->token_count();
-    report.learnt_count += example->learnt_count();
+  StepTotals totals;
+  for (const std::vector<const Example*>& batch : batches) {
+    totals.example_count += static_cast<int64_t>(batch.size());
+    for (const Example* example : batch) {
+      report.token_count += example->token_count();
+      report.learnt_count += example->learnt_count();
+    }
   }
-  const StepTotals totals{static_cast<int64_t>(examples.size()), report.learnt_count};
+  totals.learnt_count = report.learnt_count;
 
   policy_->clear_gradients();
-  for (int64_t batch = 0; batch < batches_per_step_; ++batch) {
-    const auto part =
-        std::span(examples).subspan(static_cast<size_t>(batch * batch_size_), static_cast<size_t>(batch_size_));
-    report.loss += run_batch(part, totals, report.metrics);
-    check_finite(report.loss, "loss", report.step, part);
+  for (const std::vector<const Example*>& batch : batches) {
+    report.loss += run_batch(batch, totals, report.metrics);
+    check_finite(report.loss, "loss", report.step, batch);
   }
   std::vector<Tensor> gradients = collect_gradients();
   report.gradient_norm = gradient_norm(executor_, gradients);
-  check_finite(report.gradient_norm, "gradient's norm", report.step, examples);
+  check_finite(report.gradient_norm, "gradient's norm", report.step, flattened(batches));
   if (max_gradient_norm_ > 0) {
     // As PyTorch's clip_grad_norm_.
     const double factor = max_gradient_norm_ / (report.gradient_norm + 1e-6);

@@ -41,8 +41,9 @@ class Trainer {
 
   int64_t step_count() const { return schedule_.steps; }
   int64_t steps_done() const { return steps_done_; }
-  // Examples of the step after `steps_done`, in order.
-  std::vector<const Example*> examples_of_step(int64_t steps_done);
+  // Examples of the step after `steps_done`, in order, batch by batch: `batch_size` of them each, or, packed, those of
+  // as many packs.
+  std::vector<std::vector<const Example*>> batches_of_step(int64_t steps_done);
 
   // Error kInvalidArgument: the loss or the gradient is not finite (names the examples); nothing has changed then.
   StepReport step();
@@ -67,6 +68,7 @@ class Trainer {
   std::unique_ptr<Optimiser> optimiser_;
   std::unique_ptr<DifferentiableModel> policy_;
   std::unique_ptr<DifferentiableModel> reference_;  // null: the objective needs none
+  std::vector<std::vector<int64_t>> units_;         // indices of examples that come together: one, or a pack of them
   Schedule schedule_;
   DataOrder order_;
   double learning_rate_;

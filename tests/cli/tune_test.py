@@ -115,6 +115,39 @@ def test_checkpointing_changes_memory_and_no_byte(pelton, tmp_path, recipe):
     assert other.returncode == 1 and "none, layer" in other.stderr
 
 
+def test_packed_records_learn_as_alone(pelton, tmp_path, recipe):
+    # A step with all seven records, in whatever groups, has one loss and one gradient.
+    packed = ["--packing", "true", "--sequence-length", "300", "--batch-size", "1"]
+    logs = {}
+    for name, options in [
+        ("alone", ["--batch-size", "7"]), ("packed", [*packed, "--gradient-accumulation", "2"]), ("one", packed)
+    ]:
+        done = pelton("tune", recipe, *options, "--steps", "1", "-o", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        logs[name] = lines_of(done.stdout)[0]
+    alone, together = logs["alone"], logs["packed"]
+    assert 200 < logs["one"]["tokens"] <= 300 < alone["tokens"] <= 600
+    assert together["tokens"] == alone["tokens"] and together["learnt_tokens"] == alone["learnt_tokens"]
+    assert abs(together["loss"] - alone["loss"]) < 1e-5
+    assert abs(together["grad_norm"] - alone["grad_norm"]) < 1e-4 * alone["grad_norm"]
+
+
+def test_an_epoch_of_packs_sees_every_record_once(pelton, tmp_path, recipe):
+    keys = {"steps: 12": "epochs: 1\npacking: true\nsequence_length: 150", "batch_size: 2": "batch_size: 1"}
+    text = recipe.read_text()
+    for old, new in keys.items():
+        text = text.replace(old, new)
+    recipe.write_text(text)
+    done = pelton("tune", recipe)
+    assert done.returncode == 0, done.stderr
+    log = lines_of(done.stdout)
+    assert all(line["tokens"] <= 150 for line in log) and len(log) == 4
+    assert f": {sum(line['tokens'] for line in log)} tokens" in done.stderr
+    for options in (["--group-by-length", "true"], ["--group-by-length", "true", "--packing", "false", "--shuffle", "false"]):
+        refused = pelton("tune", recipe, "-o", tmp_path / "other", *options)
+        assert refused.returncode == 1 and "group_by_length" in refused.stderr
+
+
 def test_killed_at_fifty_points_it_ends_with_the_same_bytes(pelton, tmp_path, recipe):
     seed = random.randrange(1 << 30)
     rng = random.Random(seed)
