@@ -53,7 +53,8 @@ struct Architecture {
   Graph (*lower)(const ModelSpec& spec);
 
   // For files that are written (model/config_writer.h).
-  bool interleaves_heads_in_gguf = false;    // WeightForm::kHeadRows: rotated pairs are neighbours there
+  bool interleaves_heads_in_gguf = false;  // WeightForm::kHeadRows: rotated pairs are neighbours there
+  bool rounds_yarn_in_gguf = true;  // readers take a YaRN of it as one that truncates; false: as one that does not
   std::string_view hugging_face_class = {};  // config.json's `architectures`: "LlamaForCausalLM"
   // Another of the list, with the same weights: what GGUF files call this family, and what folders call it where its
   // layers have a window. Null: as it is.

@@ -37,7 +37,8 @@ RopeParameters unscaled_rope(const ModelSpec& spec) {
   return rope_parameters(plain);
 }
 
-void add_gguf_rope(const std::string& prefix, const ModelSpec& spec, GgufMetadata& metadata) {
+void add_gguf_rope(const Architecture& architecture, const std::string& prefix, const ModelSpec& spec,
+                   GgufMetadata& metadata) {
   const RopeScaling& scaling = spec.rope_source;
   const auto add_number = [&](const char* key, double value) { metadata.add(prefix + key, static_cast<float>(value)); };
   metadata.add(prefix + "rope.dimension_count", static_cast<uint32_t>(scaling.rotated_width));
@@ -54,8 +55,10 @@ void add_gguf_rope(const std::string& prefix, const ModelSpec& spec, GgufMetadat
   metadata.add(prefix + "rope.scaling.type", scaling.type);
   add_number("rope.scaling.factor", scaling.factor.value_or(1));
   if (scaling.type == "linear") return;
-  if (!scaling.truncates) {
-    throw Error(ErrorCode::kUnsupported, "YaRN without truncation cannot be written as GGUF: readers always truncate");
+  if (scaling.truncates != architecture.rounds_yarn_in_gguf) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("YaRN {} truncation cannot be written as GGUF: readers of {} take it otherwise",
+                            scaling.truncates ? "with" : "without", architecture.name));
   }
   metadata.add(prefix + "rope.scaling.original_context_length", static_cast<uint32_t>(scaling.original_context_length));
   add_number("rope.scaling.yarn_beta_fast", scaling.beta_fast);
@@ -136,7 +139,7 @@ void add_gguf_config(const Architecture& architecture, const ModelSpec& spec, Gg
   add_size("attention.key_length", spec.head_width);
   add_size("attention.value_length", spec.head_width);
   metadata.add(prefix + "attention.layer_norm_rms_epsilon", spec.norm_epsilon);
-  if (has_rope(spec)) add_gguf_rope(prefix, spec, metadata);
+  if (has_rope(spec)) add_gguf_rope(architecture, prefix, spec, metadata);
   if (architecture.add_gguf_config != nullptr) architecture.add_gguf_config(spec, metadata);
 }
 

@@ -117,6 +117,25 @@ INSTANTIATE_TEST_SUITE_P(Others, GoldenConversion,
                                          "cohere-qk-norm", "glm4"),
                          test_name);
 
+// Experts that lie by turns in folders: there and not back. The second one's are in MXFP4 in both files.
+TEST(Convert, GptOssComputesTheSameFromAGgufFile) {
+  const TestFolder work;
+  for (const char* name : {"arch/gpt-oss", "prequantised/mxfp4"}) {
+    const fs::path folder = fs::path(PELTON_GOLDEN_DIR) / name;
+    const fs::path gguf = work.path() / "model.gguf";
+    convert(folder, gguf);
+    Executor executor(2);
+    const VerifyReport report = verify_model(executor, load_bundle(gguf.string())->model,
+                                             *SafetensorsFile::open(folder / "expected.safetensors"), {});
+    EXPECT_TRUE(report.passed) << name;
+    EXPECT_LE(report.max_rel_diff(), 1e-3) << name;
+    fs::remove(gguf);
+  }
+  convert(golden("gpt-oss"), work.path() / "model.gguf");
+  expect_error([&] { convert(work.path() / "model.gguf", work.path() / "folder"); }, ErrorCode::kUnsupported,
+               {"turned experts"});
+}
+
 // A copy of a golden folder with other values in its config.json.
 fs::path golden_with(const TestFolder& work, const std::string& name, const json::object& changes) {
   const fs::path folder = work.path() / (name + "-changed");

@@ -67,6 +67,21 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   return spec;
 }
 
+void add_gguf_config(const ModelSpec& spec, GgufMetadata& metadata) {
+  add_gguf_window("gpt-oss.", spec, is_local, metadata);
+  add_gguf_experts("gpt-oss", spec, metadata);
+}
+
+void add_hugging_face_config(const ModelSpec& spec, json::object& config) {
+  config["hidden_act"] = "silu";
+  config["attention_bias"] = spec.has_query_key_value_bias;
+  config["intermediate_size"] = spec.expert_width;
+  config["num_local_experts"] = spec.routing.expert_count;
+  config["num_experts_per_tok"] = spec.routing.active_count;
+  config["swiglu_limit"] = spec.expert_gate_bounds.limit;
+  add_hugging_face_window(spec, config);
+}
+
 Graph lower(const ModelSpec& spec) {
   return lower_gated_decoder(spec, {.has_sinks = true, .has_router_bias = true, .has_expert_biases = true});
 }
@@ -82,7 +97,10 @@ extern const Architecture kGptOss = {
     .spec_from_hugging_face = spec_from_hugging_face,
     .spec_from_gguf = spec_from_gguf,
     .lower = lower,
+    .rounds_yarn_in_gguf = false,
     .hugging_face_class = "GptOssForCausalLM",
+    .add_gguf_config = add_gguf_config,
+    .add_hugging_face_config = add_hugging_face_config,
 };
 
 }  // namespace pelton
