@@ -1,6 +1,7 @@
 #include "engine/sampler.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "base/check.h"
@@ -82,7 +83,14 @@ int32_t Sampler::choose(std::span<const float> logits, LogitsPeak peak, SamplerS
 }
 
 std::optional<int64_t> Sampler::largest_count() const {
-  if (adjusts() || sampling_.logprobs) return std::nullopt;
+  if (penalties_.is_active() || dry_.is_active() || sampling_.logprobs) return std::nullopt;
+  const std::optional<int64_t> wanted = wanted_count();
+  const std::optional<int64_t> forbidden = rules_.forbidden_count();
+  if (!wanted || !forbidden || *forbidden > kForbiddenCountMax) return std::nullopt;
+  return *wanted + *forbidden;
+}
+
+std::optional<int64_t> Sampler::wanted_count() const {
   if (sampling_.temperature == 0) return 1;
   if (sampling_.top_n_sigma > 0 || sampling_.mirostat) return std::nullopt;
   const bool is_few = sampling_.top_k > 0 && sampling_.top_k <= kLargestCountMax;
@@ -90,9 +98,15 @@ std::optional<int64_t> Sampler::largest_count() const {
 }
 
 SampledToken Sampler::sample_largest(std::span<const RankedLogit> largest, bool is_finite, SamplerScratch& scratch) {
-  const std::optional<int64_t> count = largest_count();
-  CHECK(count);
+  const std::optional<int64_t> count = wanted_count();
+  CHECK(count && largest_count());
   if (!is_finite) throw_not_finite();
+  if (rules_.is_active()) {
+    scratch.ranked.clear();
+    std::copy_if(largest.begin(), largest.end(), std::back_inserter(scratch.ranked),
+                 [&](const RankedLogit& logit) { return !rules_.forbids(TokenId{logit.id}); });
+    largest = scratch.ranked;
+  }
   if (largest.empty()) throw_nothing_left();
   SampledToken sampled{TokenId{largest.front().id}, {}, {}};
   if (sampling_.temperature == 0) {

@@ -23,6 +23,7 @@ struct SamplerScratch {
   Candidates candidates;
   std::vector<float> rank_buffer;
   std::vector<int32_t> indices;
+  std::vector<RankedLogit> ranked;
 };
 
 // One for each request. The same parameters, seed, prompt and logits give the same tokens.
@@ -43,14 +44,18 @@ class Sampler {
   SampledToken sample(std::span<const float> logits, SamplerScratch& scratch, const RowMask& mask = {});
 
   // How many of a row's largest logits are all that sample() looks at, for this request's parameters; none: it wants
-  // the whole row. With a mask: of those that it lets through.
+  // the whole row. With a mask: of those that it lets through. Where a few tokens may not come (before min_tokens those
+  // that would end the answer, banned ones), as many more, which sample_largest() leaves out.
   static constexpr int64_t kLargestCountMax = 64;
+  static constexpr int64_t kForbiddenCountMax = 64;
   std::optional<int64_t> largest_count() const;
   // The same token from these alone, in rank order: at least largest_count() of them, or all of the row. Errors:
   // kInternal where the row, of which only they are given, `is_finite` not; kInvalidArgument: there are none.
   SampledToken sample_largest(std::span<const RankedLogit> largest, bool is_finite, SamplerScratch& scratch);
 
  private:
+  // How many of those that may come it looks at; none: all.
+  std::optional<int64_t> wanted_count() const;
   int32_t choose(std::span<const float> logits, LogitsPeak peak, SamplerScratch& scratch);
   int32_t draw(Candidates& candidates);
   int32_t draw_mirostat(Candidates& candidates);

@@ -105,7 +105,8 @@ TEST_F(StepLoopTest, FewCandidatesGiveTheTokensOfWholeRows) {
   const std::vector<SamplingParameters> requests = {{.temperature = 0},
                                                     {.temperature = 0.8, .top_k = 5},
                                                     {.temperature = 1.2, .top_k = 40, .top_p = 0.9},
-                                                    {.temperature = 2, .top_k = 64, .min_p = 0.1}};
+                                                    {.temperature = 2, .top_k = 64, .min_p = 0.1},
+                                                    {.temperature = 0, .stop_tokens = {TokenId{9}}, .min_tokens = 30}};
   const auto answers = [&](bool has_company, int thread_count) {
     start({.thread_count = thread_count});
     std::vector<std::shared_ptr<RecordingSink>> sinks;

@@ -40,6 +40,18 @@ void TokenRules::apply(std::span<float> logits) const {
   for (const TokenId token : end_tokens_) logit_of(logits, token) = kForbidden;
 }
 
+std::optional<int64_t> TokenRules::forbidden_count() const {
+  if (!biases_.empty() || !allowed_.empty()) return std::nullopt;
+  return static_cast<int64_t>(banned_.size() + (must_go_on() ? end_tokens_.size() : 0));
+}
+
+bool TokenRules::forbids(TokenId token) const {
+  const auto is_among = [&](const std::vector<TokenId>& tokens) {
+    return std::find(tokens.begin(), tokens.end(), token) != tokens.end();
+  };
+  return is_among(banned_) || (must_go_on() && is_among(end_tokens_));
+}
+
 bool TokenRules::leaves_any(int64_t vocabulary_size) const {
   std::vector<float> logits(static_cast<size_t>(vocabulary_size), 0.0f);
   apply(logits);

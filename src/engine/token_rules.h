@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -20,6 +21,10 @@ class TokenRules {
 
   // Whether apply() changes anything for the next token.
   bool is_active() const { return has_lists_ || must_go_on(); }
+  // How many tokens may not come next, where that is all that apply() changes; none: it changes more.
+  std::optional<int64_t> forbidden_count() const;
+  // Whether it is one of these.
+  bool forbids(TokenId token) const;
   // A token of the answer.
   void record() { ++token_count_; }
   // Logits: [V], finite; stay so.
