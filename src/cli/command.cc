@@ -35,6 +35,7 @@ std::function<int()> add_bench(CLI::App& app);
 std::function<int()> add_eval(CLI::App& app);
 std::function<int()> add_tune(CLI::App& app);
 std::function<int()> add_convert(CLI::App& app);
+std::function<int()> add_merge(CLI::App& app);
 std::function<int()> add_tokenize(CLI::App& app);
 std::function<int()> add_render(CLI::App& app);
 std::function<int()> add_data(CLI::App& app);
@@ -59,6 +60,7 @@ constexpr Command kCommands[] = {
     {"eval", "Measure how good a model is", add_eval},
     {"tune", "Finetune a model on data", add_tune},
     {"convert", "Write a model in another format or element type", add_convert},
+    {"merge", "Write a model with an adapter in its weights", add_merge},
     {"tokenize", "Turn texts into token ids, and back", add_tokenize},
     {"render", "Write chats as a model's template does", add_render},
     {"data", "Clean, filter and deduplicate data sets", add_data},

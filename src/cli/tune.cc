@@ -44,6 +44,7 @@ constexpr const char* kNotes =
     "  pelton tune recipe.yaml --steps 10\n"
     "  pelton tune recipe.yaml --show-batch\n"
     "  pelton tune -m model.gguf --data pairs.jsonl --objective dpo --beta 0.1 --output preferred\n"
+    "  pelton tune -m model.gguf --data chats.jsonl --method full --last-layers 4 --learning-rate 2e-5 --output tuned\n"
     "  pelton run -m model.gguf --adapter my-adapter \"Who are you?\"\n";
 
 constexpr uint64_t kRecipeBytesMax = uint64_t{1} << 20;
@@ -201,8 +202,7 @@ int tune(const TuneOptions& options) {
     print_note(fmt::format("stopped; the same command goes on from here ({}.run)", recipe.output));
     return InterruptScope::exit_code(interrupt.signal());
   }
-  print_note(fmt::format("the adapter is in {}; at most {} of memory were used", recipe.output,
-                         format_byte_size(resident_bytes_max())));
+  print_note(fmt::format("at most {} of memory were used", format_byte_size(resident_bytes_max())));
   return 0;
 }
 

@@ -62,7 +62,26 @@ std::shared_ptr<const Model> changed(const Model& base, Graph graph, std::map<st
                                              .weights = base.weights.with(std::move(weights))});
 }
 
+Tensor decoded(const Tensor& weight) {
+  Tensor values = Tensor::f32(weight.shape());
+  decode_function(weight.type())(weight.data(), values.mutable_floats(), weight.shape().element_count());
+  return values;
+}
+
+// W + scale · B A
 Tensor merged(Executor& executor, const Tensor& weight, const AdapterMatrix& matrix) {
+  const int64_t rows = weight.shape()[0], columns = weight.shape()[1], rank = matrix.a.shape()[0];
+  Tensor sum = decoded(weight);
+  Tensor scaled_b = Tensor::f32(matrix.b.shape());
+  std::transform(matrix.b.floats(), matrix.b.floats() + rows * rank, scaled_b.mutable_floats(),
+                 [&](float value) { return value * matrix.scale; });
+  gemm_f32(executor, {.m = rows, .n = columns, .k = rank, .beta = 1}, scaled_b.floats(), matrix.a.floats(),
+           sum.mutable_floats());
+  return sum;
+}
+
+// In the type that the base has.
+Tensor merged_in_type(Executor& executor, const Tensor& weight, const AdapterMatrix& matrix) {
   const ElementType type = weight.type();
   if (info(type).block_elements != 1) {
     throw Error(ErrorCode::kUnsupported,
@@ -70,23 +89,16 @@ Tensor merged(Executor& executor, const Tensor& weight, const AdapterMatrix& mat
                             "the weights before they were quantised",
                             matrix.weight, element_type_name(type)));
   }
-  const int64_t rows = weight.shape()[0], columns = weight.shape()[1], rank = matrix.a.shape()[0];
-  Tensor sum = Tensor::f32(weight.shape());
-  decode_function(type)(weight.data(), sum.mutable_floats(), rows * columns);
-  Tensor scaled_b = Tensor::f32(matrix.b.shape());
-  std::transform(matrix.b.floats(), matrix.b.floats() + rows * rank, scaled_b.mutable_floats(),
-                 [&](float value) { return value * matrix.scale; });
-  gemm_f32(executor, {.m = rows, .n = columns, .k = rank, .beta = 1}, scaled_b.floats(), matrix.a.floats(),
-           sum.mutable_floats());
+  const int64_t count = weight.shape().element_count();
+  Tensor sum = merged(executor, weight, matrix);
   const float largest = largest_encodable(type);
-  if (!std::all_of(sum.floats(), sum.floats() + rows * columns,
-                   [&](float value) { return std::abs(value) <= largest; })) {
+  if (!std::all_of(sum.floats(), sum.floats() + count, [&](float value) { return std::abs(value) <= largest; })) {
     throw Error(ErrorCode::kUnsupported, fmt::format("{} with the adapter does not fit into {}; apply it unmerged",
                                                      matrix.weight, element_type_name(type)));
   }
   if (type == ElementType::kF32) return sum;
   Tensor result(type, weight.shape());
-  encode_function(type)(sum.floats(), result.mutable_data(), rows * columns);
+  encode_function(type)(sum.floats(), result.mutable_data(), count);
   return result;
 }
 
@@ -118,9 +130,28 @@ std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adap
 std::shared_ptr<const Model> merge_adapter(Executor& executor, const Model& base, const Adapter& adapter) {
   std::map<std::string, Tensor> weights;
   for (const AdapterMatrix& matrix : adapter.matrices) {
-    weights.emplace(matrix.weight, merged(executor, base.weights.at(matrix.weight), matrix));
+    weights.emplace(matrix.weight, merged_in_type(executor, base.weights.at(matrix.weight), matrix));
   }
-  return changed(base, base.graph, std::move(weights));
+  return with_weights(base, std::move(weights));
+}
+
+MergedWeights merged_weights(Executor& executor, const Model& base, const Adapter& adapter) {
+  MergedWeights result;
+  double squares = 0, change_squares = 0;
+  for (const AdapterMatrix& matrix : adapter.matrices) {
+    const Tensor& weight = base.weights.at(matrix.weight);
+    const Tensor before = decoded(weight);
+    Tensor sum = merged(executor, weight, matrix);
+    for (int64_t i = 0; i < sum.shape().element_count(); ++i) {
+      const double value = before.floats()[i];
+      const double change = static_cast<double>(sum.floats()[i]) - value;
+      squares += value * value;
+      change_squares += change * change;
+    }
+    result.weights.emplace(matrix.weight, std::move(sum));
+  }
+  result.change = squares == 0 ? 0 : std::sqrt(change_squares / squares);
+  return result;
 }
 
 }  // namespace pelton

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,5 +51,12 @@ std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adap
 // The base with the adapter merged: matrices get their old type, rounded. Error kUnsupported: one is in blocks, which
 // would round the adapter away.
 std::shared_ptr<const Model> merge_adapter(Executor& executor, const Model& base, const Adapter& adapter);
+
+// The matrices that the adapter changes, changed, in F32, whatever their type: for who writes them.
+struct MergedWeights {
+  std::map<std::string, Tensor> weights;  // by canonical name
+  double change = 0;                      // √(Σ(merged - base)² / Σ base²) over these matrices
+};
+MergedWeights merged_weights(Executor& executor, const Model& base, const Adapter& adapter);
 
 }  // namespace pelton

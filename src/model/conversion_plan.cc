@@ -187,6 +187,31 @@ void add_weights(const Model& model, WeightNaming naming, ConversionPlan& plan) 
   }
 }
 
+// Puts a changed model's weights in place of what a plan took over from its source as it lay there: those that are not
+// a view into a file. Types stay, but with a mix vectors are in F32 as everywhere.
+void put_changed_weights(const Model& model, WeightNaming naming, const TypeMix* mix, ConversionPlan& plan) {
+  ConversionPlan of_model;
+  add_weights(model, naming, of_model);
+  plan.head_width = model.spec.head_width;
+  std::map<std::string_view, PlannedTensor*> planned;
+  for (PlannedTensor& tensor : plan.tensors) planned.emplace(tensor.target.name, &tensor);
+  const std::string_view prefix = naming == WeightNaming::kHuggingFace ? model.architecture->hugging_face_prefix : "";
+  for (PlannedTensor& tensor : of_model.tensors) {
+    const bool is_changed = std::any_of(tensor.parts.begin(), tensor.parts.end(),
+                                        [](const PlannedRows& rows) { return rows.source.is_heap(); });
+    if (!is_changed) continue;
+    std::string_view name = tensor.target.name;
+    auto found = planned.find(name);
+    if (found == planned.end() && name.starts_with(prefix)) found = planned.find(name.substr(prefix.size()));
+    if (found == planned.end() || found->second->target.shape != tensor.target.shape) {
+      throw Error(ErrorCode::kUnsupported, fmt::format("the source has no tensor {} {}, which the changed weights need",
+                                                       tensor.target.name, tensor.target.shape.to_string()));
+    }
+    found->second->parts = std::move(tensor.parts);
+    if (mix != nullptr && tensor.target.shape.rank() < 2) found->second->target.type = ElementType::kF32;
+  }
+}
+
 // --- GGUF as the target
 
 // Chooses the types of all tensors of a plan, whose targets have their GGUF names and the sources' types.
@@ -362,11 +387,12 @@ void add_tokenizer_files(const GgufFile& source, const ModelSpec& spec, json::ob
 
 }  // namespace
 
-ConversionPlan plan_gguf_to_gguf(const GgufFile& source, const TypeMix* mix) {
+ConversionPlan plan_gguf_to_gguf(const GgufFile& source, const TypeMix* mix, const Model* changed) {
   ConversionPlan plan;
   plan.alignment = source.alignment();
   for (const TensorEntry& entry : source.entries()) plan.tensors.push_back({entry, {{*source.find(entry.name)}}});
   choose_gguf_types(mix, /*keeps_vectors=*/true, plan);
+  if (changed != nullptr) put_changed_weights(*changed, WeightNaming::kGguf, mix, plan);
   const std::set<std::string_view> rewritten = {"general.alignment", "general.file_type",
                                                 "general.quantization_version"};
   for (const GgufEncodedPair& pair : source.encoded_metadata()) {
@@ -378,7 +404,7 @@ ConversionPlan plan_gguf_to_gguf(const GgufFile& source, const TypeMix* mix) {
   return plan;
 }
 
-ConversionPlan plan_folder_to_gguf(const HfFolder& source, const TypeMix* mix) {
+ConversionPlan plan_folder_to_gguf(const HfFolder& source, const TypeMix* mix, const Model* changed) {
   const std::shared_ptr<const Model> model = load_hugging_face_model(source.path, source.config);
   ConversionPlan plan;
   plan.architecture = &architecture_for_gguf(*model->architecture);
@@ -390,6 +416,7 @@ ConversionPlan plan_folder_to_gguf(const HfFolder& source, const TypeMix* mix) {
     plan.tensors.push_back({std::move(target), {{std::move(table.tensor)}}});
   }
   choose_gguf_types(mix, /*keeps_vectors=*/false, plan);
+  if (changed != nullptr) put_changed_weights(*changed, WeightNaming::kGguf, mix, plan);
 
   add_gguf_config(*plan.architecture, model->spec, plan.metadata);
   plan.metadata.add("general.type", "model");
@@ -401,7 +428,7 @@ ConversionPlan plan_folder_to_gguf(const HfFolder& source, const TypeMix* mix) {
   return plan;
 }
 
-ConversionPlan plan_gguf_to_folder(const GgufFile& source, const TypeMix* mix) {
+ConversionPlan plan_gguf_to_folder(const GgufFile& source, const TypeMix* mix, const Model* changed) {
   check_folder_mix(mix);
   const std::shared_ptr<const Model> model = load_gguf_model(source);
   ConversionPlan plan;
@@ -416,6 +443,7 @@ ConversionPlan plan_gguf_to_folder(const GgufFile& source, const TypeMix* mix) {
     if (is_block_format(type)) type = ElementType::kF32;
     if (mix != nullptr) type = tensor.target.shape.rank() >= 2 ? mix->base : ElementType::kF32;
   }
+  if (changed != nullptr) put_changed_weights(*changed, WeightNaming::kHuggingFace, mix, plan);
   if (decodes && mix == nullptr) {
     plan.notes.emplace_back(
         "quantised weights become f32, which holds them exactly; --type bf16 halves the folder and rounds them");
@@ -432,7 +460,7 @@ ConversionPlan plan_gguf_to_folder(const GgufFile& source, const TypeMix* mix) {
   return plan;
 }
 
-ConversionPlan plan_folder_to_folder(const HfFolder& source, const TypeMix* mix) {
+ConversionPlan plan_folder_to_folder(const HfFolder& source, const TypeMix* mix, const Model* changed) {
   check_folder_mix(mix);
   constexpr uint64_t kFileBytesMax = uint64_t{256} << 20;
   ConversionPlan plan;
@@ -450,6 +478,7 @@ ConversionPlan plan_folder_to_folder(const HfFolder& source, const TypeMix* mix)
     if (mix != nullptr && is_floating(entry.type) && entry.shape.rank() >= 2) tensor.target.type = mix->base;
     plan.tensors.push_back(std::move(tensor));
   }
+  if (changed != nullptr) put_changed_weights(*changed, WeightNaming::kHuggingFace, mix, plan);
   json::object config = source.config;
   config.erase("quantization_config");
   if (mix != nullptr) set_dtype(mix->base, config);

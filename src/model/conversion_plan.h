@@ -19,6 +19,8 @@
 
 namespace pelton {
 
+struct Model;
+
 // Rows of a planned tensor.
 struct PlannedRows {
   Tensor source;  // of as many columns
@@ -53,11 +55,13 @@ struct ConversionPlan {
   ModelSpec spec;
 };
 
-// `mix` null: types stay (to GGUF and back: as far as the other format has them). Errors: those of reading the source;
-// kUnsupported (names what the other format cannot say), kInvalidArgument (a mix that a folder cannot hold).
-ConversionPlan plan_gguf_to_gguf(const GgufFile& source, const TypeMix* mix);
-ConversionPlan plan_folder_to_gguf(const HfFolder& source, const TypeMix* mix);
-ConversionPlan plan_gguf_to_folder(const GgufFile& source, const TypeMix* mix);
-ConversionPlan plan_folder_to_folder(const HfFolder& source, const TypeMix* mix);
+// `mix` null: types stay (to GGUF and back: as far as the other format has them). `changed` not null: the same model,
+// whose weights are written in place of the source's, in the types that those would have. Errors: those of reading the
+// source; kUnsupported (names what the other format cannot say, or where a changed weight has no place),
+// kInvalidArgument (a mix that a folder cannot hold).
+ConversionPlan plan_gguf_to_gguf(const GgufFile& source, const TypeMix* mix, const Model* changed = nullptr);
+ConversionPlan plan_folder_to_gguf(const HfFolder& source, const TypeMix* mix, const Model* changed = nullptr);
+ConversionPlan plan_gguf_to_folder(const GgufFile& source, const TypeMix* mix, const Model* changed = nullptr);
+ConversionPlan plan_folder_to_folder(const HfFolder& source, const TypeMix* mix, const Model* changed = nullptr);
 
 }  // namespace pelton

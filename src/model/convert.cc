@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,7 +18,9 @@
 #include "io/path_exists.h"
 #include "io/safetensors.h"
 #include "model/config_writer.h"
+#include "model/model.h"
 #include "model/tensor_recoder.h"
+#include "quant/blocks.h"
 
 namespace pelton {
 namespace fs = std::filesystem;
@@ -83,10 +86,39 @@ std::vector<TensorEntry> targets_of(const ConversionPlan& plan) {
 
 int64_t size_bytes(const TensorEntry& entry) { return bytes_of(entry.type, entry.shape.element_count()); }
 
-// Hands all tensors' data, in order, to `append`.
-void write_tensors(Executor& executor, const ConversionPlan& plan, const ConvertOptions& options,
-                   FunctionRef<void(std::span<const std::byte>)> append) {
+// How far what is written lies from what was meant.
+class WrittenError {
+ public:
+  // A piece of rows of `source`, in its order, as encoded.
+  void add(const Tensor& source, ElementType type, int64_t first_element, std::span<const std::byte> piece) {
+    const int64_t count =
+        static_cast<int64_t>(piece.size()) / bytes_of(type, info(type).block_elements) * info(type).block_elements;
+    values_.resize(static_cast<size_t>(count));
+    decode_function(type)(piece.data(), values_.data(), count);
+    const float* meant = source.floats() + first_element;
+    for (int64_t i = 0; i < count; ++i) {
+      const double value = meant[i];
+      const double off = static_cast<double>(values_[static_cast<size_t>(i)]) - value;
+      squares_ += value * value;
+      off_squares_ += off * off;
+    }
+    count_ = count;
+  }
+  int64_t last_count() const { return count_; }
+  double relative() const { return squares_ == 0 ? 0 : std::sqrt(off_squares_ / squares_); }
+
+ private:
+  std::vector<float> values_;
+  double squares_ = 0;
+  double off_squares_ = 0;
+  int64_t count_ = 0;
+};
+
+// Hands all tensors' data, in order, to `append`. Returns the error of the changed weights.
+double write_tensors(Executor& executor, const ConversionPlan& plan, const ConvertOptions& options,
+                     FunctionRef<void(std::span<const std::byte>)> append) {
   ConvertProgress progress;
+  WrittenError error;
   for (const PlannedTensor& tensor : plan.tensors) progress.bytes_total += size_bytes(tensor.target);
   for (const PlannedTensor& tensor : plan.tensors) {
     progress.tensor = tensor.target.name;
@@ -96,9 +128,17 @@ void write_tensors(Executor& executor, const ConversionPlan& plan, const Convert
                                     .type = tensor.target.type,
                                     .order = part.order,
                                     .head_width = plan.head_width};
+      // Of rows that change their order the pieces would have to be sorted back: the others tell enough.
+      const bool is_measured = options.changed != nullptr && part.source.is_heap() &&
+                               part.source.type() == ElementType::kF32 && part.order == RowOrder::kSame;
+      int64_t element = 0;
       recode_tensor(executor, recoding, [&](std::span<const std::byte> piece) {
         if (options.is_cancelled()) throw Error(ErrorCode::kCancelled, "the conversion was cancelled");
         append(piece);
+        if (is_measured) {
+          error.add(part.source, tensor.target.type, element, piece);
+          element += error.last_count();
+        }
         progress.bytes_done += static_cast<int64_t>(piece.size());
         options.on_progress(progress);
       });
@@ -107,6 +147,7 @@ void write_tensors(Executor& executor, const ConversionPlan& plan, const Convert
       }
     }
   }
+  return error.relative();
 }
 
 // An architecture that has numbers of its own and does not write them would give another model.
@@ -117,25 +158,35 @@ void check_read_back(const GgufFile& file, const ConversionPlan& plan) {
               fmt::format("this {} model has numbers that its GGUF metadata do not say", plan.architecture->name));
 }
 
-void write_gguf(Executor& executor, const ConversionPlan& plan, const ConvertOptions& options) {
+double write_gguf(Executor& executor, const ConversionPlan& plan, const ConvertOptions& options) {
   GgufWriter writer(options.destination, plan.metadata, targets_of(plan), plan.alignment);
   check_room(options.destination, writer.file_bytes());
-  write_tensors(executor, plan, options, [&](std::span<const std::byte> piece) { writer.append(piece); });
+  const double error =
+      write_tensors(executor, plan, options, [&](std::span<const std::byte> piece) { writer.append(piece); });
   check_read_back(*writer.read_back(), plan);
   writer.commit();
+  return error;
 }
 
-void write_folder(Executor& executor, const ConversionPlan& plan, const ConvertOptions& options) {
-  AtomicFolder folder(options.destination);
+double write_files(Executor& executor, const ConversionPlan& plan, const ConvertOptions& options,
+                   const fs::path& folder) {
   // Readers of other makes want to know who could have written the file.
-  SafetensorsWriter writer(folder.path() / kWeightsFile, targets_of(plan), {{"format", "pt"}});
+  SafetensorsWriter writer(folder / kWeightsFile, targets_of(plan), {{"format", "pt"}});
   uint64_t needed_bytes = writer.file_bytes();
   for (const auto& [name, contents] : plan.files) needed_bytes += contents.size();
   check_room(without_slash(options.destination), needed_bytes);
-  write_tensors(executor, plan, options, [&](std::span<const std::byte> piece) { writer.append(piece); });
+  const double error =
+      write_tensors(executor, plan, options, [&](std::span<const std::byte> piece) { writer.append(piece); });
   writer.commit();
-  for (const auto& [name, contents] : plan.files) replace_file(folder.path() / name, contents);
+  for (const auto& [name, contents] : plan.files) replace_file(folder / name, contents);
+  return error;
+}
+
+double write_folder(Executor& executor, const ConversionPlan& plan, const ConvertOptions& options) {
+  AtomicFolder folder(options.destination);
+  const double error = write_files(executor, plan, options, folder.path());
   folder.commit();
+  return error;
 }
 
 ConvertReport report_on(ConversionPlan plan, std::string source_format, bool is_gguf) {
@@ -160,28 +211,48 @@ ConvertReport report_on(ConversionPlan plan, std::string source_format, bool is_
   return report;
 }
 
-}  // namespace
+struct PlannedConversion {
+  ConversionPlan plan;
+  std::string source_format;
+};
 
-ConvertReport convert_model(Executor& executor, const ConvertOptions& options) {
+PlannedConversion plan_conversion(const ConvertOptions& options, bool to_gguf) {
   const TypeMix* mix = options.type.empty() ? nullptr : &type_mix(options.type);
-  const bool to_gguf = options.destination.extension() == ".gguf";
-  check_destination(options, to_gguf);
+  const Model* changed = options.changed.get();
   if (!path_exists(options.source)) {
     throw Error(ErrorCode::kNotFound, fmt::format("{}: no such file or folder", options.source.string()));
   }
-
-  ConversionPlan plan;
-  std::string source_format = "Hugging Face folder";
   if (fs::is_directory(options.source)) {
     const HfFolder folder = read_hf_folder(options.source);
-    plan = to_gguf ? plan_folder_to_gguf(folder, mix) : plan_folder_to_folder(folder, mix);
-  } else {
-    const std::shared_ptr<const GgufFile> file = GgufFile::open(options.source);
-    source_format = gguf_format_name(*file);
-    plan = to_gguf ? plan_gguf_to_gguf(*file, mix) : plan_gguf_to_folder(*file, mix);
+    return {to_gguf ? plan_folder_to_gguf(folder, mix, changed) : plan_folder_to_folder(folder, mix, changed),
+            "Hugging Face folder"};
   }
-  to_gguf ? write_gguf(executor, plan, options) : write_folder(executor, plan, options);
-  return report_on(std::move(plan), std::move(source_format), to_gguf);
+  const std::shared_ptr<const GgufFile> file = GgufFile::open(options.source);
+  return {to_gguf ? plan_gguf_to_gguf(*file, mix, changed) : plan_gguf_to_folder(*file, mix, changed),
+          gguf_format_name(*file)};
+}
+
+}  // namespace
+
+ConvertReport convert_model(Executor& executor, const ConvertOptions& options) {
+  const bool to_gguf = options.destination.extension() == ".gguf";
+  check_destination(options, to_gguf);
+  PlannedConversion planned = plan_conversion(options, to_gguf);
+  const double error =
+      to_gguf ? write_gguf(executor, planned.plan, options) : write_folder(executor, planned.plan, options);
+  ConvertReport report = report_on(std::move(planned.plan), std::move(planned.source_format), to_gguf);
+  report.changed_error = error;
+  return report;
+}
+
+void check_conversion(const ConvertOptions& options) { plan_conversion(options, /*to_gguf=*/false); }
+
+ConvertReport write_model_files(Executor& executor, const ConvertOptions& options) {
+  PlannedConversion planned = plan_conversion(options, /*to_gguf=*/false);
+  const double error = write_files(executor, planned.plan, options, options.destination);
+  ConvertReport report = report_on(std::move(planned.plan), std::move(planned.source_format), /*is_gguf=*/false);
+  report.changed_error = error;
+  return report;
 }
 
 }  // namespace pelton

@@ -19,12 +19,12 @@ int64_t longest_sequence(std::span<const int64_t> offsets) {
   return longest;
 }
 
-// Those that linear layers multiply by and nobody trains.
-std::set<std::string> fixed_matrices(const Model& model, const std::optional<std::set<std::string>>& trained) {
+// Those of linear layers; adapters' small ones stay as they are.
+std::set<std::string> base_matrices(const Model& model) {
   std::set<std::string> matrices;
-  if (!trained) return matrices;
   for (const LayerCall& call : model.graph.calls) {
-    if (std::holds_alternative<LinearCall>(call.kind) && !trained->contains(call.weight)) matrices.insert(call.weight);
+    const bool is_adapter = call.weight.ends_with(kLoraASuffix) || call.weight.ends_with(kLoraBSuffix);
+    if (std::holds_alternative<LinearCall>(call.kind) && !is_adapter) matrices.insert(call.weight);
   }
   return matrices;
 }
@@ -43,7 +43,7 @@ DifferentiableModel::DifferentiableModel(Executor& executor, std::shared_ptr<con
       uses_bf16_(options.uses_bf16) {
   const std::optional<std::set<std::string>>& trained = options.trained;
   if (uses_bf16_) {
-    rounded_ = round_matrices(executor, *model_, fixed_matrices(*model_, trained),
+    rounded_ = round_matrices(executor, *model_, base_matrices(*model_),
                               options.shares_with != nullptr ? options.shares_with->rounded_ : RoundedMatrices());
   }
   layers_ = make_training_layers(executor, *model_, rounded_);
@@ -67,6 +67,16 @@ DifferentiableModel::DifferentiableModel(Executor& executor, std::shared_ptr<con
 void DifferentiableModel::clear_gradients() {
   for (auto& [name, gradient] : gradients_)
     std::memset(gradient.mutable_data(), 0, static_cast<size_t>(gradient.size_bytes()));
+}
+
+void DifferentiableModel::weights_changed() {
+  layers_.clear();  // they hold the old matrices
+  for (auto& [name, matrix] : rounded_) {
+    if (!gradients_.contains(name)) continue;
+    matrix = {};
+    matrix = round_matrices(executor_, *model_, {name}).at(name);
+  }
+  layers_ = make_training_layers(executor_, *model_, rounded_);
 }
 
 std::vector<Activation> DifferentiableModel::inputs_of(const LayerCall& call) const {

@@ -39,7 +39,7 @@ class DifferentiableModel;
 struct DifferentiableOptions {
   // Canonical names of the weights whose gradients are wanted; none: of all.
   std::optional<std::set<std::string>> trained;
-  // Matrices of linear layers that are not trained are kept in BF16, and rows that meet them are rounded likewise, with
+  // Matrices of linear layers, but of adapters, are kept in BF16, and rows that meet them are rounded likewise, with
   // sums in float32: nearly twice as fast where the processor has such products. Twice two bytes a weight. What stays
   // for the backward alone stays in BF16 too; queries, keys and values are rounded before attention sees them, so that
   // its two ways see the same.
@@ -77,6 +77,9 @@ class DifferentiableModel {
   const std::map<std::string, Tensor>& gradients() const { return gradients_; }
   std::map<std::string, Tensor>& gradients() { return gradients_; }
   void clear_gradients();
+  // After weights that are trained have got other values, unless they are adapters': what layers derive from them is
+  // made anew.
+  void weights_changed();
 
  private:
   using Buffer = BufferPool::Buffer;

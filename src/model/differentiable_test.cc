@@ -154,6 +154,40 @@ TEST_P(TwoWays, CheckpointingInBF16IsNearly) {
   }
 }
 
+// Full finetuning in BF16: products of rounded numbers, gradients in float32.
+TEST_P(TwoWays, AllGradientsInBF16AreNearly) {
+  Executor executor(2);
+  const auto model = golden_model(GetParam());
+  DifferentiableModel exact(executor, model);
+  DifferentiableModel rounded(executor, model, {.uses_bf16 = true});
+  const TrainingBatch batch = make_batch(*model, 9);
+  EXPECT_NE(run_in_parts(executor, exact, batch), run_in_parts(executor, rounded, batch)) << "not in BF16";
+  for (const auto& [name, gradient] : exact.gradients()) {
+    EXPECT_LE(difference(rounded.gradients().at(name), gradient, 2e-2), 0.1) << name;
+  }
+}
+
+// What layers derive from weights follows them: as if the model had been made with the new ones.
+TEST_P(TwoWays, WeightsThatChangeAreSeen) {
+  Executor executor(2);
+  const auto model = golden_model(GetParam());
+  for (const bool uses_bf16 : {false, true}) {
+    std::map<std::string, Tensor> weights;
+    for (const WeightSpec& weight : model->graph.weights) weights[weight.name] = model->weights.decoded(weight.name);
+    const TrainingBatch batch = make_batch(*model, 10);
+    DifferentiableModel changing(executor, with_weights(*model, weights), {.uses_bf16 = uses_bf16});
+    const std::vector<float> before = run_in_parts(executor, changing, batch);
+    for (auto& [name, weight] : weights) {
+      for (int64_t i = 0; i < weight.shape().element_count(); ++i) weight.mutable_floats()[i] *= 1.25F;
+    }
+    changing.weights_changed();
+    DifferentiableModel fresh(executor, with_weights(*model, weights), {.uses_bf16 = uses_bf16});
+    const std::vector<float> after = run_in_parts(executor, changing, batch);
+    EXPECT_NE(after, before);
+    EXPECT_EQ(after, run_in_parts(executor, fresh, batch));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, TwoWays,
                          testing::Values("llama", "gemma2", "gpt2", "mixtral", "phi3", "deepseek-dense"),
                          [](const auto& family) {

@@ -313,6 +313,14 @@ std::shared_ptr<const Model> load_hugging_face_model(const TensorSource& source,
   throw Error(ErrorCode::kCorruptFile, error.message());
 }
 
+std::shared_ptr<const Model> with_weights(const Model& model, std::map<std::string, Tensor> weights) {
+  return std::make_shared<const Model>(Model{.architecture = model.architecture,
+                                             .naming = model.naming,
+                                             .spec = model.spec,
+                                             .graph = model.graph,
+                                             .weights = model.weights.with(std::move(weights))});
+}
+
 RoundedMatrices round_matrices(Executor& executor, const Model& model, const std::set<std::string>& names,
                                const RoundedMatrices& known) {
   RoundedMatrices matrices;

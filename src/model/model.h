@@ -32,6 +32,9 @@ std::shared_ptr<const Model> load_gguf_model(const GgufFile& file);
 std::shared_ptr<const Model> load_hugging_face_model(const std::filesystem::path& folder, const json::object& config);
 std::shared_ptr<const Model> load_hugging_face_model(const TensorSource& source, const json::object& config);
 
+// The same model with these weights in place of its own, by canonical name; all others are shared.
+std::shared_ptr<const Model> with_weights(const Model& model, std::map<std::string, Tensor> weights);
+
 // Matrices that linear layers keep in BF16 (nn/linear_layer.h), by canonical name. Copies share.
 struct RoundedMatrix {
   LinearWeight plain;

@@ -1,5 +1,5 @@
-// y = x · Wᵀ, or x · Wᵀ + bias. The weight may lie in any element type; its gradient is float32. One that is not
-// trained may be kept in BF16: rows, forwards and backwards, are rounded likewise, sums are float32.
+// y = x · Wᵀ, or x · Wᵀ + bias. The weight may lie in any element type; its gradient is float32. It may be kept
+// in BF16: rows, forwards and backwards, are rounded likewise, sums are float32, and so is all of its gradient.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@ class LinearLayer final : public Layer {
  public:
   // bias: [N], F32; empty: none.
   explicit LinearLayer(LinearWeight weight, Tensor bias = {}) : weight_(std::move(weight)), bias_(std::move(bias)) {}
-  // Both of LinearWeight::rounded(). The weight's gradient cannot be asked for.
+  // Both of LinearWeight::rounded().
   LinearLayer(LinearWeight weight, LinearWeight transposed, Tensor bias)
       : weight_(std::move(weight)), transposed_(std::move(transposed)), bias_(std::move(bias)) {}
 

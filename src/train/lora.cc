@@ -7,6 +7,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "train/name_pattern.h"
 
 namespace pelton {
 namespace {
@@ -44,16 +45,6 @@ std::vector<Candidate> candidates_of(const Model& base) {
     candidates.push_back({weight.name, place->second.tensor, row_count, module, weight.name == "output"});
   }
   return candidates;
-}
-
-bool matches_pattern(std::string_view pattern, std::string_view text) {
-  const size_t star = pattern.find('*');
-  if (star == std::string_view::npos) return pattern == text;
-  if (!text.starts_with(pattern.substr(0, star))) return false;
-  for (size_t begin = star; begin <= text.size(); ++begin) {
-    if (matches_pattern(pattern.substr(star + 1), text.substr(begin))) return true;
-  }
-  return false;
 }
 
 bool matches(const std::string& target, const Candidate& candidate) {
@@ -134,8 +125,8 @@ Adapter make_lora(const Model& base, const LoraOptions& options) {
   return adapter;
 }
 
-std::vector<LoraParameter> lora_parameters(const Adapter& adapter, double b_rate) {
-  std::vector<LoraParameter> parameters;
+std::vector<TrainedParameter> lora_parameters(const Adapter& adapter, double b_rate) {
+  std::vector<TrainedParameter> parameters;
   std::map<const std::byte*, size_t> known;  // by the memory of A
   for (const AdapterMatrix& matrix : adapter.matrices) {
     const std::string a = matrix.weight + std::string(kLoraASuffix);

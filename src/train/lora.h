@@ -9,7 +9,7 @@
 
 #include "model/adapter.h"
 #include "model/model.h"
-#include "train/optimiser.h"
+#include "train/method.h"
 
 namespace pelton {
 
@@ -32,10 +32,6 @@ Adapter make_lora(const Model& base, const LoraOptions& options);
 
 // What is trained of an adapter: A and B of each matrix, an A that several share once. Names are those of the weights
 // of with_adapter()'s model; `learning_rate` of B is b_rate.
-struct LoraParameter {
-  Parameter parameter;
-  std::vector<std::string> weights;  // whose gradients it takes
-};
-std::vector<LoraParameter> lora_parameters(const Adapter& adapter, double b_rate);
+std::vector<TrainedParameter> lora_parameters(const Adapter& adapter, double b_rate);
 
 }  // namespace pelton

@@ -9,6 +9,8 @@
 #include <limits>
 
 #include "base/error.h"
+#include "model/type_mix.h"
+#include "train/method.h"
 #include "train/objective.h"
 #include "train/optimiser.h"
 #include "train/schedule.h"
@@ -39,7 +41,7 @@ void for_each_key(Recipe& recipe, Visitor visit) {
   visit("simpo_margin", recipe.simpo_margin, kNotNegative, "SimPO's γ");
   visit("desirable_weight", recipe.desirable_weight, kNotNegative, "KTO: how much good answers count");
   visit("undesirable_weight", recipe.undesirable_weight, kNotNegative, "KTO: how much bad ones do");
-  visit("method", recipe.method, kText, "Which weights are trained: lora");
+  visit("method", recipe.method, kText, "Which weights are trained: lora (matrices beside them), full (themselves)");
   visit("rank", recipe.rank, Domain{1, 4096}, "Rank of LoRA's matrices");
   visit("alpha", recipe.alpha, kPositive, "LoRA's change is multiplied by alpha / rank");
   visit("targets", recipe.targets, kText,
@@ -47,6 +49,12 @@ void for_each_key(Recipe& recipe, Visitor visit) {
   visit("rank_stabilised", recipe.rank_stabilised, kText, "rsLoRA: alpha / √rank instead");
   visit("lora_plus_ratio", recipe.lora_plus_ratio, kPositive, "LoRA+: B learns so many times as fast as A");
   visit("init_adapter", recipe.init_adapter, kText, "An adapter to go on from, in place of a new one");
+  visit("merge", recipe.merge, kText, "lora: the output is the model with the adapter merged into it");
+  visit("trained", recipe.trained, kText,
+        "full: weights to train, by their names in Hugging Face's folders, patterns with *");
+  visit("last_layers", recipe.last_layers, kCount, "full: of these only those of the last so many layers");
+  visit("output_type", recipe.output_type, kText,
+        "Element type of a model that is written; without it f32 of full, merged the base's own");
   visit("optimiser", recipe.optimiser, kText, "adamw, lion, sgd");
   visit("learning_rate", recipe.learning_rate, kPositive, "The largest");
   visit("schedule", recipe.schedule, kText, "constant, linear, cosine, wsd");
@@ -194,10 +202,10 @@ void check(const TuneRecipe& recipe) {
   if (recipe.output.empty()) refuse("output", "where to is not said");
   find_objective(recipe.objective);
   find_optimiser(recipe.optimiser);
-  if (recipe.method != "lora") {
-    throw Error(ErrorCode::kUnsupported, fmt::format("method: \"{}\" is not supported, only lora", recipe.method),
-                "method");
-  }
+  find_training_method(recipe.method);
+  if (recipe.merge && recipe.method != "lora") refuse("merge", "there is an adapter to merge only with method lora");
+  if (recipe.method != "full" && recipe.last_layers) refuse("last_layers", "is of method full");
+  if (recipe.output_type) type_mix(*recipe.output_type);
   if (!parse_schedule(recipe.schedule)) {
     refuse("schedule", fmt::format("\"{}\" is none of {}", recipe.schedule, schedule_names()));
   }

@@ -31,6 +31,10 @@ struct TuneRecipe {
   bool rank_stabilised = false;
   double lora_plus_ratio = 1;
   std::optional<std::string> init_adapter;
+  bool merge = false;
+  std::vector<std::string> trained = {"*"};
+  std::optional<int64_t> last_layers;
+  std::optional<std::string> output_type;
 
   std::string optimiser = "adamw";
   double learning_rate = 2e-4;

@@ -13,40 +13,6 @@
 namespace pelton {
 namespace {
 
-// What the recipe says must be true of an adapter that is gone on with: the manifest repeats it.
-void check_alike(const Adapter& given, const Adapter& wanted) {
-  const auto differs = [](const AdapterMatrix& a, const AdapterMatrix& b) {
-    return a.weight != b.weight || a.a.shape() != b.a.shape() || std::abs(a.scale - b.scale) > 1e-6F * b.scale;
-  };
-  for (size_t i = 0; i < std::max(given.matrices.size(), wanted.matrices.size()); ++i) {
-    if (i < given.matrices.size() && i < wanted.matrices.size() && !differs(given.matrices[i], wanted.matrices[i])) {
-      continue;
-    }
-    const auto describe = [&](const Adapter& adapter) {
-      if (i >= adapter.matrices.size()) return std::string("no more matrices");
-      const AdapterMatrix& matrix = adapter.matrices[i];
-      return fmt::format("{} with rank {} and scale {:g}", matrix.weight, matrix.a.shape()[0], matrix.scale);
-    };
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("init_adapter has {}, and the recipe's targets, rank and alpha say {}; say there what it has",
-                    describe(given), describe(wanted)),
-        "init_adapter");
-  }
-}
-
-Adapter first_adapter(const Model& base, const TuneRecipe& recipe) {
-  const Adapter fresh = make_lora(base, {.rank = recipe.rank,
-                                         .alpha = recipe.alpha,
-                                         .targets = recipe.targets,
-                                         .is_rank_stabilised = recipe.rank_stabilised,
-                                         .seed = static_cast<uint64_t>(recipe.seed)});
-  if (!recipe.init_adapter) return fresh;
-  Adapter given = read_adapter(*recipe.init_adapter, base);
-  check_alike(given, fresh);
-  return given;
-}
-
 std::vector<std::vector<int64_t>> make_units(const TuneRecipe& recipe, std::span<const Example> examples) {
   std::vector<int64_t> lengths;
   for (const Example& example : examples) lengths.push_back(example.token_count());
@@ -149,7 +115,7 @@ Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const Tu
     : executor_(executor),
       base_(std::move(base)),
       examples_(std::move(examples)),
-      adapter_(first_adapter(*base_, recipe)),
+      method_(find_training_method(recipe.method).make(base_, recipe)),
       objective_(find_objective(recipe.objective)
                      .make({.beta = recipe.beta,
                             .label_smoothing = recipe.label_smoothing,
@@ -176,10 +142,10 @@ Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const Tu
                 "batch_size");
   }
   std::set<std::string> trained;
-  for (LoraParameter& lora : lora_parameters(adapter_, recipe.lora_plus_ratio)) {
-    trained.insert(lora.weights.begin(), lora.weights.end());
-    weights_.push_back(std::move(lora.weights));
-    parameters_.push_back(std::move(lora.parameter));
+  for (TrainedParameter& one : method_->parameters()) {
+    trained.insert(one.weights.begin(), one.weights.end());
+    weights_.push_back(std::move(one.weights));
+    parameters_.push_back(std::move(one.parameter));
   }
   optimiser_ = find_optimiser(recipe.optimiser)
                    .make(parameters_, {.beta1 = recipe.beta1,
@@ -192,10 +158,10 @@ Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const Tu
                                    .checkpointing = recipe.activation_checkpointing == "layer"
                                                         ? ActivationCheckpointing::kLayer
                                                         : ActivationCheckpointing::kNone};
-  policy_ = std::make_unique<DifferentiableModel>(executor_, with_adapter(*base_, adapter_), options);
+  policy_ = std::make_unique<DifferentiableModel>(executor_, method_->model(), options);
   if (objective_->needs_reference()) {
     options.trained = std::set<std::string>();
-    options.shares_with = policy_.get();
+    options.shares_with = method_->trains_base() ? nullptr : policy_.get();
     reference_ = std::make_unique<DifferentiableModel>(executor_, base_, options);
   }
 }
@@ -242,6 +208,7 @@ StepReport Trainer::step() {
     if (factor < 1) scale_gradients(executor_, gradients, factor);
   }
   optimiser_->step(executor_, parameters_, gradients, report.learning_rate, report.step);
+  if (method_->trains_base()) policy_->weights_changed();
   ++steps_done_;
   return report;
 }
@@ -309,6 +276,11 @@ std::vector<NamedTensor> Trainer::state() {
   std::vector<NamedTensor> state = optimiser_->state();
   for (const Parameter& parameter : parameters_) state.push_back({parameter.name, parameter.value});
   return state;
+}
+
+void Trainer::resume_at(int64_t steps_done) {
+  steps_done_ = steps_done;
+  if (method_->trains_base()) policy_->weights_changed();
 }
 
 }  // namespace pelton

@@ -7,12 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "model/adapter.h"
 #include "model/differentiable.h"
 #include "model/model.h"
 #include "train/data_order.h"
 #include "train/example.h"
-#include "train/lora.h"
+#include "train/method.h"
 #include "train/objective.h"
 #include "train/optimiser.h"
 #include "train/recipe.h"
@@ -34,7 +33,7 @@ struct StepReport {
 // One thread at a time. Results do not depend on the thread count.
 class Trainer {
  public:
-  // The examples are kept. Errors: those of make_lora() and read_adapter(); kInvalidArgument: there are no examples, or
+  // The examples are kept. Errors: those of the method; kInvalidArgument: there are no examples, or
   // one is not of the kind that the objective learns from (named).
   Trainer(Executor& executor, std::shared_ptr<const Model> base, const TuneRecipe& recipe,
           std::vector<Example> examples);
@@ -49,10 +48,10 @@ class Trainer {
   StepReport step();
 
   // As trained so far.
-  const Adapter& adapter() const { return adapter_; }
+  const TrainingMethod& method() const { return *method_; }
   // All that steps change, as memory to be written to a checkpoint, or filled from one before resume_at().
   std::vector<NamedTensor> state();
-  void resume_at(int64_t steps_done) { steps_done_ = steps_done; }
+  void resume_at(int64_t steps_done);
 
  private:
   double run_batch(std::span<const Example* const> examples, const StepTotals& totals, ObjectiveMetrics& metrics);
@@ -61,7 +60,7 @@ class Trainer {
   Executor& executor_;
   std::shared_ptr<const Model> base_;
   std::vector<Example> examples_;
-  Adapter adapter_;
+  std::unique_ptr<TrainingMethod> method_;
   std::vector<std::vector<std::string>> weights_;  // of each parameter, those whose gradients it takes
   std::vector<Parameter> parameters_;
   std::unique_ptr<Objective> objective_;

@@ -140,9 +140,10 @@ TuneData read_tune_data(const std::shared_ptr<const ModelBundle>& bundle, const 
 bool run_tuning(Executor& executor, const std::shared_ptr<const ModelBundle>& bundle, const TuneRecipe& recipe,
                 TuneData data, const TuneListener& listener, const Clock& clock) {
   RunFolder folder(recipe.output);
-  json::object manifest = {
-      {"pelton", kVersion}, {"kind", "adapter"}, {"model", model_of(*bundle)}, {"data", data_of(data)}};
+  json::object manifest = {{"pelton", kVersion}, {"kind", ""}, {"model", model_of(*bundle)}, {"data", data_of(data)}};
   Trainer trainer(executor, bundle->model, recipe, std::move(data.examples));
+  trainer.method().check_output(bundle->path);
+  manifest["kind"] = trainer.method().output_kind();
   manifest["steps"] = trainer.step_count();
   manifest["recipe"] = recipe_to_json(recipe);
   const std::string fingerprint = fingerprint_of(manifest);
@@ -164,10 +165,12 @@ bool run_tuning(Executor& executor, const std::shared_ptr<const ModelBundle>& bu
   }
 
   AtomicFolder output(recipe.output);
-  write_peft_files(output.path(), trainer.adapter(), *bundle->model);
+  const std::string note = trainer.method().write_output(executor, bundle->path, output.path());
+  if (!note.empty()) listener.on_note(note);
   replace_file(output.path() / "manifest.json", manifest_text);
   replace_file(output.path() / "log.jsonl", folder.log());
   output.commit();
+  listener.on_note(fmt::format("the {} is in {}", trainer.method().output_kind(), recipe.output));
   folder.remove();
   return true;
 }

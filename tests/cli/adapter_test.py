@@ -24,6 +24,34 @@ def test_adapter_gives_the_references_logits(pelton, tmp_path, form, mode):
     assert without.returncode == 1
 
 
+@pytest.mark.parametrize("base_form", ["folder", "gguf"])
+@pytest.mark.parametrize("form", ["folder", "gguf"])
+def test_merged_into_a_file_it_gives_the_references_logits(pelton, tmp_path, base_form, form):
+    base = BASE
+    if base_form == "gguf":
+        base = tmp_path / "base.gguf"
+        pelton("convert", BASE, base)
+    merged = tmp_path / ("merged.gguf" if form == "gguf" else "merged")
+    facts = pelton.json("merge", "adapter", base, ADAPTER, "-o", merged)
+    assert facts["rounding"] == 0 and 0 < facts["change"] < 10 and facts["matrices"] > 0
+    assert pelton.json("verify", "--model", merged, "--expected", ADAPTER / "expected.safetensors")["passed"] is True
+    again = pelton("merge", "adapter", base, ADAPTER, "-o", merged)
+    assert again.returncode == 1 and "is there already" in again.stderr
+
+
+def test_merging_into_blocks_says_what_it_costs(pelton, tmp_path):
+    base = tmp_path / "base.gguf"
+    pelton("convert", BASE, base, "--type", "q8_0")
+    facts = pelton.json("merge", "adapter", base, ADAPTER, "-o", tmp_path / "merged.gguf")
+    # Of 32 numbers the largest has 127 steps: a step's uniform error, 1/√12 of it, against numbers of that size or less.
+    assert 1e-4 < facts["rounding"] < 2e-2
+    coarse = pelton.json("merge", "adapter", BASE, ADAPTER, "-o", tmp_path / "coarse.gguf", "--type", "q4_0")
+    assert coarse["rounding"] > 5 * facts["rounding"]
+    text = pelton("merge", "adapter", base, ADAPTER, "-o", tmp_path / "again.gguf").stdout
+    assert "rounding by" in text
+    assert (tmp_path / "again.gguf").read_bytes() == (tmp_path / "merged.gguf").read_bytes()
+
+
 def test_adapter_errors_name_the_file(pelton, tmp_path):
     expected = ADAPTER / "expected.safetensors"
     missing = pelton("verify", "--model", BASE, "--adapter", tmp_path / "none", "--expected", expected)

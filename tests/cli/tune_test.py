@@ -148,6 +148,93 @@ def test_an_epoch_of_packs_sees_every_record_once(pelton, tmp_path, recipe):
         assert refused.returncode == 1 and "group_by_length" in refused.stderr
 
 
+def tensors_of(path):
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header.pop("__metadata__", None)
+    return {
+        name: data[8 + length + entry["data_offsets"][0] : 8 + length + entry["data_offsets"][1]]
+        for name, entry in header.items()
+    }
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_full_finetuning_writes_a_model(pelton, tmp_path, model, recipe, precision):
+    full = ["--method", "full", "--precision", precision, "--learning-rate", "3e-3"]
+    done = pelton("tune", recipe, *full)
+    assert done.returncode == 0, done.stderr
+    log = lines_of(done.stdout)
+    assert log[-1]["loss"] < 0.8 * log[0]["loss"]
+    out = tmp_path / "out"
+    assert json.loads((out / "manifest.json").read_text())["kind"] == "model"
+    before, after = tensors_of(model / "model.safetensors"), tensors_of(out / "model.safetensors")
+    assert before.keys() == after.keys()
+    # Going on from it begins where it ended: what was written is what was trained.
+    more = pelton("tune", recipe, *full, "-m", out, "-o", tmp_path / "more", "--steps", "1")
+    assert more.returncode == 0, more.stderr
+    next_of_first = pelton("tune", recipe, *full, "-o", tmp_path / "longer", "--steps", "13")
+    assert lines_of(next_of_first.stdout)[0]["loss"] == log[0]["loss"]
+    run = pelton("run", "-m", out, "--temperature", "0", "--max-tokens", "8", "say 3")
+    assert run.returncode == 0, run.stderr
+    for threads in ("1", "3"):
+        again = pelton("tune", recipe, *full, "-o", tmp_path / threads, "--threads", threads)
+        assert again.returncode == 0, again.stderr
+        assert (tmp_path / threads / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
+
+
+def test_some_weights_change_and_no_others(pelton, tmp_path, model, recipe):
+    before = tensors_of(model / "model.safetensors")
+    layers = {name.split(".")[2] for name in before if ".layers." in name}
+    for options, is_trained in [
+        (["--last-layers", "1"], lambda name: f".layers.{len(layers) - 1}." in name),
+        (["--trained", "*norm*"], lambda name: "norm" in name),
+        (["--trained", "*q_proj*,*.mlp.*", "--last-layers", "1"],
+         lambda name: f".layers.{len(layers) - 1}." in name and ("q_proj" in name or ".mlp." in name)),
+    ]:
+        out = tmp_path / "-".join(options).replace("*", "")
+        done = pelton("tune", recipe, "--method", "full", "--steps", "2", "-o", out, *options)
+        assert done.returncode == 0, done.stderr
+        after = tensors_of(out / "model.safetensors")
+        changed = {name for name in before if before[name] != after[name]}
+        assert changed == {name for name in before if is_trained(name)}, options
+    for options, word in [(["full", "--trained", "zebra"], "trained"), (["full", "--last-layers", "99"], "last_layers"),
+                          (["lora", "--last-layers", "1"], "last_layers"), (["prefix"], "none of lora, full")]:
+        refused = pelton("tune", recipe, "-o", tmp_path / "no", "--method", *options)
+        assert refused.returncode == 1 and word in refused.stderr
+
+
+def test_full_finetuning_goes_on_after_a_kill(pelton, tmp_path, recipe):
+    length = ["--method", "full", "--precision", "bf16", "--learning-rate", "1e-3", "--steps", "40", "--checkpoint-steps", "3"]
+    assert pelton("tune", recipe, *length, "--output", tmp_path / "whole").returncode == 0
+    for survives in (7, 11, 5):
+        process = subprocess.Popen(
+            [pelton.program, "tune", str(recipe), *length],
+            cwd=pelton.folder, env=pelton.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(survives):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert not (tmp_path / "out").exists()
+    last = pelton("tune", recipe, *length)
+    assert last.returncode == 0 and "going on after step" in last.stderr
+    assert (tmp_path / "out/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+
+
+def test_merged_output_is_the_model_with_the_adapter(pelton, tmp_path, model, recipe):
+    assert pelton("tune", recipe).returncode == 0
+    done = pelton("tune", recipe, "--merge", "true", "-o", tmp_path / "model-out")
+    assert done.returncode == 0 and "rounding by" in done.stderr and "the model is in" in done.stderr
+    by_hand = pelton("merge", "adapter", model, tmp_path / "out", "-o", tmp_path / "by-hand")
+    assert by_hand.returncode == 0, by_hand.stderr
+    merged = (tmp_path / "model-out/model.safetensors").read_bytes()
+    assert merged == (tmp_path / "by-hand/model.safetensors").read_bytes()
+    assert merged != (model / "model.safetensors").read_bytes()
+    refused = pelton("tune", recipe, "--merge", "true", "--method", "full", "-o", tmp_path / "no")
+    assert refused.returncode == 1 and "merge" in refused.stderr
+
+
 def test_killed_at_fifty_points_it_ends_with_the_same_bytes(pelton, tmp_path, recipe):
     seed = random.randrange(1 << 30)
     rng = random.Random(seed)

@@ -1,0 +1,53 @@
+// Which weights a run trains, and what comes out of it: one file a method in methods/, one line in the list.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/model.h"
+#include "ops/executor.h"
+#include "train/optimiser.h"
+#include "train/recipe.h"
+
+namespace pelton {
+
+// A parameter and the weights of the trained model whose gradients it takes: several where they share it.
+struct TrainedParameter {
+  Parameter parameter;
+  std::vector<std::string> weights;
+};
+
+class TrainingMethod {
+ public:
+  virtual ~TrainingMethod() = default;
+
+  // What is trained, on the base's other weights. Its trained weights are the parameters' own memory.
+  virtual std::shared_ptr<const Model> model() const = 0;
+  virtual std::vector<TrainedParameter> parameters() const = 0;
+  // Whether these are the base's own weights, which then have to be made ready anew after each step.
+  virtual bool trains_base() const = 0;
+
+  // "adapter", "model"
+  virtual std::string_view output_kind() const = 0;
+  // What write_output() would refuse, before any work. `base_path`: the base's file or folder.
+  virtual void check_output(const std::filesystem::path& base_path) const = 0;
+  // As trained so far, into a folder that is there. Returns a note for people; empty: there is none.
+  virtual std::string write_output(Executor& executor, const std::filesystem::path& base_path,
+                                   const std::filesystem::path& folder) const = 0;
+};
+
+struct TrainingMethodKind {
+  std::string_view name;
+  std::string_view summary;
+  std::unique_ptr<TrainingMethod> (*make)(std::shared_ptr<const Model> base, const TuneRecipe& recipe);
+};
+// The list.
+std::span<const TrainingMethodKind> training_method_kinds();
+// Error kInvalidArgument: names those that there are.
+const TrainingMethodKind& find_training_method(std::string_view name);
+
+}  // namespace pelton
