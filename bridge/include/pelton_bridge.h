@@ -1,5 +1,5 @@
-// What Pelton uses of the Rust world, as plain C: Hugging Face's `tokenizers`, the `minijinja` template engine, and
-// `llguidance` for grammars.
+// What Pelton uses of the Rust world, as plain C: Hugging Face's `tokenizers`, the `minijinja` template engine, 
+// `llguidance` for grammars, `parquet` for files of that name.
 //
 // Errors     Every function that can fail returns a status. Unless it is PELTON_BRIDGE_OK, `*error` holds a message in
 // UTF-8
@@ -169,6 +169,45 @@ pelton_bridge_status pelton_bridge_grammar_mask(pelton_bridge_grammar_state* sta
 pelton_bridge_status pelton_bridge_grammar_consume(pelton_bridge_grammar_state* state, uint32_t token, bool* has_ended,
                                                    pelton_bridge_bytes* error);
 void pelton_bridge_grammar_state_free(pelton_bridge_grammar_state* state);
+
+// ---- Parquet ----
+
+typedef struct pelton_bridge_parquet_reader pelton_bridge_parquet_reader;
+typedef struct pelton_bridge_parquet_writer pelton_bridge_parquet_writer;
+typedef struct pelton_bridge_parquet_rows pelton_bridge_parquet_rows;
+
+// What one opening or reading may hold and take; it works on a thread of its own, as templates are parsed. There is
+// one call at a time on a reader.
+typedef struct {
+  size_t memory_bytes_max;
+  uint32_t wait_ms_max;
+} pelton_bridge_parquet_limits;
+
+// PELTON_BRIDGE_INVALID: no such file, no Parquet, a kind of compression that is not built in (brotli), columns that
+// are nested more than 64 deep.
+pelton_bridge_status pelton_bridge_parquet_open(pelton_bridge_text path, pelton_bridge_parquet_limits limits,
+                                                pelton_bridge_parquet_reader** reader, pelton_bridge_bytes* error);
+// The next rows, at most some MB of them or one: a line of JSON each. Nothing: there are no more. Nulls are left out,
+// bytes are in hexadecimal digits, times are in ISO 8601.
+pelton_bridge_status pelton_bridge_parquet_read(const pelton_bridge_parquet_reader* reader, pelton_bridge_bytes* lines,
+                                                pelton_bridge_bytes* error);
+void pelton_bridge_parquet_reader_free(pelton_bridge_parquet_reader* reader);
+
+// Makes a file with the columns of {"type": "struct", "fields": [{"name": …, "type": …}, …]}. A type is bool, int (64
+// bits), double, text, list (with an "item" of a type) or struct. All values may be null.
+pelton_bridge_status pelton_bridge_parquet_create(pelton_bridge_text path, pelton_bridge_text schema_json,
+                                                  pelton_bridge_parquet_writer** writer, pelton_bridge_bytes* error);
+// Lines of JSON as a row group, in memory. Any number of threads at once.
+pelton_bridge_status pelton_bridge_parquet_encode(const pelton_bridge_parquet_writer* writer, pelton_bridge_text lines,
+                                                  pelton_bridge_parquet_rows** rows, pelton_bridge_bytes* error);
+// Takes `rows`, also where it fails.
+pelton_bridge_status pelton_bridge_parquet_append(const pelton_bridge_parquet_writer* writer,
+                                                  pelton_bridge_parquet_rows* rows, pelton_bridge_bytes* error);
+// What was appended is a file now.
+pelton_bridge_status pelton_bridge_parquet_finish(const pelton_bridge_parquet_writer* writer,
+                                                  pelton_bridge_bytes* error);
+void pelton_bridge_parquet_rows_free(pelton_bridge_parquet_rows* rows);
+void pelton_bridge_parquet_writer_free(pelton_bridge_parquet_writer* writer);
 
 #ifdef __cplusplus
 }

@@ -7,6 +7,7 @@ mod chat_template;
 mod grammar;
 mod jinja_builtins;
 mod nesting_guard;
+mod parquet_file;
 mod python_json;
 mod tokenizer;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use chat_template::{ChatTemplate, Limits};
 use grammar::{Grammar, GrammarLimits, GrammarState, Token, Vocabulary};
+use parquet_file::{EncodedRows, ParquetReader, ParquetWriter, ReadLimits};
 use tokenizer::Tokenizer;
 
 #[repr(C)]
@@ -301,5 +303,79 @@ pub unsafe extern "C" fn pelton_bridge_grammar_consume(
 pub unsafe extern "C" fn pelton_bridge_grammar_state_free(state: *mut GrammarState) {
     if !state.is_null() {
         drop(Box::from_raw(state));
+    }
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_parquet_open(
+    path: Text,
+    limits: ReadLimits,
+    reader: *mut *mut ParquetReader,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(reader, error, || Ok(Box::into_raw(Box::new(ParquetReader::open(path.get()?, limits)?))))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_parquet_read(
+    reader: *const ParquetReader,
+    lines: *mut Owned<u8>,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(lines, error, || Ok(Owned::from_vec((*reader).read()?)))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_parquet_reader_free(reader: *mut ParquetReader) {
+    if !reader.is_null() {
+        drop(Box::from_raw(reader));
+    }
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_parquet_create(
+    path: Text,
+    schema_json: Text,
+    writer: *mut *mut ParquetWriter,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(writer, error, || Ok(Box::into_raw(Box::new(ParquetWriter::create(path.get()?, schema_json.get()?)?))))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_parquet_encode(
+    writer: *const ParquetWriter,
+    lines: Text,
+    rows: *mut *mut EncodedRows,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(rows, error, || Ok(Box::into_raw(Box::new((*writer).encode(lines.get()?)?))))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_parquet_append(
+    writer: *const ParquetWriter,
+    rows: *mut EncodedRows,
+    error: *mut Owned<u8>,
+) -> Status {
+    enter(&mut (), error, || (*writer).append(*Box::from_raw(rows)))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_parquet_finish(writer: *const ParquetWriter, error: *mut Owned<u8>) -> Status {
+    enter(&mut (), error, || (*writer).finish())
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_parquet_rows_free(rows: *mut EncodedRows) {
+    if !rows.is_null() {
+        drop(Box::from_raw(rows));
+    }
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn pelton_bridge_parquet_writer_free(writer: *mut ParquetWriter) {
+    if !writer.is_null() {
+        drop(Box::from_raw(writer));
     }
 }

@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 constexpr const char* kRunNotes =
     "A recipe is YAML:\n"
     "  input: raw/*.jsonl.zst        # a file, folder or glob, or a list of {path, license, url, split, synthetic, …}\n"
-    "  output: clean.jsonl           # .jsonl, .jsonl.gz, .jsonl.zst\n"
+    "  output: clean.jsonl           # .jsonl, .jsonl.gz, .jsonl.zst, .parquet\n"
     "  dropped: dropped.jsonl        # who was dropped, by which step and why\n"
     "  steps:\n"
     "  - exact: {normalize: [case, whitespace]}\n"
@@ -48,8 +48,9 @@ constexpr const char* kConvertNotes =
     "Formats: messages (OpenAI's), alpaca, sharegpt, ultrachat, hh, prompt_completion, chosen_rejected, text.\n"
     "A record that the format cannot hold goes to the quarantine file with the reason.\n"
     "\n"
-    "Example:\n"
-    "  pelton data convert sharegpt.json -o chats.jsonl --to messages\n";
+    "Examples:\n"
+    "  pelton data convert sharegpt.json -o chats.jsonl --to messages\n"
+    "  pelton data convert chats.jsonl -o chats.parquet --to messages\n";
 
 int default_threads() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
 
@@ -244,7 +245,7 @@ std::function<int()> add_data_convert(CLI::App& app) {
   };
   const auto flags = std::make_shared<ConvertFlags>();
   app.add_option("input", flags->inputs, "Files, folders or globs")->required()->type_name("INPUT");
-  app.add_option("-o,--output", flags->output, "The output: .jsonl, .jsonl.gz or .jsonl.zst")
+  app.add_option("-o,--output", flags->output, "The output: .jsonl, .jsonl.gz, .jsonl.zst or .parquet")
       ->required()
       ->type_name("FILE");
   app.add_option("--to", flags->to, "The format")->required()->type_name("FORMAT");

@@ -23,7 +23,7 @@ struct Ending {
 constexpr Ending kEndings[] = {
     {".jsonl", FileKind::kJsonLines}, {".ndjson", FileKind::kJsonLines}, {".json", FileKind::kJsonLines},
     {".csv", FileKind::kCsv},         {".tsv", FileKind::kTsv},          {".txt", FileKind::kText},
-    {".md", FileKind::kText},
+    {".md", FileKind::kText},         {".parquet", FileKind::kParquet},
 };
 
 std::optional<FileKind> kind_of(std::string_view name) {
@@ -58,7 +58,7 @@ std::optional<InputFile> describe(const fs::path& path, const SourceFile& like) 
   file.source.path = path.string();
   file.packing = packing_of(whole_name);
   const std::optional<FileKind> kind = kind_of(name);
-  if (!kind) return std::nullopt;
+  if (!kind || (*kind == FileKind::kParquet && file.packing != Packing::kNone)) return std::nullopt;
   file.kind = *kind;
   file.bytes = fs::file_size(path);
   file.id = path.string();
@@ -122,8 +122,9 @@ std::vector<InputFile> find_matching(const std::string& pattern, const SourceFil
       files.push_back(*std::move(file));
     }
     if (files.empty()) {
-      throw Error(ErrorCode::kNotFound,
-                  fmt::format("{}: no file there that ends in .jsonl, .json, .csv, .tsv, .txt or .md", pattern));
+      throw Error(
+          ErrorCode::kNotFound,
+          fmt::format("{}: no file there that ends in .jsonl, .json, .csv, .tsv, .parquet, .txt or .md", pattern));
     }
     return files;
   }
@@ -132,7 +133,7 @@ std::vector<InputFile> find_matching(const std::string& pattern, const SourceFil
   if (!file) {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("{}: its name must end in .jsonl, .ndjson, .json, .csv, .tsv, .txt or .md, "
-                            "with .gz or .zst behind where it is compressed",
+                            "with .gz or .zst behind where it is compressed, or in .parquet",
                             pattern));
   }
   files.push_back(*std::move(file));
@@ -161,6 +162,7 @@ void number_files(std::vector<InputFile>& files) {
 }
 
 std::unique_ptr<ByteStream> open_lines(const InputFile& file) {
+  if (file.kind == FileKind::kParquet) return lines_of_parquet(file.source.path);
   std::unique_ptr<ByteStream> bytes = open_unpacked(file);
   switch (file.kind) {
     case FileKind::kJsonArray:
@@ -171,6 +173,7 @@ std::unique_ptr<ByteStream> open_lines(const InputFile& file) {
       return lines_of_csv(std::move(bytes), '\t');
     case FileKind::kText:
       return line_of_text(std::move(bytes), file.id);
+    case FileKind::kParquet:
     case FileKind::kJsonLines:
       break;
   }

@@ -13,7 +13,7 @@
 
 namespace pelton::data {
 
-enum class FileKind : uint8_t { kJsonLines, kJsonArray, kCsv, kTsv, kText };
+enum class FileKind : uint8_t { kJsonLines, kJsonArray, kCsv, kTsv, kText, kParquet };
 
 struct InputFile {
   SourceFile source;
@@ -26,8 +26,9 @@ struct InputFile {
 // `pattern` is a file, a folder (all files below it that have a known ending) or a glob whose names may hold `*`, `?`
 // and
 // `[a-z]`, and where a name `**` stands for any folders. Sorted by path. The ending says what a file is: .jsonl .ndjson
-// .json .csv .tsv .txt .md, each also with .gz or .zst; a .json is an array if it begins with '['. `like` holds what
-// the recipe says of them all. Errors: kNotFound (nothing matches), kUnsupported (an ending that is not known).
+// .json .csv .tsv .txt .md, each also with .gz or .zst, and .parquet; a .json is an array if it begins with '['. `like`
+// holds what the recipe says of them all. Errors: kNotFound (nothing matches), kUnsupported (an ending that is not
+// known).
 std::vector<InputFile> find_input_files(const std::string& pattern, const SourceFile& like);
 
 // All files that the patterns mean, in their order.

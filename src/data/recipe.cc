@@ -93,10 +93,18 @@ std::vector<RecipeInput> read_inputs(const JsonReader& reader) {
   return inputs;
 }
 
-std::string read_output(const JsonReader& reader, std::string_view name, const std::string& otherwise) {
-  std::string path = reader.string(name).value_or(otherwise);
-  if (path.empty() || !without_packing(path).ends_with(".jsonl")) {
-    reader.fail(name, "a file whose name ends in .jsonl, .jsonl.gz or .jsonl.zst");
+std::string read_output(const JsonReader& reader) {
+  std::string path = reader.string("output").value_or("");
+  if (!without_packing(path).ends_with(".jsonl") && !is_parquet(path)) {
+    reader.fail("output", "a file whose name ends in .jsonl, .jsonl.gz, .jsonl.zst or .parquet");
+  }
+  return path;
+}
+
+std::string read_dropped(const JsonReader& reader, const std::string& output) {
+  std::string path = reader.string("dropped").value_or(output_stem(output) + ".dropped.jsonl");
+  if (!without_packing(path).ends_with(".jsonl")) {
+    reader.fail("dropped", "a file whose name ends in .jsonl, .jsonl.gz or .jsonl.zst");
   }
   return path;
 }
@@ -136,9 +144,13 @@ std::string_view name_or_auto(std::optional<Format> format) { return format ? fo
 
 std::string output_stem(std::string_view output) {
   std::string_view stem = without_packing(output);
-  if (stem.ends_with(".jsonl")) stem.remove_suffix(6);
+  for (const std::string_view ending : {".jsonl", ".parquet"}) {
+    if (stem.ends_with(ending)) stem.remove_suffix(ending.size());
+  }
   return std::string(stem);
 }
+
+bool is_parquet(std::string_view path) { return path.ends_with(".parquet"); }
 
 Recipe read_recipe(std::string_view text, std::string_view what, const std::vector<std::string>& overrides) {
   json::value value = parse_yaml(text, what);
@@ -148,9 +160,9 @@ Recipe read_recipe(std::string_view text, std::string_view what, const std::vect
   Recipe recipe;
   recipe.inputs = read_inputs(reader);
   recipe.input_format = read_format(reader, "input_format");
-  recipe.output = read_output(reader, "output", "");
+  recipe.output = read_output(reader);
   recipe.output_format = read_format(reader, "output_format");
-  recipe.dropped = read_output(reader, "dropped", output_stem(recipe.output) + ".dropped.jsonl");
+  recipe.dropped = read_dropped(reader, recipe.output);
   if (recipe.dropped == recipe.output) fail("dropped", "it is the output, too");
   const int64_t memory_mb = reader.integer("memory_mb", 1, int64_t{1} << 30).value_or(512);
   recipe.memory_bytes_max = static_cast<size_t>(memory_mb) << 20;

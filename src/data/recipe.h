@@ -25,7 +25,7 @@ struct RecipeInput {
 struct Recipe {
   std::vector<RecipeInput> inputs;
   std::optional<Format> input_format;   // none: found for each record
-  std::string output;                   // .jsonl, .jsonl.gz or .jsonl.zst
+  std::string output;                   // .jsonl, .jsonl.gz, .jsonl.zst or .parquet
   std::optional<Format> output_format;  // none: each record's own
   std::string dropped;                  // .jsonl, .jsonl.gz or .jsonl.zst
   size_t memory_bytes_max = 0;          // for what a step holds that must see all records
@@ -47,5 +47,6 @@ Recipe read_recipe(std::string_view text, std::string_view what, const std::vect
 
 // "clean" of "clean.jsonl.zst": what the names of the files beside the output begin with.
 std::string output_stem(std::string_view output);
+bool is_parquet(std::string_view path);
 
 }  // namespace pelton::data

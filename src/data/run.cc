@@ -18,6 +18,7 @@
 #include "base/version.h"
 #include "data/append_file.h"
 #include "data/ordered_pipeline.h"
+#include "data/parquet_writer.h"
 #include "data/phase.h"
 #include "data/running_hash.h"
 
@@ -118,6 +119,7 @@ class Run {
   void decide();
   void begin_next_phase();
   RunReport publish();
+  void publish_parquet();
   void write_manifest(const std::vector<OutputFile>& outputs, const std::string& path) const;
   std::string path_of(std::string_view role) const;
 
@@ -420,12 +422,27 @@ RunReport Run::publish() {
       fs::remove(path);  // of an earlier run
       continue;
     }
-    if (fs::exists(in_folder(role))) fs::rename(in_folder(role), path);
+    if (role == kOutput && is_parquet(path)) {
+      publish_parquet();
+    } else if (fs::exists(in_folder(role))) {
+      fs::rename(in_folder(role), path);
+    }
     report.files.push_back({std::string(role), path, fs::file_size(path)});
   }
   write_manifest(report.files, report.manifest_path);
   fs::remove_all(folder_);
   return report;
+}
+
+// The lines stay until all is published: a killed run writes the table anew, which comes out the same.
+void Run::publish_parquet() {
+  const fs::path table = in_folder("output.parquet");
+  write_parquet(in_folder(kOutput), table, {.thread_count = options_.thread_count, .on_note = options_.on_note});
+  AppendFile(table, fs::file_size(table)).sync();
+  output_hash_ = RunningHash();
+  const std::shared_ptr<const MappedFile> whole = MappedFile::open(table);
+  output_hash_.add({reinterpret_cast<const char*>(whole->bytes().data()), whole->bytes().size()});
+  fs::rename(table, recipe_.output);
 }
 
 void Run::write_manifest(const std::vector<OutputFile>& outputs, const std::string& path) const {

@@ -35,5 +35,7 @@ std::unique_ptr<ByteStream> lines_of_json_array(std::unique_ptr<ByteStream> arra
 std::unique_ptr<ByteStream> lines_of_csv(std::unique_ptr<ByteStream> csv, char separator);
 //   A text: one object {"id": id, "text": the whole of it}.
 std::unique_ptr<ByteStream> line_of_text(std::unique_ptr<ByteStream> text, std::string id);
+//   Parquet: an object for each row. It is read from its end, so from a file alone. Errors of opening: kNotFound, kIo.
+std::unique_ptr<ByteStream> lines_of_parquet(const std::filesystem::path& path);
 
 }  // namespace pelton::data
