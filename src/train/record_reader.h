@@ -1,4 +1,4 @@
-// Files of records, one JSON object a line.
+// Files of records, of every kind that `pelton data` reads (data/input_files.h): a JSON object a line, or a row.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,10 @@ struct RecordCounts {
   int64_t taken() const;
 };
 
-// Calls take(record) for each line that is not empty; what that throws as kInvalidArgument counts as the record's
-// fault, too. One line is in memory at a time. Errors: kNotFound, kIo; kInvalidArgument ("FILE:LINE: reason": a bad
-// record, where they stop; a line of more than 64 MB).
+// Calls take(record) for each line that is not empty, of files, folders and globs; what that throws as
+// kInvalidArgument counts as the record's fault, too. A block of lines is in memory at a time. Errors: kNotFound, kIo,
+// kUnsupported (an ending that is not known); kInvalidArgument ("FILE:LINE: reason": a bad record, where they stop; a
+// line of more than 256 MB; a file that is damaged from there on).
 RecordCounts read_records(const std::vector<std::filesystem::path>& files, BadRecord bad,
                           const std::function<void(Record record)>& take);
 

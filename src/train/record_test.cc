@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "io/test_folder.h"
 #include "train/record_reader.h"
 
@@ -96,6 +97,25 @@ TEST(RecordReader, ARefusedRecordIsBad) {
   const RecordCounts counts = read_records({file}, BadRecord::kSkip, refuse);
   EXPECT_EQ(counts.taken(), 0);
   EXPECT_THAT(counts.first_skipped, testing::HasSubstr("data.jsonl:1: too long"));
+}
+
+// What pyarrow wrote: chats as nested lists, three row groups.
+TEST(RecordReader, ReadsParquetRowByRow) {
+  const std::filesystem::path file = PELTON_GOLDEN_DIR "/data/pyarrow.parquet";
+  std::vector<Record> records;
+  const RecordCounts counts =
+      read_records({file}, BadRecord::kStop, [&](const Record& record) { records.push_back(record); });
+  EXPECT_EQ(counts.by_form, (std::map<RecordForm, int64_t>{{RecordForm::kChat, 10}}));
+  ASSERT_EQ(records.size(), 10u);
+  EXPECT_EQ(records[9].place(), file.string() + ":10");
+  const json::array& messages = std::get<json::array>(records[4].answers.at(0));
+  ASSERT_EQ(messages.size(), 5u);
+  EXPECT_EQ(messages[2].at("tool_calls").at(0).at("function").at("name"), "look");
+
+  const TestFolder folder;
+  const auto damaged = folder.write("cut.parquet", read_file(file, 1 << 20).substr(0, 9000));
+  EXPECT_EQ(read_records({damaged}, BadRecord::kSkip, [](const Record&) {}).skipped, 1);
+  EXPECT_THROW(read_records({damaged}, BadRecord::kStop, [](const Record&) {}), Error);
 }
 
 }  // namespace
