@@ -1,4 +1,4 @@
-// Paragraphs (or sentences' lines) that an earlier record, or the same one, has already: they are cut out, as from
+// Paragraphs, lines or sentences that an earlier record, or the same one, has already: they are cut out, as from
 // pages that share a menu or a notice. A record of which nothing is left is dropped.
 #include <fmt/format.h>
 
@@ -7,6 +7,7 @@
 #include "data/character_class.h"
 #include "data/comparable_words.h"
 #include "data/external_sort.h"
+#include "data/sentences.h"
 #include "data/step.h"
 
 namespace pelton::data {
@@ -38,9 +39,11 @@ struct ByPlace {
   }
 };
 
+enum class Unit : uint8_t { kParagraph, kLine, kSentence };
+
 class ParagraphsStep final : public StreamStep {
  public:
-  ParagraphsStep(bool is_by_line, size_t words_min) : is_by_line_(is_by_line), words_min_(words_min) {}
+  ParagraphsStep(Unit unit, size_t words_min) : unit_(unit), words_min_(words_min) {}
 
   // Paragraphs, and how many of them each record has.
   size_t spill_count() const override { return 2; }
@@ -111,7 +114,7 @@ class ParagraphsStep final : public StreamStep {
         edit.remove_prefix(sizeof removed);
         return;
       }
-      if (!kept.empty()) kept += is_by_line_ ? "\n" : "\n\n";
+      if (!kept.empty()) kept += separator();
       kept += text;
     });
     record.text = arena.copy(kept);
@@ -121,13 +124,22 @@ class ParagraphsStep final : public StreamStep {
   // Of a chat none: an answer without one of its paragraphs is another answer.
   template <typename Visit>
   void for_each_paragraph(std::string_view text, const Visit& visit) const {
-    const std::string_view separator = is_by_line_ ? "\n" : "\n\n";
+    if (unit_ == Unit::kSentence) {
+      for (const std::string_view sentence : sentences_of(text)) visit(sentence);
+      return;
+    }
     for (size_t begin = 0; begin < text.size();) {
-      const size_t end = std::min(text.find(separator, begin), text.size());
+      const size_t end = std::min(text.find(separator(), begin), text.size());
       const std::string_view paragraph = text.substr(begin, end - begin);
       if (!strip(paragraph).empty()) visit(paragraph);
-      begin = end + separator.size();
+      begin = end + separator().size();
     }
+  }
+
+  // A sentence has its white space with it.
+  std::string_view separator() const {
+    if (unit_ == Unit::kSentence) return "";
+    return unit_ == Unit::kLine ? "\n" : "\n\n";
   }
 
   uint64_t hash_of(std::string_view paragraph) const {
@@ -139,16 +151,16 @@ class ParagraphsStep final : public StreamStep {
     return hash == 0 ? 1 : hash;
   }
 
-  bool is_by_line_;
+  Unit unit_;
   size_t words_min_;
 };
 
 }  // namespace
 
 Step make_paragraphs(StepOptions& options) {
-  const bool is_by_line = options.choice("unit", {"paragraph", "line"}) == 1;
+  const auto unit = static_cast<Unit>(options.choice("unit", {"paragraph", "line", "sentence"}));
   const auto words_min = static_cast<size_t>(options.integer("words_min", 8, 1));
-  return std::make_unique<const ParagraphsStep>(is_by_line, words_min);
+  return std::make_unique<const ParagraphsStep>(unit, words_min);
 }
 
 }  // namespace pelton::data

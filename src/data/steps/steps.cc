@@ -40,7 +40,7 @@ constexpr StepType kSteps[] = {
     {"length", "Keeps records of a length within bounds", make_length},
     {"license", "Keeps records under the licences that are allowed", make_license},
     {"minhash", "Drops records that are nearly another one (MinHash, verified)", make_minhash},
-    {"paragraphs", "Cuts out paragraphs that an earlier record has", make_paragraphs},
+    {"paragraphs", "Cuts out paragraphs, lines or sentences that an earlier record has", make_paragraphs},
     {"personal_data", "Masks or replaces personal data and secrets, or drops who has them", make_personal_data},
     {"sample", "Keeps a sample: mixed by weights, evened out by a temperature, or stratified", make_sample},
     {"split", "Notes train, validation or test; near duplicates in one of them", make_split},

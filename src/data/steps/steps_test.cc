@@ -212,5 +212,17 @@ TEST(Steps, Paragraphs) {
   EXPECT_EQ(decisions.at(2).duplicate_of, 0u);
 }
 
+TEST(Paragraphs, SentencesGoOneByOne) {
+  StepTestRun run("paragraphs", R"({"unit": "sentence", "words_min": 4})");
+  run.add_text("We use cookies on this site. The wheel was built in 1880.");
+  run.add_text("Jets hit buckets.\nWe use cookies on this site! It splits each jet. Short one.");
+  run.add_text("Short one. We use cookies on this site.");
+  const auto decisions = run.decide();
+  ASSERT_EQ(decisions.size(), 2u);
+  EXPECT_EQ(decisions.at(1).reason, "paragraphs_removed");
+  EXPECT_EQ(run.record(1).text, "Jets hit buckets.\nIt splits each jet. Short one.");
+  EXPECT_EQ(run.record(2).text, "Short one. ");
+}
+
 }  // namespace
 }  // namespace pelton::data
