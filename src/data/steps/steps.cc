@@ -25,6 +25,7 @@ Step make_paragraphs(StepOptions& options);
 Step make_personal_data(StepOptions& options);
 Step make_sample(StepOptions& options);
 Step make_split(StepOptions& options);
+Step make_substring(StepOptions& options);
 
 namespace {
 
@@ -44,6 +45,7 @@ constexpr StepType kSteps[] = {
     {"personal_data", "Masks or replaces personal data and secrets, or drops who has them", make_personal_data},
     {"sample", "Keeps a sample: mixed by weights, evened out by a temperature, or stratified", make_sample},
     {"split", "Notes train, validation or test; near duplicates in one of them", make_split},
+    {"substring", "Cuts out passages of so many words that come earlier, too", make_substring},
 };
 
 }  // namespace

@@ -224,5 +224,23 @@ TEST(Paragraphs, SentencesGoOneByOne) {
   EXPECT_EQ(run.record(2).text, "Short one. ");
 }
 
+TEST(Substring, APassageIsCutWhereverItBegins) {
+  const std::string passage = "the jet of water strikes the edge of each bucket";
+  StepTestRun run("substring", R"({"words": 10, "left_min": 3})");
+  run.add_text("In a Pelton wheel " + passage + " and leaves slowly.");
+  run.add_text("As they say, The JET of water, strikes the edge of each bucket: it splits. Then it falls down.");
+  run.add_text("So " + passage + ".");
+  run.add_text("The jet of water strikes the edge of some bucket, which is shorter.");
+  run.add_chat("Say it.", passage + " and " + passage);
+  const auto decisions = run.decide();
+  ASSERT_EQ(decisions.size(), 2u);
+  EXPECT_EQ(decisions.at(1).reason, "passages_removed");
+  EXPECT_EQ(decisions.at(1).detail, "10 of 19 words, in 1 passages");
+  EXPECT_EQ(run.record(1).text, "As they say: it splits. Then it falls down.");
+  EXPECT_EQ(decisions.at(2).action, Verdict::Action::kDrop);
+  EXPECT_EQ(decisions.at(2).reason, "passages_repeated");
+  EXPECT_EQ(decisions.at(2).duplicate_of, 0u);
+}
+
 }  // namespace
 }  // namespace pelton::data
