@@ -176,6 +176,7 @@ int run_and_report(const data::Recipe& recipe, const RunFlags& flags, bool is_dr
   options.thread_count = static_cast<size_t>(flags.thread_count);
   options.keeps_going = !flags.begins_anew;
   options.checkpoint_bytes = flags.checkpoint_mb << 20;
+  options.is_trial = is_dry;
   if (is_dry) options.block_stride = static_cast<uint64_t>(std::max(1.0, 100 / flags.dry_run_percent));
   RunProgressLine progress(flags.as_json);
   options.should_stop = [&] { return interrupt.signal() != 0; };

@@ -370,6 +370,7 @@ void Run::decide() {
   stream.scratch_folder = in_folder("scratch");
   stream.memory_bytes_max = recipe_.memory_bytes_max;
   stream.thread_count = static_cast<int>(options_.thread_count);
+  stream.is_trial = options_.is_trial;
   fs::remove_all(stream.scratch_folder);
   fs::create_directory(stream.scratch_folder);
   DecisionWriter writer(in_folder(of_phase("decisions", state_.phase)), ids);

@@ -31,6 +31,7 @@ struct RunOptions {
   size_t block_bytes = BlockReaderOptions().block_bytes;
   uint64_t checkpoint_bytes = uint64_t{64} << 20;  // of input, between two
   uint64_t block_stride = 1;                       // 100: a hundredth of the input, evenly: for a look at what would be
+  bool is_trial = false;                           // steps leave nothing behind: no index grows
   bool keeps_going = true;                         // false: begins anew where a killed run could go on
   std::function<bool()> should_stop;               // asked now and then, on any thread
   std::function<void(const RunProgress&)> on_progress;  // one call at a time, on any thread

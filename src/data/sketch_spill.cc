@@ -21,12 +21,16 @@ void SketchSpill::append(const Record& record, uint64_t rank, Arena& arena, std:
   for (size_t key = 0; key < sketch.keys.size(); ++key) spills[2 + key].append_row(sketch.keys[key]);
 }
 
-NearDuplicates SketchSpill::find(const ObservedStream& stream) const {
+SketchColumns SketchSpill::columns(const ObservedStream& stream) const {
   SketchColumns sketches;
   sketches.heads = stream.spills[0].rows<SketchColumns::Head>();
   sketches.shingles = stream.spills[1].rows<uint32_t>();
   for (const SpillFile& spill : stream.spills.subspan(2, file_count() - 2))
     sketches.keys.push_back(spill.rows<uint64_t>());
+  return sketches;
+}
+
+NearDuplicates SketchSpill::find(const SketchColumns& sketches, const ObservedStream& stream) const {
   Executor executor(stream.thread_count);
   return find_near_duplicates(sketches, options_, {stream.scratch_folder, stream.memory_bytes_max / 2}, executor);
 }

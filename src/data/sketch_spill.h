@@ -20,7 +20,10 @@ class SketchSpill {
   size_t file_count() const { return 2 + static_cast<size_t>(options_.keys_per_record()); }
   void append(const Record& record, uint64_t rank, Arena& arena, std::span<SpillBuffer> spills) const;
   // Of the first file_count() files.
-  NearDuplicates find(const ObservedStream& stream) const;
+  NearDuplicates find(const ObservedStream& stream) const { return find(columns(stream), stream); }
+  SketchColumns columns(const ObservedStream& stream) const;
+  // The same among these.
+  NearDuplicates find(const SketchColumns& sketches, const ObservedStream& stream) const;
 
  private:
   NearDuplicateOptions options_;

@@ -77,6 +77,7 @@ struct ObservedStream {
   std::filesystem::path scratch_folder;         // empty, its own; files there are removed after decide()
   size_t memory_bytes_max = size_t{512} << 20;  // for all that decide() holds beside mapped spill files
   int thread_count = 1;
+  bool is_trial = false;  // nothing may be left behind
 };
 
 class StreamStep {
