@@ -10,6 +10,7 @@ std::function<int()> add_data_run(CLI::App& app);
 std::function<int()> add_data_steps(CLI::App& app);
 std::function<int()> add_data_validate(CLI::App& app);
 std::function<int()> add_data_trace(CLI::App& app);
+std::function<int()> add_data_train_filter(CLI::App& app);
 std::function<int()> add_data_convert(CLI::App& app);
 std::function<int()> add_data_stats(CLI::App& app);
 std::function<int()> add_data_diff(CLI::App& app);

@@ -171,3 +171,30 @@ def test_bad_recipes_are_refused_by_name(pelton, tmp_path):
     done = pelton("data", "run", "recipe.yaml", "--set", "input=none.jsonl", "--set", "steps=[]")
     assert done.returncode == 1 and "none.jsonl: no such file" in done.stderr
     assert "exact" in pelton("data", "steps").stdout
+
+
+def test_a_trained_filter_drops_what_is_like_the_bad(pelton, tmp_path):
+    numbers = random.Random(SEED)
+
+    def records(words, count):
+        return [{"text": " ".join(numbers.choice(words + ["the", "of", "and", "a"]) for _ in range(25))} for _ in range(count)]
+
+    kinds = {"good": ["wheel", "jet", "bucket", "nozzle", "shaft"], "bad": ["casino", "pills", "winner", "click", "free"]}
+    for name, words in kinds.items():
+        write_lines(tmp_path / f"{name}.jsonl", records(words, 200))
+    report = pelton.json("data", "train-filter", "--good", "good.jsonl", "--bad", "bad.jsonl", "-o", "f.safetensors")
+    assert report["area_under_curve"] > 0.99 and report["trained_good"] + report["held_good"] == 200
+    again = pelton.json("data", "train-filter", "--good", "good.jsonl", "--bad", "bad.jsonl", "-o", "g.safetensors")
+    assert (tmp_path / "f.safetensors").read_bytes() == (tmp_path / "g.safetensors").read_bytes()
+    assert {**again, "output": ""} == {**report, "output": ""}
+
+    mixed = [{**record, "id": f"{name}{i}"} for name, words in kinds.items() for i, record in enumerate(records(words, 50))]
+    write_lines(tmp_path / "mixed.jsonl", mixed)
+    (tmp_path / "recipe.yaml").write_text(
+        "input: mixed.jsonl\noutput: out.jsonl\nsteps: [classifier: {model: f.safetensors, field: quality}]\n")
+    assert pelton("data", "run", "recipe.yaml").returncode == 0
+    kept = read_lines(tmp_path / "out.jsonl")
+    assert {row["id"] for row in kept} == {f"good{i}" for i in range(50)}
+    assert all(0.5 <= row["quality"] <= 1 for row in kept)
+    dropped = read_lines(tmp_path / "out.dropped.jsonl")
+    assert {row["reason"] for row in dropped} == {"low_score"} and len(dropped) == 50

@@ -11,6 +11,7 @@
 namespace pelton::data {
 
 Step make_c4(StepOptions& options);
+Step make_classifier(StepOptions& options);
 Step make_decontaminate(StepOptions& options);
 Step make_exact(StepOptions& options);
 Step make_fineweb(StepOptions& options);
@@ -31,6 +32,7 @@ namespace {
 
 constexpr StepType kSteps[] = {
     {"c4", "Takes out lines that are no sentences, as C4 did; drops texts of few", make_c4},
+    {"classifier", "Drops records that score low by a filter of `pelton data train-filter`", make_classifier},
     {"decontaminate", "Drops records that hold items of evaluation sets", make_decontaminate},
     {"exact", "Drops records whose text another one has", make_exact},
     {"fineweb", "Drops texts by FineWeb's rules of lines", make_fineweb},
