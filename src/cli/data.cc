@@ -23,6 +23,7 @@ constexpr Command kCommands[] = {
     {"validate", "Check the structure of chats", add_data_validate},
     {"convert", "Write records in another format", add_data_convert},
     {"train-filter", "Train a classifier of good and bad records", add_data_train_filter},
+    {"pack", "Make tokens of records, once, for training", add_data_pack},
     {"stats", "Count, measure, and write a report", add_data_stats},
     {"diff", "Tell what changed between two versions", add_data_diff},
     {"sample", "Print some records", add_data_sample},

@@ -12,6 +12,7 @@
 #include "base/version.h"
 #include "train/checkpoint.h"
 #include "train/run_folder.h"
+#include "train/token_file.h"
 
 namespace pelton {
 namespace fs = std::filesystem;
@@ -127,13 +128,23 @@ json::object log_line(const StepReport& report, double elapsed_s) {
 }  // namespace
 
 TuneData read_tune_data(const std::shared_ptr<const ModelBundle>& bundle, const TuneRecipe& recipe) {
-  const ExampleEncoder encoder(
-      bundle, {.sequence_length_max = std::min(recipe.sequence_length, bundle->model->spec.context_length),
-               .now_unix_s = recipe.now_unix_s});
-  const std::vector<fs::path> files(recipe.data.begin(), recipe.data.end());
+  const int64_t length_max = std::min(recipe.sequence_length, bundle->model->spec.context_length);
+  const ExampleEncoder encoder(bundle, {.sequence_length_max = length_max, .now_unix_s = recipe.now_unix_s});
+  std::vector<fs::path> files(recipe.data.begin(), recipe.data.end());
+  const auto token_files =
+      std::stable_partition(files.begin(), files.end(), [](const fs::path& path) { return !is_token_file(path); });
   TuneData data;
-  data.records = read_records(files, recipe.skip_bad_records ? BadRecord::kSkip : BadRecord::kStop,
-                              [&](const Record& record) { data.examples.push_back(encoder.encode(record)); });
+  for (auto file = token_files; file != files.end(); ++file) {
+    read_token_file(*file, *bundle->tokenizer, length_max, data.examples, data.records);
+  }
+  files.erase(token_files, files.end());
+  if (files.empty()) return data;
+  const RecordCounts read =
+      read_records(files, recipe.skip_bad_records ? BadRecord::kSkip : BadRecord::kStop,
+                   [&](const Record& record) { data.examples.push_back(encoder.encode(record)); });
+  for (const auto& [form, count] : read.by_form) data.records.by_form[form] += count;
+  data.records.skipped = read.skipped;
+  data.records.first_skipped = read.first_skipped;
   return data;
 }
 
