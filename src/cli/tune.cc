@@ -34,7 +34,8 @@ constexpr const char* kNotes =
     "--data a.jsonl --data b.jsonl, --targets q,v). Data are JSON Lines: {\"messages\": [...]}, {\"prompt\", "
     "\"completion\"}, {\"prompt\", \"chosen\", \"rejected\"}, {\"text\"}, Alpaca's and ShareGPT's forms. The output is "
     "a "
-    "folder that PEFT and `--adapter` read, with a manifest of every setting and the log. Ctrl-C and kill leave a "
+    "folder that PEFT and `--adapter` read, or a model's, with a manifest of every setting, the log and a report with "
+    "curves. Ctrl-C and kill leave a "
     "checkpoint in OUTPUT.run; the same command goes on from it, to the same bytes.\n"
     "\n"
     "On a terminal progress is a line; else, and with --json, each step prints its line of the log.\n"
@@ -43,6 +44,7 @@ constexpr const char* kNotes =
     "  pelton tune -m smollm2-135m-instruct-q4_1 --data chats.jsonl --output my-adapter\n"
     "  pelton tune recipe.yaml --steps 10\n"
     "  pelton tune recipe.yaml --show-batch\n"
+    "  pelton tune recipe.yaml --eval-data held-out.jsonl --eval-steps 20 --early-stop 3\n"
     "  pelton tune -m model.gguf --data pairs.jsonl --objective dpo --beta 0.1 --output preferred\n"
     "  pelton tune -m model.gguf --data chats.jsonl --method full --last-layers 4 --learning-rate 2e-5 --output tuned\n"
     "  pelton run -m model.gguf --adapter my-adapter \"Who are you?\"\n";
@@ -170,6 +172,12 @@ class StepProgress {
                                 format_byte_size(resident_bytes()), left));
   }
 
+  void show_evaluation(const json::object& line) {
+    if (prints_lines_) return print_text(to_json_text(line) + "\n");
+    line_.note(fmt::format("step {}: the loss on eval_data is {:.4f}", line.at("step").as_int64(),
+                           line.at("eval_loss").as_double()));
+  }
+
  private:
   SteadyClock clock_;
   bool prints_lines_;
@@ -197,6 +205,7 @@ int tune(const TuneOptions& options) {
   const TuneListener listener = {
       .on_note = print_note,
       .on_step = [&](const json::object& line, int64_t step_count) { progress.show(line, step_count); },
+      .on_evaluation = [&](const json::object& line) { progress.show_evaluation(line); },
       .wants_stop = [&] { return interrupt.signal() != 0; }};
   if (!run_tuning(executor, bundle, recipe, std::move(data), listener, clock)) {
     print_note(fmt::format("stopped; the same command goes on from here ({}.run)", recipe.output));

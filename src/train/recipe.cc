@@ -83,6 +83,11 @@ void for_each_key(Recipe& recipe, Visitor visit) {
         "none; layer: each layer is computed again for its backward, which saves most of the memory");
   visit("skip_bad_records", recipe.skip_bad_records, kText, "Skip and count them instead of stopping");
   visit("now_unix_s", recipe.now_unix_s, Domain{0, 4e9}, "What chat templates that write the date take for now");
+  visit("eval_data", recipe.eval_data, kText, "Files of records that are not learnt: the loss on them is measured");
+  visit("eval_steps", recipe.eval_steps, kCount, "Steps between two measurements; one more is at the end");
+  visit("keep_best", recipe.keep_best, kText, "The output is what had the least loss on eval_data");
+  visit("early_stop", recipe.early_stop, kNotNegative,
+        "Ends after so many measurements without a better one; 0: never");
   visit("checkpoint_steps", recipe.checkpoint_steps, kCount, "Steps between two checkpoints, from which a run goes on");
 }
 
@@ -214,6 +219,7 @@ void check(const TuneRecipe& recipe) {
                                              : "changes the order, which shuffle: false fixes");
   }
   check_precision(recipe.precision);
+  if (recipe.early_stop > 0 && !recipe.eval_data) refuse("early_stop", "needs eval_data");
   if (recipe.activation_checkpointing != "none" && recipe.activation_checkpointing != "layer") {
     refuse("activation_checkpointing", fmt::format("\"{}\" is none of none, layer", recipe.activation_checkpointing));
   }

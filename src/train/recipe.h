@@ -63,6 +63,11 @@ struct TuneRecipe {
   bool skip_bad_records = false;
   int64_t now_unix_s = 1'721'952'000;
 
+  std::optional<std::vector<std::string>> eval_data;
+  int64_t eval_steps = 20;
+  bool keep_best = true;
+  int64_t early_stop = 0;
+
   int64_t checkpoint_steps = 10;
 
   friend bool operator==(const TuneRecipe&, const TuneRecipe&) = default;

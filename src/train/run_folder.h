@@ -20,6 +20,7 @@ class RunFolder {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path checkpoint() const { return path_ / "checkpoint.safetensors"; }
+  std::filesystem::path best() const { return path_ / "best.safetensors"; }  // parameters alone
   std::filesystem::path manifest() const { return path_ / "manifest.json"; }
 
   // The log: lines go to its end. Error kIo.

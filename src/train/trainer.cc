@@ -116,6 +116,7 @@ Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const Tu
       base_(std::move(base)),
       examples_(std::move(examples)),
       method_(find_training_method(recipe.method).make(base_, recipe)),
+      objective_name_(recipe.objective),
       objective_(find_objective(recipe.objective)
                      .make({.beta = recipe.beta,
                             .label_smoothing = recipe.label_smoothing,
@@ -196,7 +197,7 @@ StepReport Trainer::step() {
 
   policy_->clear_gradients();
   for (const std::vector<const Example*>& batch : batches) {
-    report.loss += run_batch(batch, totals, report.metrics);
+    report.loss += run_batch(batch, totals, report.metrics, Pass::kTrain);
     check_finite(report.loss, "loss", report.step, batch);
   }
   std::vector<Tensor> gradients = collect_gradients();
@@ -213,8 +214,30 @@ StepReport Trainer::step() {
   return report;
 }
 
-double Trainer::run_batch(std::span<const Example* const> examples, const StepTotals& totals,
-                          ObjectiveMetrics& metrics) {
+void Trainer::check_kind(std::span<const Example> examples) const {
+  check_examples(examples, *objective_, objective_name_);
+}
+
+Evaluation Trainer::evaluate(std::span<const Example> examples) {
+  check_kind(examples);
+  StepTotals totals;
+  totals.example_count = static_cast<int64_t>(examples.size());
+  for (const Example& example : examples) totals.learnt_count += example.learnt_count();
+  Evaluation evaluation;
+  for (size_t begin = 0; begin < examples.size();) {
+    size_t end = std::min(begin + static_cast<size_t>(batch_size_), examples.size());
+    if (end + 1 == examples.size()) ++end;  // none is left alone: some objectives compare a batch's examples
+    std::vector<const Example*> batch;
+    for (size_t i = begin; i < end; ++i) batch.push_back(&examples[i]);
+    evaluation.loss += run_batch(batch, totals, evaluation.metrics, Pass::kEvaluate);
+    check_finite(evaluation.loss, "loss on eval_data", steps_done_, batch);
+    begin = end;
+  }
+  return evaluation;
+}
+
+double Trainer::run_batch(std::span<const Example* const> examples, const StepTotals& totals, ObjectiveMetrics& metrics,
+                          Pass pass) {
   std::vector<const TrainingSequence*> sequences;
   for (const Example* example : examples) {
     for (const TrainingSequence& sequence : example->sequences) sequences.push_back(&sequence);
@@ -231,7 +254,8 @@ double Trainer::run_batch(std::span<const Example* const> examples, const StepTo
   }
   std::vector<float> reference;
   if (reference_ != nullptr) reference = score_sequences(executor_, *reference_, batch);
-  const std::optional<double> known = objective_->token_gradient(totals);
+  const std::optional<double> known =
+      pass == Pass::kTrain ? objective_->token_gradient(totals) : std::optional<double>();
   const std::vector<float> scores = known ? score_and_backward(executor_, *policy_, batch, static_cast<float>(*known))
                                           : score_sequences(executor_, *policy_, batch);
 
@@ -254,7 +278,7 @@ double Trainer::run_batch(std::span<const Example* const> examples, const StepTo
     }
   }
   const double loss = objective_->loss(scored, totals, metrics);
-  if (!known) backward_scores(executor_, *policy_, batch, d_scores);
+  if (!known && pass == Pass::kTrain) backward_scores(executor_, *policy_, batch, d_scores);
   return loss;
 }
 
@@ -274,6 +298,12 @@ std::vector<Tensor> Trainer::collect_gradients() {
 
 std::vector<NamedTensor> Trainer::state() {
   std::vector<NamedTensor> state = optimiser_->state();
+  for (NamedTensor& parameter : parameter_state()) state.push_back(std::move(parameter));
+  return state;
+}
+
+std::vector<NamedTensor> Trainer::parameter_state() {
+  std::vector<NamedTensor> state;
   for (const Parameter& parameter : parameters_) state.push_back({parameter.name, parameter.value});
   return state;
 }

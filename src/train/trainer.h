@@ -30,6 +30,12 @@ struct StepReport {
   ObjectiveMetrics metrics;
 };
 
+// The objective on examples that are not learnt.
+struct Evaluation {
+  double loss = 0;
+  ObjectiveMetrics metrics;
+};
+
 // One thread at a time. Results do not depend on the thread count.
 class Trainer {
  public:
@@ -47,14 +53,23 @@ class Trainer {
   // Error kInvalidArgument: the loss or the gradient is not finite (names the examples); nothing has changed then.
   StepReport step();
 
+  // Errors: kInvalidArgument: an example is not of the kind that the objective learns from (check_kind() says so
+  // before); the loss is not finite.
+  Evaluation evaluate(std::span<const Example> examples);
+  void check_kind(std::span<const Example> examples) const;
+
   // As trained so far.
   const TrainingMethod& method() const { return *method_; }
   // All that steps change, as memory to be written to a checkpoint, or filled from one before resume_at().
   std::vector<NamedTensor> state();
+  // Of it the parameters alone.
+  std::vector<NamedTensor> parameter_state();
   void resume_at(int64_t steps_done);
 
  private:
-  double run_batch(std::span<const Example* const> examples, const StepTotals& totals, ObjectiveMetrics& metrics);
+  enum class Pass : uint8_t { kTrain, kEvaluate };
+  double run_batch(std::span<const Example* const> examples, const StepTotals& totals, ObjectiveMetrics& metrics,
+                   Pass pass);
   std::vector<Tensor> collect_gradients();
 
   Executor& executor_;
@@ -63,6 +78,7 @@ class Trainer {
   std::unique_ptr<TrainingMethod> method_;
   std::vector<std::vector<std::string>> weights_;  // of each parameter, those whose gradients it takes
   std::vector<Parameter> parameters_;
+  std::string objective_name_;
   std::unique_ptr<Objective> objective_;
   std::unique_ptr<Optimiser> optimiser_;
   std::unique_ptr<DifferentiableModel> policy_;

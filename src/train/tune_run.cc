@@ -11,8 +11,10 @@
 #include "base/json_text.h"
 #include "base/version.h"
 #include "train/checkpoint.h"
+#include "train/loss_watch.h"
 #include "train/run_folder.h"
 #include "train/token_file.h"
+#include "train/tune_report.h"
 
 namespace pelton {
 namespace fs = std::filesystem;
@@ -64,7 +66,9 @@ json::object data_of(const TuneData& data) {
           {"skipped", data.records.skipped},
           {"tokens", token_count},
           {"learnt_tokens", learnt_count},
-          {"fnv1a64", hash_of(data.examples)}};
+          {"fnv1a64", hash_of(data.examples)},
+          {"evaluation_records", data.evaluation.size()},
+          {"evaluation_fnv1a64", hash_of(data.evaluation)}};
 }
 
 // Of all that decides what comes out.
@@ -78,11 +82,21 @@ std::string fingerprint_of(json::object manifest) {
   return hash.text();
 }
 
-void save(const RunFolder& folder, Trainer& trainer, const std::string& fingerprint) {
+// What evaluations have shown so far.
+struct Progress {
+  std::optional<double> best_loss;
+  int64_t best_step = 0;
+  int64_t worse_count = 0;  // evaluations since then
+};
+
+void save(const RunFolder& folder, Trainer& trainer, const std::string& fingerprint, const Progress& progress) {
   write_checkpoint(folder.checkpoint(), trainer.state(),
                    {{"fingerprint", fingerprint},
                     {"step", std::to_string(trainer.steps_done())},
-                    {"log_bytes", std::to_string(folder.log_bytes())}});
+                    {"log_bytes", std::to_string(folder.log_bytes())},
+                    {"best_loss", progress.best_loss ? fmt::format("{}", *progress.best_loss) : ""},
+                    {"best_step", std::to_string(progress.best_step)},
+                    {"worse_count", std::to_string(progress.worse_count)}});
 }
 
 int64_t number_in(const CheckpointNotes& notes, const std::string& name) try {
@@ -91,8 +105,17 @@ int64_t number_in(const CheckpointNotes& notes, const std::string& name) try {
   throw Error(ErrorCode::kCorruptFile, fmt::format("the checkpoint does not say its {}", name));
 }
 
+Progress progress_in(const CheckpointNotes& notes) {
+  Progress progress;
+  progress.best_step = number_in(notes, "best_step");
+  progress.worse_count = number_in(notes, "worse_count");
+  const auto loss = notes.find("best_loss");
+  if (loss != notes.end() && !loss->second.empty()) progress.best_loss = std::stod(loss->second);
+  return progress;
+}
+
 // True: there was a checkpoint, from which the trainer goes on.
-bool resume(RunFolder& folder, Trainer& trainer, const std::string& fingerprint) {
+bool resume(RunFolder& folder, Trainer& trainer, const std::string& fingerprint, Progress& progress) {
   if (!fs::exists(folder.checkpoint())) {
     folder.cut_log(0);
     return false;
@@ -110,6 +133,7 @@ bool resume(RunFolder& folder, Trainer& trainer, const std::string& fingerprint)
   read_checkpoint(folder.checkpoint(), state);
   folder.cut_log(static_cast<uint64_t>(number_in(notes, "log_bytes")));
   trainer.resume_at(number_in(notes, "step"));
+  progress = progress_in(notes);
   return true;
 }
 
@@ -125,26 +149,141 @@ json::object log_line(const StepReport& report, double elapsed_s) {
   return line;
 }
 
+// Records of every form, and files of tokens that `pelton data pack` made.
+struct ExampleReader {
+  const Tokenizer& tokenizer;
+  const ExampleEncoder& encoder;
+  const TuneRecipe& recipe;
+  int64_t length_max;
+
+  std::vector<Example> read(const std::vector<std::string>& paths, RecordCounts& counts) const {
+    std::vector<fs::path> files(paths.begin(), paths.end());
+    const auto token_files =
+        std::stable_partition(files.begin(), files.end(), [](const fs::path& path) { return !is_token_file(path); });
+    std::vector<Example> examples;
+    for (auto file = token_files; file != files.end(); ++file) {
+      read_token_file(*file, tokenizer, length_max, examples, counts);
+    }
+    files.erase(token_files, files.end());
+    if (files.empty()) return examples;
+    const RecordCounts read = read_records(files, recipe.skip_bad_records ? BadRecord::kSkip : BadRecord::kStop,
+                                           [&](const Record& record) { examples.push_back(encoder.encode(record)); });
+    for (const auto& [form, count] : read.by_form) counts.by_form[form] += count;
+    counts.skipped = read.skipped;
+    counts.first_skipped = read.first_skipped;
+    return examples;
+  }
+};
+
+// One run, from where it stands to its end.
+class TuneLoop {
+ public:
+  TuneLoop(RunFolder& folder, Trainer& trainer, const TuneRecipe& recipe, const TuneListener& listener,
+           const Clock& clock)
+      : folder_(folder), trainer_(trainer), recipe_(recipe), listener_(listener), clock_(clock) {}
+
+  Progress& progress() { return progress_; }
+
+  // False: stopped on demand, with a checkpoint.
+  bool run(const std::vector<Example>& evaluation, const std::string& fingerprint) {
+    watch_what_was_logged();
+    bool is_done = trainer_.steps_done() >= trainer_.step_count() || has_stopped_early();
+    while (!is_done) {
+      take_step();
+      is_done = trainer_.steps_done() == trainer_.step_count();
+      if (!evaluation.empty() && (is_done || trainer_.steps_done() % recipe_.eval_steps == 0)) {
+        is_done = !evaluate(evaluation) || is_done;
+      }
+      const bool stops = listener_.wants_stop() && !is_done;
+      if (stops || trainer_.steps_done() % recipe_.checkpoint_steps == 0) {
+        save(folder_, trainer_, fingerprint, progress_);
+      }
+      if (stops) return false;
+    }
+    take_best();
+    return true;
+  }
+
+ private:
+  void watch_what_was_logged() {
+    const std::string log = folder_.log();
+    for (size_t begin = 0; begin < log.size();) {
+      const size_t end = std::min(log.find('\n', begin), log.size());
+      const json::value line = parse_json(std::string_view(log).substr(begin, end - begin), "log.jsonl");
+      if (const json::value* loss = line.as_object().if_contains("loss")) watch_.add(loss->to_number<double>());
+      begin = end + 1;
+    }
+  }
+
+  void take_step() {
+    const TimePoint begin = clock_.now();
+    const StepReport report = trainer_.step();
+    const json::object line = log_line(report, seconds(clock_.now() - begin));
+    folder_.append_to_log(to_json_text(line));
+    listener_.on_step(line, trainer_.step_count());
+    const auto spike = watch_.add(report.loss);
+    if (!spike) return;
+    std::string places;
+    for (const std::vector<const Example*>& batch : trainer_.batches_of_step(report.step - 1)) {
+      for (const Example* example : batch) places += (places.empty() ? "" : ", ") + example->place;
+    }
+    listener_.on_note(
+        fmt::format("step {}: the loss {:.4g} stands out from those before ({:.4g} ± {:.2g}), with the "
+                    "records {}",
+                    report.step, spike->loss, spike->mean, spike->deviation, places));
+  }
+
+  // False: it has not got better for long enough.
+  bool evaluate(const std::vector<Example>& examples) {
+    const Evaluation evaluation = trainer_.evaluate(examples);
+    json::object line = {{"step", trainer_.steps_done()}, {"eval_loss", evaluation.loss}};
+    for (const auto& [name, value] : evaluation.metrics) line["eval_" + name] = value;
+    folder_.append_to_log(to_json_text(line));
+    listener_.on_evaluation(line);
+    if (!progress_.best_loss || evaluation.loss < *progress_.best_loss) {
+      progress_ = {evaluation.loss, trainer_.steps_done(), 0};
+      if (recipe_.keep_best) write_checkpoint(folder_.best(), trainer_.parameter_state(), {});
+      return true;
+    }
+    ++progress_.worse_count;
+    if (!has_stopped_early()) return true;
+    listener_.on_note(fmt::format("stopping early: no evaluation was better since step {}", progress_.best_step));
+    return false;
+  }
+
+  bool has_stopped_early() const { return recipe_.early_stop > 0 && progress_.worse_count >= recipe_.early_stop; }
+
+  void take_best() {
+    if (!recipe_.keep_best || !progress_.best_loss || progress_.best_step == trainer_.steps_done()) return;
+    std::vector<NamedTensor> parameters = trainer_.parameter_state();
+    read_checkpoint(folder_.best(), parameters);
+    listener_.on_note(fmt::format("the least loss on eval_data, {:.4f}, was after step {}: that is what is written",
+                                  *progress_.best_loss, progress_.best_step));
+  }
+
+  RunFolder& folder_;
+  Trainer& trainer_;
+  const TuneRecipe& recipe_;
+  const TuneListener& listener_;
+  const Clock& clock_;
+  LossWatch watch_;
+  Progress progress_;
+};
+
 }  // namespace
 
 TuneData read_tune_data(const std::shared_ptr<const ModelBundle>& bundle, const TuneRecipe& recipe) {
   const int64_t length_max = std::min(recipe.sequence_length, bundle->model->spec.context_length);
   const ExampleEncoder encoder(bundle, {.sequence_length_max = length_max, .now_unix_s = recipe.now_unix_s});
-  std::vector<fs::path> files(recipe.data.begin(), recipe.data.end());
-  const auto token_files =
-      std::stable_partition(files.begin(), files.end(), [](const fs::path& path) { return !is_token_file(path); });
+  const ExampleReader reader{*bundle->tokenizer, encoder, recipe, length_max};
   TuneData data;
-  for (auto file = token_files; file != files.end(); ++file) {
-    read_token_file(*file, *bundle->tokenizer, length_max, data.examples, data.records);
+  data.examples = reader.read(recipe.data, data.records);
+  if (recipe.eval_data) {
+    RecordCounts of_evaluation;
+    data.evaluation = reader.read(*recipe.eval_data, of_evaluation);
+    data.records.skipped += of_evaluation.skipped;
+    if (data.records.first_skipped.empty()) data.records.first_skipped = of_evaluation.first_skipped;
   }
-  files.erase(token_files, files.end());
-  if (files.empty()) return data;
-  const RecordCounts read =
-      read_records(files, recipe.skip_bad_records ? BadRecord::kSkip : BadRecord::kStop,
-                   [&](const Record& record) { data.examples.push_back(encoder.encode(record)); });
-  for (const auto& [form, count] : read.by_form) data.records.by_form[form] += count;
-  data.records.skipped = read.skipped;
-  data.records.first_skipped = read.first_skipped;
   return data;
 }
 
@@ -158,28 +297,22 @@ bool run_tuning(Executor& executor, const std::shared_ptr<const ModelBundle>& bu
   manifest["steps"] = trainer.step_count();
   manifest["recipe"] = recipe_to_json(recipe);
   const std::string fingerprint = fingerprint_of(manifest);
-  if (resume(folder, trainer, fingerprint)) {
+  if (!data.evaluation.empty()) trainer.check_kind(data.evaluation);
+  TuneLoop loop(folder, trainer, recipe, listener, clock);
+  if (resume(folder, trainer, fingerprint, loop.progress())) {
     listener.on_note(fmt::format("going on after step {} of {}", trainer.steps_done(), trainer.step_count()));
   }
   const std::string manifest_text = to_json_text(manifest) + "\n";
   replace_file(folder.manifest(), manifest_text);
 
-  while (trainer.steps_done() < trainer.step_count()) {
-    const TimePoint begin = clock.now();
-    const StepReport report = trainer.step();
-    const json::object line = log_line(report, seconds(clock.now() - begin));
-    folder.append_to_log(to_json_text(line));
-    listener.on_step(line, trainer.step_count());
-    const bool stops = listener.wants_stop() && trainer.steps_done() < trainer.step_count();
-    if (stops || trainer.steps_done() % recipe.checkpoint_steps == 0) save(folder, trainer, fingerprint);
-    if (stops) return false;
-  }
+  if (!loop.run(data.evaluation, fingerprint)) return false;
 
   AtomicFolder output(recipe.output);
   const std::string note = trainer.method().write_output(executor, bundle->path, output.path());
   if (!note.empty()) listener.on_note(note);
   replace_file(output.path() / "manifest.json", manifest_text);
   replace_file(output.path() / "log.jsonl", folder.log());
+  replace_file(output.path() / "report.html", tune_report(folder.log(), manifest));
   output.commit();
   listener.on_note(fmt::format("the {} is in {}", trainer.method().output_kind(), recipe.output));
   folder.remove();

@@ -20,6 +20,7 @@ namespace pelton {
 struct TuneData {
   std::vector<Example> examples;
   RecordCounts records;
+  std::vector<Example> evaluation;  // of eval_data
 };
 // Errors: those of read_records() and ExampleEncoder.
 TuneData read_tune_data(const std::shared_ptr<const ModelBundle>& bundle, const TuneRecipe& recipe);
@@ -27,6 +28,7 @@ TuneData read_tune_data(const std::shared_ptr<const ModelBundle>& bundle, const 
 struct TuneListener {
   std::function<void(const std::string& note)> on_note;                       // for people
   std::function<void(const json::object& line, int64_t step_count)> on_step;  // the log's line
+  std::function<void(const json::object& line)> on_evaluation;                // likewise
   std::function<bool()> wants_stop;                                           // asked after each step
 };
 

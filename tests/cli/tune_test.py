@@ -65,7 +65,7 @@ def test_an_adapter_that_helps(pelton, tmp_path, model, recipe):
     assert log[-1]["loss"] < 0.8 * log[0]["loss"]
     out = tmp_path / "out"
     assert sorted(file.name for file in out.iterdir()) == [
-        "adapter_config.json", "adapter_model.safetensors", "log.jsonl", "manifest.json"
+        "adapter_config.json", "adapter_model.safetensors", "log.jsonl", "manifest.json", "report.html"
     ]
     assert lines_of((out / "log.jsonl").read_text()) == log
     manifest = json.loads((out / "manifest.json").read_text())
@@ -233,6 +233,73 @@ def test_merged_output_is_the_model_with_the_adapter(pelton, tmp_path, model, re
     assert merged != (model / "model.safetensors").read_bytes()
     refused = pelton("tune", recipe, "--merge", "true", "--method", "full", "-o", tmp_path / "no")
     assert refused.returncode == 1 and "merge" in refused.stderr
+
+
+def without_speed(text):
+    log = lines_of(text)
+    for line in log:
+        line.pop("tokens_per_second", None)
+    return log
+
+
+def test_the_best_evaluation_is_kept(pelton, tmp_path, model, recipe, chats):
+    # Evaluated on other texts than it learns, it gets better, then worse.
+    held_out = write_lines(tmp_path / "held.jsonl", [{"text": f"number {n}, then {n + 1}"} for n in range(3)])
+    options = ["--eval-data", held_out, "--eval-steps", "2", "--steps", "40", "--learning-rate", "2e-2"]
+    done = pelton("tune", recipe, *options)
+    assert done.returncode == 0, done.stderr
+    log = lines_of(done.stdout)
+    losses = {line["step"]: line["eval_loss"] for line in log if "eval_loss" in line}
+    assert list(losses) == list(range(2, 41, 2))
+    best = min(losses, key=losses.get)
+    assert best < 40 and f"was after step {best}: that is what is written" in done.stderr
+    page = (tmp_path / "out/report.html").read_text()
+    assert "evaluation" in page and page.count("<svg") == 4
+    stopped = pelton("tune", recipe, *options, "-o", tmp_path / "stopped", "--early-stop", "3")
+    assert stopped.returncode == 0, stopped.stderr
+    steps = [line["step"] for line in lines_of(stopped.stdout) if "loss" in line]
+    assert len(steps) < 40 and "stopping early" in stopped.stderr
+    # What is written is what was measured: from there on evaluated at a rate of nothing.
+    more = pelton("tune", recipe, "--init-adapter", tmp_path / "out", "-o", tmp_path / "more", "--eval-data", held_out,
+                  "--steps", "1", "--learning-rate", "1e-30")
+    assert more.returncode == 0, more.stderr
+    assert abs(lines_of(more.stdout)[-1]["eval_loss"] - losses[best]) < 1e-6
+    last = pelton("tune", recipe, *options, "-o", tmp_path / "last", "--keep-best", "false")
+    assert last.returncode == 0 and "that is what is written" not in last.stderr
+    name = "adapter_model.safetensors"
+    assert (tmp_path / "last" / name).read_bytes() != (tmp_path / "out" / name).read_bytes()
+
+
+def test_evaluations_survive_kills(pelton, tmp_path, recipe, chats):
+    held_out = write_lines(tmp_path / "held.jsonl", [{"text": f"number {n}, then {n + 1}"} for n in range(3)])
+    options = ["--eval-data", held_out, "--eval-steps", "2", "--steps", "60", "--learning-rate", "2e-2", "--checkpoint-steps", "3"]
+    whole = pelton("tune", recipe, *options, "-o", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    for survives in (9, 14, 6):
+        process = subprocess.Popen(
+            [pelton.program, "tune", str(recipe), *map(str, options)],
+            cwd=pelton.folder, env=pelton.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(survives):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert pelton("tune", recipe, *options).returncode == 0
+    for name in ["adapter_model.safetensors", "manifest.json"]:
+        ours, theirs = ((tmp_path / folder / name).read_bytes() for folder in ("out", "whole"))
+        assert ours == theirs.replace(b"/whole", b"/out"), name
+    assert without_speed((tmp_path / "out/log.jsonl").read_text()) == without_speed((tmp_path / "whole/log.jsonl").read_text())
+
+
+def test_a_loss_that_stands_out_names_its_records(pelton, tmp_path, model):
+    records = [{"text": "number one and number two"}] * 90
+    records[80] = {"text": "~{}^|#@!%&*=+<>/;:[]()~{}^|#@!%&*"}
+    data = write_lines(tmp_path / "data.jsonl", records)
+    done = pelton("tune", "-m", model, "--data", data, "-o", tmp_path / "out", "--shuffle", "false", "--batch-size", "1",
+                  "--steps", "90", "--learning-rate", "1e-2")
+    assert done.returncode == 0, done.stderr
+    notes = [line for line in done.stderr.splitlines() if "stands out" in line]
+    assert len(notes) == 1 and notes[0].startswith("step 81:") and "data.jsonl:81" in notes[0]
 
 
 def test_killed_at_fifty_points_it_ends_with_the_same_bytes(pelton, tmp_path, recipe):
