@@ -51,7 +51,8 @@ class Engine::Impl {
       : bundle_(std::move(bundle)),
         options_(options),
         clock_(std::move(clock)),
-        seed_(options.seed != 0 ? options.seed : seed_from_system()) {
+        seed_(options.seed != 0 ? options.seed : seed_from_system()),
+        adapters_(bundle_->model, options.activations, options.adapter_count_max) {
     validate(options_);
     if (bundle_->tokenizer == nullptr) {
       throw Error(ErrorCode::kUnsupported,
@@ -72,6 +73,7 @@ class Engine::Impl {
   }
 
   GrammarCompiler& grammars() { return *grammars_; }
+  AdapterSet& adapters() { return adapters_; }
 
   ~Impl() {
     {
@@ -98,6 +100,7 @@ class Engine::Impl {
     pelton::validate_tokens(sampling, limits_.vocabulary_size, bundle_->end_tokens);
     validate_grammar(request);
     Submission submission;
+    submission.adapter = adapter_of(request);
     submission.answer_token_count_max = answer_token_count_max(request);
     submission.end_tokens = ending_tokens(sampling, bundle_->end_tokens);
     if (sampling.dry.multiplier > 0) {
@@ -194,6 +197,15 @@ class Engine::Impl {
       throw Error(ErrorCode::kResourceExhausted,
                   fmt::format("{} requests are waiting already; try again later", options_.queue_length_max));
     }
+  }
+
+  AdapterUse adapter_of(const GenerationRequest& request) const {
+    if (request.adapter.empty()) return {};
+    std::shared_ptr<const ServedAdapter> adapter = adapters_.find(request.adapter);
+    if (adapter == nullptr) {
+      throw Error(ErrorCode::kNotFound, fmt::format("no adapter \"{}\" is loaded", request.adapter), "model");
+    }
+    return AdapterUse(std::move(adapter));
   }
 
   static void validate_choice_count(size_t count) {
@@ -382,6 +394,7 @@ class Engine::Impl {
   const uint64_t seed_;
   RunnerLimits limits_;                        // written before the constructor ends
   std::shared_ptr<GrammarCompiler> grammars_;  // the same
+  AdapterSet adapters_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -425,6 +438,11 @@ RequestId Engine::submit(ClassificationRequest request, std::shared_ptr<Embeddin
 }
 
 void Engine::cancel(RequestId id) { impl_->cancel(id); }
+void Engine::load_adapter(const std::string& name, const std::filesystem::path& path) {
+  impl_->adapters().load(name, path);
+}
+int64_t Engine::unload_adapter(const std::string& name) { return impl_->adapters().unload(name); }
+std::vector<AdapterInfo> Engine::adapters() const { return impl_->adapters().list(); }
 GrammarCompiler& Engine::grammars() { return impl_->grammars(); }
 const ModelBundle& Engine::bundle() const { return impl_->bundle(); }
 const EngineOptions& Engine::options() const { return impl_->options(); }

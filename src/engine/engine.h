@@ -5,11 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "engine/adapter_set.h"
 #include "engine/embedding_request.h"
 #include "engine/request.h"
 #include "engine/runner.h"
@@ -39,6 +42,7 @@ struct EngineOptions {
   Batching batching = Batching::kContinuous;
   Duration batch_window = SchedulerOptions{}.batch_window;  // of Batching::kDynamic
   std::optional<ServiceLevel> service_level;                // absent: as many tokens as possible
+  int64_t adapter_count_max = 256;                          // loaded at once
 };
 
 class Engine {
@@ -59,6 +63,7 @@ class Engine {
   // Errors (nothing is queued then): kInvalidArgument (parameters; empty prompt; token out of range), kContextTooLong
   // (the prompt leaves no room for a token, or less than the max_tokens given; names the lengths), kResourceExhausted
   // (queue full), kUnavailable (stopping), kUnsupported (the model is an encoder, which generates nothing).
+  // kNotFound: the adapter is not loaded.
   RequestId submit(GenerationRequest request, std::shared_ptr<GenerationSink> sink);
   // Several answers, one for each sink, each with an id: the prompt is computed once, and they share its pages. Errors:
   // as above, and kInvalidArgument (none, or more than kChoiceCountMax).
@@ -73,6 +78,12 @@ class Engine {
   // The request's pages are free after the current step; its sink gets on_error(kCancelled). Unknown or finished:
   // nothing.
   void cancel(RequestId id);
+
+  // LoRA adapters that requests name, each for its own rows of a step: engine/adapter_set.h says what happens, and the
+  // errors.
+  void load_adapter(const std::string& name, const std::filesystem::path& path);
+  int64_t unload_adapter(const std::string& name);
+  std::vector<AdapterInfo> adapters() const;
 
   // What requests of this engine may follow.
   GrammarCompiler& grammars();

@@ -1,5 +1,6 @@
 // A model that costs nothing, for tests of everything above StepRunner: what it says next depends on every token
-// before, as its own pages hold them, so that a row lost, doubled or read from a foreign page changes the whole answer.
+// before, and on its row's adapter, as its own pages hold them, so that a row lost, doubled, read from a foreign page
+// or computed with a foreign adapter changes the whole answer.
 #pragma once
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "engine/runner.h"
+#include "model/prepared_adapter.h"
 
 namespace pelton {
 
@@ -43,10 +45,13 @@ class FakeRunner final : public StepRunner {
     if (options_.before_step) options_.before_step(batch);
     logits_.clear();
     auto wanted = batch.logit_rows.begin();
-    for (const AttentionSequence& sequence : batch.sequences) {
+    for (size_t i = 0; i < batch.sequences.size(); ++i) {
+      const AttentionSequence& sequence = batch.sequences[i];
+      const PreparedAdapter* adapter = batch.adapters.empty() ? nullptr : batch.adapters[i];
       for (int64_t row = sequence.row_begin; row < sequence.row_begin + sequence.row_count; ++row) {
         const int64_t position = sequence.first_position + row - sequence.row_begin;
-        cell(sequence, position) = batch.tokens[static_cast<size_t>(row)];
+        cell(sequence, position) =
+            adapted(batch.tokens[static_cast<size_t>(row)], adapter == nullptr ? 0 : adapter->number());
         if (wanted == batch.logit_rows.end() || *wanted != row) continue;
         ++wanted;
         append_logits(history_state(sequence, position + 1));
@@ -107,14 +112,16 @@ class FakeRunner final : public StepRunner {
 
   Executor& executor() override { return executor_; }
 
-  // The most likely token after `history`.
-  static int32_t next_token(const std::vector<int32_t>& history, int64_t vocabulary_size) {
+  // The most likely token after `history`, all of which was computed with this adapter.
+  static int32_t next_token(const std::vector<int32_t>& history, int64_t vocabulary_size, uint64_t adapter = 0) {
     uint64_t state = 0;
-    for (const int32_t token : history) state = advance(state, token);
+    for (const int32_t token : history) state = advance(state, adapted(token, adapter));
     return favourite(state, vocabulary_size);
   }
 
  private:
+  // What a row leaves in its page.
+  static int32_t adapted(int32_t token, uint64_t adapter) { return token + (static_cast<int32_t>(adapter) << 16); }
   static uint64_t hidden_seed(const std::vector<int32_t>& tokens) {
     uint64_t state = 0;
     for (const int32_t token : tokens) state = advance(state, token);

@@ -101,6 +101,7 @@ struct GenerationRequest {
   Priority priority = Priority::kNormal;
   std::string client;      // requests of one client share what is one client's fair part; empty: one client too
   std::string cache_salt;  // prefixes are shared among requests of equal salt only
+  std::string adapter;     // of Engine::adapters(); empty: the model alone
   std::optional<Duration> deadline = {};  // after submit; unfinished then: kCancelled
   // What the answer must follow, of Engine::grammars(); null: nothing. Then the grammar alone says where the answer may
   // end: no min_tokens, no ignores_end_tokens.

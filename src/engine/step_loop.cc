@@ -68,6 +68,7 @@ struct StepLoop::Active {
   std::optional<TimePoint> started;
   int64_t prompt_token_count = 0;
   int64_t cached_token_count = 0;
+  AdapterUse adapter;
   std::vector<TokenId> tokens;                   // prompt and answer: all that a recomputation needs
   std::optional<PrefixHash> prefix;              // of its full pages; none: they are not looked for
   std::vector<std::unique_ptr<Choice>> choices;  // at least one
@@ -99,11 +100,13 @@ void StepLoop::add(Submission submission) noexcept {
       active.choices.push_back(std::make_unique<Choice>(RequestId{id + i}, sinks[i], seed, submission, environment_));
       active.choices.back()->active = &active;
     }
+    active.adapter = std::move(submission.adapter);
     active.tokens = std::move(submission.request.prompt);
     active.prompt_token_count = static_cast<int64_t>(active.tokens.size());
     const std::vector<PrefixHash> prefixes = prefixes_of(active, submission.request.cache_salt);
     active_.emplace(sequence, std::move(made));
     deadline_count_ += active.deadline ? 1 : 0;
+    adapter_count_ += active.adapter.number() != 0 ? 1 : 0;
     for (const auto& choice : active.choices) choices_.emplace(choice->id, choice.get());
     scheduler_.add({.id = sequence,
                     .token_count = active.prompt_token_count,
@@ -125,7 +128,7 @@ std::vector<PrefixHash> StepLoop::prefixes_of(Active& active, std::string_view s
   std::vector<PrefixHash> prefixes;
   if (!environment_.caches_prefixes) return prefixes;
   const auto page = static_cast<size_t>(limits_.page_token_count);
-  PrefixHash prefix = hasher_.root(salt);
+  PrefixHash prefix = hasher_.root(salt, active.adapter.number());
   for (size_t end = page; end <= active.tokens.size(); end += page) {
     prefix = hasher_.extend(prefix, std::span(active.tokens).subspan(end - page, page));
     prefixes.push_back(prefix);
@@ -214,12 +217,16 @@ StepLoop::StepLogits StepLoop::run_model() {
   batch_.sequences.clear();
   batch_.logit_rows.clear();
   batch_.local_pages.clear();
+  batch_.adapters.clear();
   drawn_.clear();
   const TimePoint now = environment_.clock.now();
-  for (const ScheduledRows& rows : plan_.sequences) {
+  order_by_adapter();
+  for (const auto& [adapter, place] : order_) {
+    const ScheduledRows& rows = plan_.sequences[place];
     Active& active = *active_.at(rows.id);
     if (rows.is_first) {
       active.started = now;
+      active.adapter.start();
       active.cached_token_count = rows.first_position;
     }
     const auto row_begin = static_cast<int64_t>(batch_.tokens.size());
@@ -228,6 +235,7 @@ StepLoop::StepLogits StepLoop::run_model() {
     }
     batch_.sequences.push_back({row_begin, rows.row_count, rows.first_position, rows.pages});
     if (limits_.local_pages) batch_.local_pages.push_back(rows.local_pages);
+    if (adapter_count_ > 0) batch_.adapters.push_back(active.adapter.prepared());
     if (!rows.completes_tokens) continue;
     const auto logit_row = static_cast<int64_t>(batch_.logit_rows.size());
     batch_.logit_rows.push_back(static_cast<int32_t>(batch_.tokens.size() - 1));
@@ -247,6 +255,14 @@ StepLoop::StepLogits StepLoop::run_model() {
   CHECK(logits.size() == batch_.logit_rows.size() * static_cast<size_t>(limits_.vocabulary_size));
   if (has_masks) masks();
   return {logits, nullptr};
+}
+
+void StepLoop::order_by_adapter() {
+  order_.clear();
+  for (size_t i = 0; i < plan_.sequences.size(); ++i) {
+    order_.emplace_back(adapter_count_ > 0 ? active_.at(plan_.sequences[i].id)->adapter.number() : 0, i);
+  }
+  if (adapter_count_ > 0) std::sort(order_.begin(), order_.end());
 }
 
 bool StepLoop::start_masks() {
@@ -295,6 +311,8 @@ void StepLoop::separate_choices(Active& active) {
     made->cached_token_count = active.cached_token_count;
     made->tokens = active.tokens;
     made->prefix = active.prefix;
+    made->adapter = active.adapter;
+    adapter_count_ += active.adapter.number() != 0 ? 1 : 0;
     made->choices.reserve(1);
     Active& child = *active_.emplace(id, std::move(made)).first->second;
     child.choices.push_back(std::move(active.choices.back()));
@@ -406,6 +424,7 @@ std::shared_ptr<GenerationSink> StepLoop::release(RequestId id) {
   if (active.choices.empty()) {
     const SequenceId sequence = active.id;
     deadline_count_ -= active.deadline ? 1 : 0;
+    adapter_count_ -= active.adapter.number() != 0 ? 1 : 0;
     if (scheduler_.contains(sequence)) scheduler_.remove(sequence);  // not where there was no memory for a fork
     active_.erase(sequence);
   }

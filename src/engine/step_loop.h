@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "engine/adapter_set.h"
 #include "engine/answer.h"
 #include "engine/grammar_masks.h"
 #include "engine/prefix_hash.h"
@@ -37,6 +38,7 @@ struct Submission {
   uint64_t seed = 0;
   std::vector<std::shared_ptr<GenerationSink>> sinks;
   TimePoint submitted;
+  AdapterUse adapter = {};
 };
 
 class StepLoop {
@@ -84,6 +86,8 @@ class StepLoop {
     const LargestRows* largest = nullptr;
   };
   StepLogits run_model();
+  // In which order the plan's sequences go into the batch: those of one adapter side by side.
+  void order_by_adapter();
   // Begins with the masks of the rows that complete their tokens. False: none of them follows a grammar.
   bool start_masks();
   // Waits for them: one a row.
@@ -112,6 +116,7 @@ class StepLoop {
   std::unordered_map<RequestId, Choice*> choices_;
   uint64_t sequence_count_ = 0;
   int64_t deadline_count_ = 0;  // of active_
+  int64_t adapter_count_ = 0;   // likewise, that have one
   StepPlan plan_;
   StepBatch batch_;
   // One for each answer that gets a token: as many as the row's prompt has answers.
@@ -122,9 +127,10 @@ class StepLoop {
     std::exception_ptr error;  // null: none
   };
   std::vector<Drawn> drawn_;
-  StepTimeEstimator step_times_;          // for a service level
-  std::vector<SequenceId> sequence_ids_;  // scratch
-  std::vector<SamplerScratch> scratch_;   // one a thread
+  std::vector<std::pair<uint64_t, size_t>> order_;  // of the plan's sequences: adapter and place
+  StepTimeEstimator step_times_;                    // for a service level
+  std::vector<SequenceId> sequence_ids_;            // scratch
+  std::vector<SamplerScratch> scratch_;             // one a thread
   GrammarMasks grammar_masks_;
   std::vector<RowMask> row_masks_;  // of the rows with logits; empty: none follows a grammar
   int64_t step_count_ = 0;

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "base/check.h"
 #include "model/model.h"
+#include "model/prepared_adapter.h"
 
 namespace pelton {
 namespace {
@@ -79,7 +82,9 @@ class Decoder::Impl {
         plan_(graph_),
         buffers_(plan_.buffer_count()),
         activations_(model.graph.value_widths.size()),
-        rope_tables_(model.graph.ropes.size()) {
+        rope_tables_(model.graph.ropes.size()),
+        is_for_selected_rows_(weights_of_selected_rows(model.graph)),
+        low_rank_(model.graph.weights.size()) {
     const int64_t longest = options.context_length.value_or(model.spec.context_length);
     for (RopeParameters& rope : graph_.ropes) rope = rope.for_length(longest);
     for (const KvCacheShape& cache : graph_.caches) {
@@ -166,6 +171,7 @@ class Decoder::Impl {
     no_token_types_.resize(batch.tokens.size(), 0);
     context.token_types = batch.token_types.empty() ? no_token_types_ : batch.token_types;
     shared_input_.start_step();
+    if (fill_low_rank(batch)) context.low_rank = low_rank_;
 
     if (observer_) {
       run_observed(context, call_count);
@@ -187,6 +193,51 @@ class Decoder::Impl {
       offsets_.push_back(row);
     }
     CHECK(row == static_cast<int64_t>(batch.tokens.size()));
+  }
+
+  // Which weights are read behind the selection of rows. By Graph::weights.
+  static std::vector<bool> weights_of_selected_rows(const Graph& graph) {
+    std::set<std::string, std::less<>> names;
+    bool is_behind = false;
+    for (const LayerCall& call : graph.calls) {
+      if (is_behind) names.insert(call.weight);
+      is_behind = is_behind || std::holds_alternative<SelectRowsCall>(call.kind);
+    }
+    std::vector<bool> are_behind;
+    for (const WeightSpec& weight : graph.weights) are_behind.push_back(names.contains(weight.name));
+    return are_behind;
+  }
+
+  // False: no row has an adapter.
+  bool fill_low_rank(const StepBatch& batch) {
+    CHECK(batch.adapters.empty() || batch.adapters.size() == batch.sequences.size());
+    if (std::all_of(batch.adapters.begin(), batch.adapters.end(),
+                    [](const PreparedAdapter* adapter) { return adapter == nullptr; })) {
+      return false;
+    }
+    for (std::vector<LowRankRows>& rows : low_rank_) rows.clear();
+    for (size_t begin = 0; begin < batch.sequences.size();) {
+      size_t end = begin + 1;
+      while (end < batch.sequences.size() && batch.adapters[end] == batch.adapters[begin]) ++end;
+      const AttentionSequence& last = batch.sequences[end - 1];
+      const Range rows{batch.sequences[begin].row_begin, last.row_begin + last.row_count};
+      if (batch.adapters[begin] != nullptr) add_low_rank(*batch.adapters[begin], rows, batch.logit_rows);
+      begin = end;
+    }
+    return true;
+  }
+
+  void add_low_rank(const PreparedAdapter& adapter, Range rows, std::span<const int32_t> logit_rows) {
+    const auto selected = [&](int64_t row) {
+      return std::lower_bound(logit_rows.begin(), logit_rows.end(), row) - logit_rows.begin();
+    };
+    const Range selected_rows{selected(rows.begin), selected(rows.end)};
+    CHECK(adapter.weights().size() == low_rank_.size());
+    for (size_t i = 0; i < low_rank_.size(); ++i) {
+      const Range of_weight = is_for_selected_rows_[i] ? selected_rows : rows;
+      if (adapter.weights()[i] == nullptr || of_weight.begin == of_weight.end) continue;
+      low_rank_[i].push_back({of_weight, adapter.weights()[i]});
+    }
   }
 
   std::span<const std::span<const AttentionSequence>> sequences_by_cache(const StepBatch& batch) {
@@ -248,6 +299,8 @@ class Decoder::Impl {
   std::vector<AttentionSequence> local_sequences_;  // those of the step, with their pages in layers with a window
   std::vector<std::span<const AttentionSequence>> cache_sequences_;
   SharedInput shared_input_;
+  std::vector<bool> is_for_selected_rows_;          // by Graph::weights, likewise below
+  std::vector<std::vector<LowRankRows>> low_rank_;  // of the step, where a row has an adapter
   LargestRows largest_;
   CallObserver observer_;
 };

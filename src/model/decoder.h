@@ -21,6 +21,7 @@ namespace pelton {
 
 struct Graph;
 struct Model;
+class PreparedAdapter;
 
 // How keys and values are kept where nobody says: as exactly as the activations are computed.
 ElementType default_kv_type(ActivationType activations);
@@ -47,6 +48,9 @@ struct StepBatch {
   // Of each sequence, its pages in layers with a window; those behind all windows may be anything. Empty: the same as
   // in the others.
   std::vector<std::span<const int32_t>> local_pages = {};
+  // Of each sequence, what its rows have beside this base; null: nothing. Empty: nothing for all. Sequences of one
+  // adapter that lie back to back are multiplied with it together.
+  std::vector<const PreparedAdapter*> adapters = {};
 };
 
 // One page over all layers of a kind; 0: there are none.

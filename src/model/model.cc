@@ -97,7 +97,9 @@ std::shared_ptr<const Model> make_model(const Architecture& architecture, Weight
 class LayerMaker {
  public:
   LayerMaker(Executor& executor, const Model& model, ActivationType activations, const RoundedMatrices& rounded)
-      : executor_(executor), model_(model), activations_(activations), rounded_(rounded) {}
+      : executor_(executor), model_(model), activations_(activations), rounded_(rounded) {
+    for (const WeightSpec& weight : model.graph.weights) places_.emplace(weight.name, places_.size());
+  }
 
   std::unique_ptr<InferenceLayer> make(const LayerCall& call) {
     return std::visit([&](const auto& kind) -> std::unique_ptr<InferenceLayer> { return (*this)(call, kind); },
@@ -134,7 +136,7 @@ class LayerMaker {
     if (const auto rounded = rounded_.find(call.weight); rounded != rounded_.end()) {
       return std::make_unique<LinearLayer>(rounded->second.plain, rounded->second.transposed, vector(call.bias));
     }
-    return std::make_unique<LinearLayer>(linear_weight(call.weight), vector(call.bias));
+    return std::make_unique<LinearLayer>(linear_weight(call.weight), vector(call.bias), place_of(call.weight));
   }
   Made operator()(const LayerCall& call, const RmsNormCall& kind) {
     return std::make_unique<RmsNormLayer>(norm_weight(call), kind.epsilon);
@@ -206,7 +208,7 @@ class LayerMaker {
   }
 
   MadeFused operator()(const LayerCall& call, const LogitsTopKCall&) {
-    return std::make_unique<LogitsTopKLayer>(linear_weight(call.parts[0].weight));
+    return std::make_unique<LogitsTopKLayer>(placed_weight(call.parts[0].weight));
   }
 
   HeadProjections head_projections(const LayerCall& call, const QueryKeyValueCall& kind) {
@@ -222,7 +224,7 @@ class LayerMaker {
         all[i].norm_epsilon = epsilon_of(*linear);
         linear = &writer_of(call, linear->inputs[0]);
       }
-      all[i].weight = linear_weight(linear->weight);
+      all[i].weight = placed_weight(linear->weight);
       all[i].bias = vector(linear->bias);
     }
     return {std::move(all[0]), std::move(all[1]), std::move(all[2])};
@@ -233,7 +235,7 @@ class LayerMaker {
     return std::make_unique<AddRmsNormLayer>(norm_weight(norm), epsilon_of(norm), leaves_int8);
   }
   MadeFused gated_linear(const LayerCall& call, LeavesInt8 leaves_int8) {
-    return std::make_unique<GatedLinearLayer>(linear_weight(call.parts[0].weight), linear_weight(call.parts[1].weight),
+    return std::make_unique<GatedLinearLayer>(placed_weight(call.parts[0].weight), placed_weight(call.parts[1].weight),
                                               gate_of(call.parts[2]), leaves_int8);
   }
 
@@ -276,11 +278,15 @@ class LayerMaker {
     return found->second;
   }
 
+  PlacedWeight placed_weight(const std::string& name) { return {linear_weight(name), place_of(name)}; }
+  size_t place_of(const std::string& name) const { return places_.find(name)->second; }
+
   Executor& executor_;
   const Model& model_;
   ActivationType activations_;
   const RoundedMatrices& rounded_;
   std::map<std::string, LinearWeight> linear_weights_;
+  std::map<std::string, size_t, std::less<>> places_;  // in Graph::weights
 };
 
 }  // namespace

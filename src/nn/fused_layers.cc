@@ -16,11 +16,12 @@ QueryKeyValue projections_of_step(const HeadProjections& projections, const Atte
   const auto one = [&](const HeadProjections::One& projection, int64_t head_count) {
     const std::optional<size_t>& table = projection.rope_table_index;
     const auto floats = [](const Tensor& vector) { return vector.is_empty() ? nullptr : vector.floats(); };
-    return HeadProjection{.weight = &projection.weight,
+    return HeadProjection{.weight = &projection.weight.weight,
                           .table = table ? &step.rope_tables[*table] : nullptr,
                           .heads = {head_count, shape.head_width},
                           .bias = floats(projection.bias),
-                          .norm = {floats(projection.norm), projection.norm_epsilon}};
+                          .norm = {floats(projection.norm), projection.norm_epsilon},
+                          .low_rank = step.low_rank_of(projection.weight.place)};
   };
   return {one(projections.query, shape.query_head_count), one(projections.key, shape.key_value_head_count),
           one(projections.value, shape.key_value_head_count)};
@@ -61,7 +62,12 @@ void GatedLinearLayer::run(const StepContext& step, std::span<const Activation> 
                            std::span<const Output> outputs) const {
   LinearInput& x = step.shared_input->of(inputs[0]);
   LinearInput* y_input = leaves_int8_ == LeavesInt8::kYes ? int8_form(step, inputs[0].row_count, outputs[0]) : nullptr;
-  gated_linear(*step.executor, x, {&gate_, &up_, f_}, outputs[0].data, y_input);
+  const GatedProduct product{.gate = &gate_.weight,
+                             .up = &up_.weight,
+                             .f = f_,
+                             .gate_low_rank = step.low_rank_of(gate_.place),
+                             .up_low_rank = step.low_rank_of(up_.place)};
+  gated_linear(*step.executor, x, product, outputs[0].data, y_input);
 }
 
 void QueryKeyValueLayer::run(const StepContext& step, std::span<const Activation> inputs,
@@ -89,9 +95,10 @@ void LogitsTopKLayer::run(const StepContext& step, std::span<const Activation> i
                           std::span<const Output> outputs) const {
   LinearInput& x = step.shared_input->of(inputs[0]);
   if (step.largest != nullptr) {
-    linear_largest(*step.executor, x, weight_, step.largest_count, *step.largest);
+    linear_largest(*step.executor, x, weight_.weight, step.largest_count, *step.largest,
+                   step.low_rank_of(weight_.place));
   } else {
-    linear(*step.executor, x, weight_, outputs[0].data);
+    linear(*step.executor, x, weight_.weight, outputs[0].data, step.low_rank_of(weight_.place));
   }
 }
 

@@ -44,17 +44,23 @@ class AddRmsNormLayer final : public InferenceLayer {
   LeavesInt8 leaves_int8_;
 };
 
+// A matrix and its place in Graph::weights, by which it finds what adapters add to its products.
+struct PlacedWeight {
+  LinearWeight weight;
+  std::optional<size_t> place = {};  // none: no adapter knows it
+};
+
 // The two matrices of a gated feed-forward block and its gate. Inputs: x; outputs: f(x · gateᵀ) · (x · upᵀ).
 class GatedLinearLayer final : public InferenceLayer {
  public:
-  GatedLinearLayer(LinearWeight gate, LinearWeight up, Nonlinearity f, LeavesInt8 leaves_int8)
+  GatedLinearLayer(PlacedWeight gate, PlacedWeight up, Nonlinearity f, LeavesInt8 leaves_int8)
       : gate_(std::move(gate)), up_(std::move(up)), f_(f), leaves_int8_(leaves_int8) {}
 
   void run(const StepContext& step, std::span<const Activation> inputs, std::span<const Output> outputs) const override;
 
  private:
-  LinearWeight gate_;
-  LinearWeight up_;
+  PlacedWeight gate_;
+  PlacedWeight up_;
   Nonlinearity f_;
   LeavesInt8 leaves_int8_;
 };
@@ -62,7 +68,7 @@ class GatedLinearLayer final : public InferenceLayer {
 // The matrices that make queries, keys and values of the same rows, and how these are normed and rotated.
 struct HeadProjections {
   struct One {
-    LinearWeight weight;
+    PlacedWeight weight;
     Tensor bias = {};  // [N], F32; empty: none
     Tensor norm = {};  // [K], F32, of each head; empty: none
     float norm_epsilon = 0;
@@ -116,12 +122,12 @@ class PagedAttentionLayer final : public InferenceLayer {
 // The output matrix. Where a step wants only the largest logits of each row, it gives these and no output.
 class LogitsTopKLayer final : public InferenceLayer {
  public:
-  explicit LogitsTopKLayer(LinearWeight weight) : weight_(std::move(weight)) {}
+  explicit LogitsTopKLayer(PlacedWeight weight) : weight_(std::move(weight)) {}
 
   void run(const StepContext& step, std::span<const Activation> inputs, std::span<const Output> outputs) const override;
 
  private:
-  LinearWeight weight_;
+  PlacedWeight weight_;
 };
 
 }  // namespace pelton

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,12 @@ struct StepContext {
   std::span<const std::span<const AttentionSequence>> cache_sequences;  // by cache: with their pages in it
   // Training and encoders: whole sequences, back to back.
   SequenceOffsets sequences;
+
+  // What adapters add to the products of some rows, by the weight's place in Graph::weights. Empty: no row has one.
+  std::span<const std::vector<LowRankRows>> low_rank = {};
+  std::span<const LowRankRows> low_rank_of(std::optional<size_t> weight) const {
+    return low_rank.empty() || !weight ? std::span<const LowRankRows>() : low_rank[*weight];
+  }
 };
 
 // Where a layer writes an activation.

@@ -11,8 +11,10 @@ namespace pelton {
 
 class LinearLayer final : public Layer {
  public:
-  // bias: [N], F32; empty: none.
-  explicit LinearLayer(LinearWeight weight, Tensor bias = {}) : weight_(std::move(weight)), bias_(std::move(bias)) {}
+  // bias: [N], F32; empty: none. place: in Graph::weights, by which it finds what adapters add; none: no adapter knows
+  // it.
+  explicit LinearLayer(LinearWeight weight, Tensor bias = {}, std::optional<size_t> place = {})
+      : weight_(std::move(weight)), bias_(std::move(bias)), place_(place) {}
   // Both of LinearWeight::rounded().
   LinearLayer(LinearWeight weight, LinearWeight transposed, Tensor bias)
       : weight_(std::move(weight)), transposed_(std::move(transposed)), bias_(std::move(bias)) {}
@@ -25,6 +27,7 @@ class LinearLayer final : public Layer {
   LinearWeight weight_;
   std::optional<LinearWeight> transposed_;  // of a weight in BF16
   Tensor bias_;
+  std::optional<size_t> place_;
 };
 
 }  // namespace pelton

@@ -8,49 +8,16 @@
 #include "base/check.h"
 #include "base/cpu.h"
 #include "kernels/decode/decode.h"
-#include "kernels/dot/dot.h"
 #include "kernels/elementwise/elementwise.h"
-#include "kernels/halfdot/halfdot.h"
-#include "kernels/qdot/qdot.h"
+#include "ops/column_product.h"
 #include "ops/gemm.h"
-#include "ops/scratch.h"
+#include "ops/low_rank.h"
 #include "quant/blocks.h"
 
 namespace pelton {
-
-struct LinearWeight::Packed {
-  std::optional<QdotFormat> format;  // none: tiles of halfdot
-  int64_t tile_count;                // N / 16, rounded up
-  AlignedArray<std::byte> tiles;
-};
-static_assert(kHalfTileRows == kQdotTileRows);
-
-struct LinearInput::Quantised {
-  AlignedArray<QdotActivation> blocks;  // [M, K / 32]
-};
-
-struct LinearInput::Rounded {
-  AlignedArray<uint16_t> values;  // [M, K], rows padded to an even K with zeros
-};
-
 namespace {
 
-// Below so many multiplications a parallel region costs more than it saves.
-constexpr int64_t kParallelWorkMin = 32 * 1024;
-
-int64_t padded_to_cache_line(int64_t floats) {
-  constexpr int64_t kLineFloats = kCacheLineBytes / sizeof(float);
-  return (floats + kLineFloats - 1) / kLineFloats * kLineFloats;
-}
-
 // --- kF32: weights decoded as they lie in the file.
-
-// The weight itself where it is already in F32. Files do not promise alignment.
-const float* floats_in_place(const Tensor& weight) {
-  if (weight.type() != ElementType::kF32) return nullptr;
-  if (reinterpret_cast<uintptr_t>(weight.data()) % alignof(float) != 0) return nullptr;
-  return weight.floats();
-}
 
 // One for all bodies below.
 float* reserve_panel(int64_t floats) {
@@ -86,163 +53,6 @@ void linear_by_gemm(Executor& executor, const LinearInput& x, const Tensor& weig
                              .c_stride = weight.shape()[0]};
     gemm_f32(executor, shape, x.rows(), panel, y + first_row);
   });
-}
-
-// Of a row in BF16: K, made even.
-int64_t rounded_stride(int64_t column_count) { return (column_count + 1) / 2 * 2; }
-
-// --- By columns: what threads that share a product work on.
-
-constexpr int64_t kColumnGrain = kQdotTileRows;
-
-// What a product needs before its region opens.
-struct ColumnProduct {
-  const float* x;     // [M, K]
-  int64_t row_count;  // M
-  const LinearWeight* weight;
-  float* y;                                // [M, y_stride]
-  int64_t y_stride;                        // N, or fewer columns where y is a part of the product
-  int64_t first_column = 0;                // which column of the product is y's first; a multiple of kColumnGrain
-  const QdotActivation* blocks = nullptr;  // of x, where the weight reads kInt8
-  const uint16_t* rounded = nullptr;       // of x, where it reads kBF16
-};
-
-ColumnProduct column_product(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
-  ColumnProduct product{x.rows(), x.row_count(), &weight, y, weight.output_size()};
-  if (weight.activations() == ActivationType::kInt8) product.blocks = x.quantised(executor).blocks.data();
-  if (weight.activations() == ActivationType::kBF16) product.rounded = x.rounded(executor).values.data();
-  return product;
-}
-
-// The same product of some of the rows. y moves with them where there is one.
-ColumnProduct rows_of(const ColumnProduct& product, Range rows) {
-  const int64_t input_size = product.weight->input_size();
-  ColumnProduct part = product;
-  part.x += rows.begin * input_size;
-  part.row_count = rows.end - rows.begin;
-  if (part.y != nullptr) part.y += rows.begin * part.y_stride;
-  if (part.blocks != nullptr) part.blocks += rows.begin * (input_size / kQdotBlockValues);
-  if (part.rounded != nullptr) part.rounded += rows.begin * rounded_stride(input_size);
-  return part;
-}
-
-// Of a weight without tiles a thread decodes so many rows at once.
-constexpr int64_t kDecodedColumns = 16;
-
-// What a thread needs to decode what it multiplies next.
-int64_t decoded_floats(const LinearWeight& weight) {
-  return weight.packed() == nullptr ? weight.input_size() * kDecodedColumns : 0;
-}
-
-// Room for so many floats a thread.
-class DecodedRows {
- public:
-  DecodedRows(const Executor& executor, int64_t floats_each) : floats_each_(padded_to_cache_line(floats_each)) {
-    static thread_local Scratch<float> scratch;
-    rows_ = scratch.reserve(floats_each_ * executor.thread_count());
-  }
-  float* of(int thread) const { return rows_ + thread * floats_each_; }
-
- private:
-  int64_t floats_each_;
-  float* rows_;
-};
-
-// The tile of y's first column.
-const std::byte* first_tile(const ColumnProduct& product, const LinearWeight::Packed& packed) {
-  const int64_t tile_bytes = static_cast<int64_t>(packed.tiles.size()) / packed.tile_count;
-  return packed.tiles.data() + product.first_column / kQdotTileRows * tile_bytes;
-}
-
-// `tiles` are counted from that one on.
-void multiply_integers(const ColumnProduct& product, const LinearWeight::Packed& packed, Range tiles) {
-  qdot_kernels(active_isa())
-      .multiply[static_cast<size_t>(*packed.format)]({
-          .tiles = first_tile(product, packed),
-          .block_count = product.weight->input_size() / kQdotBlockValues,
-          .tile_begin = tiles.begin,
-          .tile_end = tiles.end,
-          .activations = product.blocks,
-          .row_count = product.row_count,
-          .y = product.y,
-          .column_count = product.y_stride,
-      });
-}
-
-template <typename Activation>
-HalfProduct<Activation> half_product(const ColumnProduct& product, const LinearWeight::Packed& packed, Range tiles,
-                                     const Activation* activations) {
-  return {
-      .tiles = first_tile(product, packed),
-      .input_size = product.weight->input_size(),
-      .tile_begin = tiles.begin,
-      .tile_end = tiles.end,
-      .activations = activations,
-      .row_count = product.row_count,
-      .y = product.y,
-      .column_count = product.y_stride,
-  };
-}
-
-void multiply_packed(const ColumnProduct& product, const LinearWeight::Packed& packed, Range columns) {
-  const int64_t first = product.first_column;
-  const Range tiles{(columns.begin - first) / kQdotTileRows, (columns.end - first + kQdotTileRows - 1) / kQdotTileRows};
-  const HalfKernels& half = half_kernels(active_isa());
-  if (packed.format.has_value()) {
-    multiply_integers(product, packed, tiles);
-  } else if (product.weight->activations() == ActivationType::kBF16) {
-    half.multiply_bf16(half_product(product, packed, tiles, product.rounded));
-  } else {
-    half.multiply_f16(half_product(product, packed, tiles, product.x));
-  }
-}
-
-// Rows of the weight are decoded some at a time and multiplied with rows of x that stay in L2.
-void multiply_decoded(const ColumnProduct& product, Range columns, float* decoded) {
-  const Tensor& weight = product.weight->tensor();
-  const int64_t input_size = product.weight->input_size();
-  const float* in_place = floats_in_place(weight);
-  const DecodeFunction decode = decode_kernel(active_isa(), weight.type());
-  const DotFunction dot = dot_kernel(active_isa());
-  constexpr int64_t kRowsAtOnce = 512;
-  // Few rows wait for the weights: what is decoded shall come from L1, and what lies in memory as one stream, which the
-  // hardware fetches ahead.
-  int64_t columns_at_once = kDecodedColumns;
-  if (product.row_count < 8) columns_at_once = 4;
-  if (product.row_count < 3 && in_place != nullptr) columns_at_once = 1;
-  for (int64_t row = 0; row < product.row_count; row += kRowsAtOnce) {
-    for (int64_t n = columns.begin; n < columns.end; n += columns_at_once) {
-      const int64_t count = std::min(columns_at_once, columns.end - n);
-      if (in_place == nullptr) decode(weight.row(n), decoded, count * input_size);
-      dot({.weight = in_place == nullptr ? decoded : in_place + n * input_size,
-           .weight_count = count,
-           .x = product.x + row * input_size,
-           .row_count = std::min(kRowsAtOnce, product.row_count - row),
-           .count = input_size,
-           .y = product.y + row * product.y_stride + n - product.first_column,
-           .y_stride = product.y_stride});
-    }
-  }
-}
-
-// Columns [begin, end) of y by the calling thread; `begin` is a multiple of kColumnGrain, `end` too or N.
-void multiply_columns(const ColumnProduct& product, Range columns, float* decoded) {
-  if (columns.begin == columns.end) return;
-  if (const LinearWeight::Packed* packed = product.weight->packed()) {
-    multiply_packed(product, *packed, columns);
-  } else {
-    multiply_decoded(product, columns, decoded);
-  }
-}
-
-// Runs body(thread, thread_count) in a region, or as a plain call where the work is not worth one.
-template <typename Body>
-void parallel_if_worth(Executor& executor, int64_t multiplications, Body body) {
-  if (multiplications < kParallelWorkMin) {
-    body(0, 1);
-  } else {
-    executor.parallel(body);
-  }
 }
 
 int64_t multiplications(const LinearInput& x, const LinearWeight& weight) {
@@ -503,8 +313,9 @@ void linear_by(Executor& executor, LinearInput& x, const LinearWeight& weight, L
   linear(executor, x, weight, y);
 }
 
-void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y) {
-  const LinearProduct product{&weight, y};
+void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y,
+            std::span<const LowRankRows> low_rank) {
+  const LinearProduct product{.weight = &weight, .y = y, .low_rank = low_rank};
   linear_group(executor, x, {&product, 1});
 }
 
@@ -516,6 +327,7 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
   CHECK(products.size() <= SharedCut::kPieceCountMax);
   if (x.row_count() == 0) return;
   std::array<ColumnProduct, SharedCut::kPieceCountMax> parts;
+  std::array<std::span<const LowRankRows>, SharedCut::kPieceCountMax> low_rank;
   SharedCut cut;
   int64_t work = 0;
   int64_t floats_each = 0;
@@ -524,41 +336,23 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
     const LinearWeight& weight = *product.weight;
     CHECK(x.column_count() == weight.input_size());
     parts[i] = column_product(executor, x, weight, product.y);
+    low_rank[i] = product.low_rank;
     cut.add(weight);
     work += multiplications(x, weight);
     floats_each = std::max(floats_each, decoded_floats(weight));
   }
   const DecodedRows decoded(executor, floats_each);
+  const LowRankSums sums(executor, x, std::span(low_rank).first(products.size()));
   const UnitCounts units(products);
   parallel_if_worth(executor, work, [&](int thread, int thread_count) {
     for (size_t i = 0; i < products.size(); ++i) {
       const Range columns = cut.columns(i, thread, thread_count);
       multiply_columns(parts[i], columns, decoded.of(thread));
+      sums.add(i, parts[i], columns, thread);
       units.add(i, columns, finish);
     }
   });
 }
-
-namespace {
-
-// Columns of so many values, all rows together, stay in the L2 cache until they have been looked at again.
-constexpr int64_t kBlockFloats = 32 * 1024;
-constexpr int64_t kBlockColumnsMax = 1024;
-
-int64_t block_columns(int64_t row_count, int64_t grain) {
-  return std::clamp<int64_t>(kBlockFloats / row_count / grain * grain, grain, kBlockColumnsMax);
-}
-
-// The same product, some columns of it, into rows of their own.
-ColumnProduct block_of(const ColumnProduct& product, Range columns, float* y) {
-  ColumnProduct block = product;
-  block.y = y;
-  block.y_stride = columns.end - columns.begin;
-  block.first_column = columns.begin;
-  return block;
-}
-
-}  // namespace
 
 void gated_linear(Executor& executor, LinearInput& x, const GatedProduct& product, float* y, LinearInput* y_input) {
   const LinearWeight& gate = *product.gate;
@@ -571,6 +365,8 @@ void gated_linear(Executor& executor, LinearInput& x, const GatedProduct& produc
   const ColumnProduct gate_product = column_product(executor, x, gate, nullptr);
   const ColumnProduct up_product = column_product(executor, x, up, nullptr);
   const DecodedRows decoded(executor, std::max(decoded_floats(gate), decoded_floats(up)));
+  const std::array low_rank = {product.gate_low_rank, product.up_low_rank};
+  const LowRankSums sums(executor, x, low_rank);
   // A block of y's int8 form must not fall to two threads.
   const int64_t columns_at_once = block_columns(row_count, kQdotBlockValues);
   const int64_t block_floats = row_count * columns_at_once;
@@ -583,8 +379,12 @@ void gated_linear(Executor& executor, LinearInput& x, const GatedProduct& produc
     for (int64_t begin = mine.begin; begin < mine.end; begin += columns_at_once) {
       const Range columns{begin, std::min(begin + columns_at_once, mine.end)};
       const int64_t count = columns.end - columns.begin;
-      multiply_columns(block_of(gate_product, columns, gates), columns, decoded.of(thread));
-      multiply_columns(block_of(up_product, columns, ups), columns, decoded.of(thread));
+      const ColumnProduct gate_block = block_of(gate_product, columns, gates);
+      const ColumnProduct up_block = block_of(up_product, columns, ups);
+      multiply_columns(gate_block, columns, decoded.of(thread));
+      sums.add(0, gate_block, columns, thread);
+      multiply_columns(up_block, columns, decoded.of(thread));
+      sums.add(1, up_block, columns, thread);
       for (int64_t row = 0; row < row_count; ++row) {
         gate_here(product.f, gates + row * count, ups + row * count, count, y + row * width + begin);
         if (y_input != nullptr) y_input->quantise({row, row + 1}, columns);
@@ -735,8 +535,8 @@ void gated_linear_by_group(Executor& executor, LinearInput& x, std::span<const R
   });
 }
 
-void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weight, int64_t count,
-                    LargestRows& largest) {
+void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weight, int64_t count, LargestRows& largest,
+                    std::span<const LowRankRows> low_rank) {
   CHECK(x.column_count() == weight.input_size());
   const int64_t row_count = x.row_count();
   const int64_t column_count = weight.output_size();
@@ -747,12 +547,14 @@ void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weig
   float* blocks = scratch.reserve(executor.thread_count() * row_count * columns_at_once);
   const ColumnProduct product = column_product(executor, x, weight, nullptr);
   const DecodedRows decoded(executor, decoded_floats(weight));
+  const LowRankSums sums(executor, x, {&low_rank, 1});
   parallel_if_worth(executor, multiplications(x, weight), [&](int thread, int thread_count) {
     const Range mine = split_range(column_count, kColumnGrain, thread, thread_count);
     for (int64_t begin = mine.begin; begin < mine.end; begin += columns_at_once) {
       const Range columns{begin, std::min(begin + columns_at_once, mine.end)};
       const ColumnProduct block = block_of(product, columns, blocks + thread * row_count * columns_at_once);
       multiply_columns(block, columns, decoded.of(thread));
+      sums.add(0, block, columns, thread);
       largest.add(thread, block.y, block.y_stride, columns);
     }
   });

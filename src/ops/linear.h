@@ -50,7 +50,7 @@ class LinearWeight {
   // Bytes that one use at one row must read.
   int64_t traffic_bytes() const;
 
-  struct Packed;  // defined in ops/linear.cc
+  struct Packed;  // defined in ops/column_product.h
   const Packed* packed() const { return packed_.get(); }
 
  private:
@@ -68,11 +68,11 @@ class LinearInput {
   int64_t row_count() const { return row_count_; }
   int64_t column_count() const { return column_count_; }
 
-  struct Quantised;  // defined in ops/linear.cc
+  struct Quantised;  // defined in ops/column_product.h
   // Makes the int8 form if it is not there yet.
   const Quantised& quantised(Executor& executor);
 
-  struct Rounded;  // defined in ops/linear.cc
+  struct Rounded;  // defined in ops/column_product.h
   // Makes the BF16 form if it is not there yet.
   const Rounded& rounded(Executor& executor);
 
@@ -108,8 +108,20 @@ std::string_view linear_path_name(LinearPath path);  // "tiles"
 // nowhere by more than a few per cent and gives the same bits for any number of rows.
 LinearPath linear_path(const LinearWeight& weight);
 
+// What adapters add to a product (model/adapter.h): for these of its rows y += (x · Aᵀ) · Bᵀ. A row gives the same bits
+// whatever other rows and adapters stand beside it.
+struct LowRankWeight {
+  LinearWeight a;  // [R, K], F32 or BF16
+  LinearWeight b;  // [N, R], likewise, with the adapter's scale in it
+};
+struct LowRankRows {
+  Range rows;  // not empty; those of one product do not overlap
+  const LowRankWeight* weight;
+};
+
 // y [M, N] = x [M, K] · Wᵀ. Assigns.
-void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y);
+void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y,
+            std::span<const LowRankRows> low_rank = {});
 // The same by this path: to measure it. kTiles: the weight has them; the others: it has none.
 void linear_by(Executor& executor, LinearInput& x, const LinearWeight& weight, LinearPath path, float* y);
 
@@ -118,6 +130,7 @@ struct LinearProduct {
   const LinearWeight* weight;
   float* y;                // [M, N]
   int64_t unit_width = 0;  // of the units below, divides N; 0: it has none
+  std::span<const LowRankRows> low_rank = {};
 };
 void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProduct> products);
 
@@ -128,8 +141,8 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
 
 // Of each row of x · Wᵀ the `count` largest, and no more: each thread keeps those of its own columns, and the product
 // as a whole is written nowhere. The values of linear(), the choice of largest_of_rows().
-void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weight, int64_t count,
-                    LargestRows& largest);
+void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weight, int64_t count, LargestRows& largest,
+                    std::span<const LowRankRows> low_rank = {});
 
 // y [M, F] = f(x · gateᵀ) · (x · upᵀ), in one region: the bits of linear() twice and gate(). `y_input`, where it isn't
 // null, has been set to y, and may be left with its int8 form.
@@ -137,6 +150,8 @@ struct GatedProduct {
   const LinearWeight* gate;
   const LinearWeight* up;
   Nonlinearity f = Nonlinearity::kSilu;
+  std::span<const LowRankRows> gate_low_rank = {};
+  std::span<const LowRankRows> up_low_rank = {};
 };
 void gated_linear(Executor& executor, LinearInput& x, const GatedProduct& product, float* y, LinearInput* y_input);
 

@@ -38,6 +38,9 @@ std::vector<std::string> models_for(const ApiContext& context, const Caller* cal
   for (const std::string& served : context.model_names) {
     if (caller == nullptr || caller->may_ask(served)) models.push_back(served);
   }
+  for (const AdapterInfo& adapter : context.engine.adapters()) {
+    if (caller == nullptr || caller->may_ask(adapter.name)) models.push_back(adapter.name);
+  }
   return models;
 }
 
@@ -50,6 +53,11 @@ std::string find_model(const ApiContext& context, const Caller* caller, const st
                               caller != nullptr ? " for this key" : "",
                               models.empty() ? "none" : fmt::format("{}", fmt::join(models, ", "))),
                   "model");
+}
+
+std::string adapter_of(const ApiContext& context, const std::string& model) {
+  const std::vector<std::string>& names = context.model_names;
+  return std::find(names.begin(), names.end(), model) == names.end() ? model : "";
 }
 
 std::shared_ptr<const Grammar> compile_grammar(const ApiContext& context, const openai::GenerationFields& fields) {

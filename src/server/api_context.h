@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -23,13 +24,14 @@ namespace pelton {
 
 struct ApiContext {
   Engine& engine;
-  std::vector<std::string> model_names;  // at least one; any of them may stand in `model`
+  std::vector<std::string> model_names;  // at least one; any of them may stand in `model`, or the engine's adapters
   bool allow_special_in_messages = false;
   int64_t started = 0;      // seconds since 1970
   std::string fingerprint;  // server/fingerprint.h
   size_t prompt_bytes_max = std::numeric_limits<size_t>::max();
   EmbeddingSettings embedding = {};
-  std::optional<ToolForm> tool_form = {};  // absent: found by the model's template
+  std::optional<ToolForm> tool_form = {};                    // absent: found by the model's template
+  std::optional<std::filesystem::path> adapter_folder = {};  // whose adapters clients may load; absent: none
   Access& access;
   Metrics& metrics;
   WorkerPool& workers;
@@ -44,11 +46,14 @@ size_t prompt_bytes_max(const Engine& engine);
 
 int64_t unix_seconds();
 
-// The models that `caller` (null: everybody) may ask, as they are served.
+// The models that `caller` (null: everybody) may ask, as they are served, then the adapters.
 std::vector<std::string> models_for(const ApiContext& context, const Caller* caller);
 // The model that a request means; the caller's first where it names none. Error HttpError 404 model_not_found, which
 // names the models that there are for this caller.
 std::string find_model(const ApiContext& context, const Caller* caller, const std::optional<std::string>& name);
+
+// What find_model() gave, where it names an adapter; empty: it is the model itself.
+std::string adapter_of(const ApiContext& context, const std::string& model);
 
 // `prefix` and some random digits.
 std::string new_id(std::string_view prefix);

@@ -38,6 +38,8 @@ constexpr Route kRoutes[] = {
     {.method = "POST", .path = "/tokenize", .prepare = routes::prepare_tokenize},
     {.method = "POST", .path = "/detokenize", .prepare = routes::prepare_detokenize},
     {.method = "POST", .path = "/apply-template", .prepare = routes::prepare_template},
+    {.method = "POST", .path = "/v1/load_lora_adapter", .prepare = routes::prepare_load_adapter},
+    {.method = "POST", .path = "/v1/unload_lora_adapter", .prepare = routes::prepare_unload_adapter},
 };
 
 // What stands for "{…}" (empty where the route has none); absent: another path.

@@ -107,11 +107,13 @@ class RouterTest : public testing::Test {
   void start(const EngineOptions& options) {
     auto bundle = std::make_shared<ModelBundle>(*fake_bundle(tokenizer_, {}));
     bundle->chat_template = chat_template_;
+    bundle->model = model_;
     engine_ = std::make_unique<Engine>(bundle, options, [this] { return std::make_unique<FakeRunner>(runner_); });
     context_.emplace(ApiContext{.engine = *engine_,
                                 .model_names = {"fake", "alias"},
                                 .fingerprint = "fp",
                                 .prompt_bytes_max = prompt_bytes_max(*engine_),
+                                .adapter_folder = adapter_folder_,
                                 .access = access_,
                                 .metrics = metrics_,
                                 .workers = *workers_});
@@ -127,6 +129,8 @@ class RouterTest : public testing::Test {
   FakeRunner::Options runner_;
   std::shared_ptr<const Tokenizer> tokenizer_ = FakeTokenizer::with_size(64);
   std::shared_ptr<const ChatTemplate> chat_template_;
+  std::shared_ptr<const Model> model_;  // whose adapters can be loaded; the fake one computes
+  std::optional<std::filesystem::path> adapter_folder_;
   std::unique_ptr<Engine> engine_;
   Access access_{AccessOptions{}};
   Metrics metrics_{{.model_name = "fake"}};

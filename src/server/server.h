@@ -6,6 +6,7 @@
 //   server.run_until_signal();
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,9 +26,10 @@ struct ServerOptions {
       model_names;       // what `model` may say in requests, the first in answers; empty: the bundle's name
   AccessOptions access;  // keys are read again at SIGHUP
   bool allow_special_in_messages = false;
-  std::optional<EmbeddingSettings> embedding;          // absent: the bundle's
-  std::optional<ToolForm> tool_form;                   // absent: found by the model's template
-  Duration drain_time_max = std::chrono::seconds(30);  // what requests in flight get when the server stops
+  std::optional<EmbeddingSettings> embedding;           // absent: the bundle's
+  std::optional<ToolForm> tool_form;                    // absent: found by the model's template
+  std::optional<std::filesystem::path> adapter_folder;  // whose adapters clients may load; absent: none
+  Duration drain_time_max = std::chrono::seconds(30);   // what requests in flight get when the server stops
 };
 
 class Server {

@@ -7,6 +7,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -51,7 +52,8 @@ struct Metrics::Series {
       : clock(options.clock),
         labels{{"engine", "0"}, {"model_name", options.model_name}},
         token_buckets(token_count_buckets(std::max<int64_t>(options.context_length, 1))),
-        page_token_count(options.page_token_count) {
+        page_token_count(options.page_token_count),
+        adapter_count_max(options.adapter_count_max) {
     for (const char* reason : kReasons) {
       prometheus::Labels with_reason = labels;
       with_reason["finished_reason"] = reason;
@@ -74,6 +76,7 @@ struct Metrics::Series {
       return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
     }
   }
+  void set_adapters(const std::vector<AdapterInfo>& infos);  // with adapters_mutex
   Counter& counter(const char* name, const char* help) { return family<Counter>(name, help).Add(labels); }
   Gauge& gauge(const char* name, const char* help) { return family<Gauge>(name, help).Add(labels); }
   Histogram& histogram(const char* name, const char* help, const Buckets& buckets) {
@@ -84,6 +87,9 @@ struct Metrics::Series {
   const prometheus::Labels labels;
   const Buckets token_buckets;
   const int64_t page_token_count;
+  const int64_t adapter_count_max;
+  std::mutex adapters_mutex;
+  Gauge* adapters = nullptr;  // the one series of vllm:lora_requests_info, which changes its labels; none yet
   prometheus::Registry registry{prometheus::Registry::InsertBehavior::Merge};
   std::vector<std::pair<const char*, Counter*>> endings;
 
@@ -127,11 +133,38 @@ void raise_to(Counter& counter, int64_t value) {
 
 }  // namespace
 
+namespace {
+
+// Names of adapters with such requests, as vLLM joins them.
+std::string names_with(const std::vector<AdapterInfo>& adapters, int64_t AdapterInfo::*count) {
+  std::string names;
+  for (const AdapterInfo& adapter : adapters) {
+    if (adapter.*count > 0) names += (names.empty() ? "" : ",") + adapter.name;
+  }
+  return names;
+}
+
+}  // namespace
+
+// The Gateway API Inference Extension reads labels and takes the newest by the value, which is a time.
+void Metrics::Series::set_adapters(const std::vector<AdapterInfo>& infos) {
+  auto& info = family<Gauge>("vllm:lora_requests_info", "When it was, with the adapters of requests as labels.");
+  if (adapters != nullptr) info.Remove(adapters);
+  prometheus::Labels with_names = labels;
+  with_names["max_lora"] = std::to_string(adapter_count_max);
+  with_names["running_lora_adapters"] = names_with(infos, &AdapterInfo::running_count);
+  with_names["waiting_lora_adapters"] = names_with(infos, &AdapterInfo::waiting_count);
+  adapters = &info.Add(with_names);
+  adapters->SetToCurrentTime();
+}
+
 Metrics::Metrics(const Options& options) : series_(std::make_shared<Series>(options)) {}
 Metrics::~Metrics() = default;
 
-std::string Metrics::text(const EngineStatistics& engine) {
+std::string Metrics::text(const EngineStatistics& engine, const std::vector<AdapterInfo>& adapters) {
   Series& series = *series_;
+  const std::lock_guard lock(series.adapters_mutex);  // no reader sees the series while it is replaced
+  series.set_adapters(adapters);
   const auto pages_total = static_cast<double>(engine.pages_total);
   series.running.Set(static_cast<double>(engine.running_count));
   series.waiting.Set(static_cast<double>(engine.waiting_count));

@@ -11,8 +11,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
+#include "engine/adapter_set.h"
 #include "engine/request.h"
 #include "engine/statistics.h"
 
@@ -23,9 +25,10 @@ class Metrics {
   static constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";
 
   struct Options {
-    std::string model_name;        // the label of every series
-    int64_t context_length = 0;    // the largest bucket of token counts
-    int64_t page_token_count = 0;  // of vllm:cache_config_info
+    std::string model_name;         // the label of every series
+    int64_t context_length = 0;     // the largest bucket of token counts
+    int64_t page_token_count = 0;   // of vllm:cache_config_info
+    int64_t adapter_count_max = 0;  // of vllm:lora_requests_info
     std::shared_ptr<const Clock> clock = std::make_shared<SteadyClock>();
   };
   explicit Metrics(const Options& options);
@@ -33,8 +36,8 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // Everything in the text exposition format 0.0.4; `engine` gives what is a state and not a sum of ours.
-  std::string text(const EngineStatistics& engine);
+  // Everything in the text exposition format 0.0.4; the engine gives what is a state and not a sum of ours.
+  std::string text(const EngineStatistics& engine, const std::vector<AdapterInfo>& adapters = {});
 
  private:
   friend class AnswerMeter;

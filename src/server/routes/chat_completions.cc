@@ -118,6 +118,7 @@ Start prepare_chat(const Call& call) {
   generation.keeps_special_tokens =
       chat.syntax.is_harmony || (chat.syntax.tools && needs_special_tokens(*chat.syntax.tools, *bundle.tokenizer));
   generation.grammar = grammar_of(call.context, request, chat.syntax);
+  generation.adapter = adapter_of(call.context, form.identity.model);
   // The grammar of gpt-oss's calls has room for the reasoning before them.
   const bool has_own_reasoning = chat.syntax.is_harmony && request.tools.choice == ToolChoice::kRequired;
   if (has_own_reasoning && request.reasoning_budget) {

@@ -54,6 +54,7 @@ Start prepare_text(const Call& call) {
       generation.sampling.max_tokens = std::clamp<int64_t>(room, 1, kMaxTokensDefault);
     }
     generation.grammar = grammar;
+    generation.adapter = adapter_of(call.context, form.identity.model);
     requests.push_back(std::move(generation));
     echoes.insert(echoes.end(), choice_count, request.echoes ? text_of(prompt, *bundle.tokenizer) : "");
   }

@@ -58,7 +58,7 @@ std::vector<TokenId> tokens_of(const openai::Prompt& input, const ApiContext& co
 Start prepare_embeddings(const Call& call) {
   const ApiContext& context = call.context;
   const openai::EmbeddingsRequest request = openai::parse_embeddings_request(call.request.body);
-  EmbeddingJob::Form form{.model = call.model(request.model), .is_base64 = request.is_base64};
+  EmbeddingJob::Form form{.model = call.base_model(request.model), .is_base64 = request.is_base64};
   if (request.dimensions) {
     check_dimensions(context.embedding, *request.dimensions, context.engine.embedding_width());
   }

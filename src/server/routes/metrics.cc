@@ -6,7 +6,8 @@ namespace pelton::routes {
 
 void metrics(const Call& call) {
   call.reply->respond(
-      {.body = call.context.metrics.text(call.context.engine.statistics()), .content_type = Metrics::kContentType});
+      {.body = call.context.metrics.text(call.context.engine.statistics(), call.context.engine.adapters()),
+       .content_type = Metrics::kContentType});
 }
 
 }  // namespace pelton::routes

@@ -62,7 +62,7 @@ Start prepare_rerank(const Call& call) {
   const openai::RerankRequest request = openai::parse_rerank_request(call.request.body);
   RerankJob::Form form{.request = request,
                        .id = new_id("rerank-"),
-                       .model = call.model(request.model),
+                       .model = call.base_model(request.model),
                        .activation = bundle.classifier.activation};
   require_reranker(bundle);
   check_length(form.request, context);

@@ -22,6 +22,8 @@ struct Call {
 
   // Error: that of find_model.
   std::string model(const std::optional<std::string>& name) const { return find_model(context, caller.get(), name); }
+  // The same where adapters have no part in the answer. Error kUnsupported as well: it is an adapter's name.
+  std::string base_model(const std::optional<std::string>& name) const;
 };
 
 using Start = std::function<void()>;  // may throw as above
@@ -39,5 +41,7 @@ Start prepare_rerank(const Call& call);
 Start prepare_tokenize(const Call& call);
 Start prepare_detokenize(const Call& call);
 Start prepare_template(const Call& call);
+Start prepare_load_adapter(const Call& call);
+Start prepare_unload_adapter(const Call& call);
 
 }  // namespace pelton::routes

@@ -1,0 +1,17 @@
+// The bodies of /v1/load_lora_adapter and /v1/unload_lora_adapter, as vLLM's clients send them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace pelton::openai {
+
+struct AdapterRequest {
+  std::string name;  // lora_name
+  std::string path;  // lora_path; empty: none was sent
+};
+
+// Errors: those of the fields; kInvalidArgument (lora_name is missing; lora_path, where `loads`).
+AdapterRequest parse_adapter_request(std::string_view body, bool loads);
+
+}  // namespace pelton::openai
