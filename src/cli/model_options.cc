@@ -29,8 +29,8 @@ std::string byte_size_problem(const std::string& text) {
 
 }  // namespace
 
-void ModelOptions::add_to(CLI::App& app) {
-  add_compute_to(app, ActivationType::kInt8);
+void ModelOptions::add_to(CLI::App& app, Adapters adapters) {
+  add_compute_to(app, ActivationType::kInt8, adapters);
   app.add_option("--context", context_length_,
                  "Tokens of prompt and answer together (default: what the model was made for)")
       ->check(CLI::Range(int64_t{1}, kContextLengthMax))
@@ -42,7 +42,7 @@ void ModelOptions::add_to(CLI::App& app) {
       ->group(kGroup);
 }
 
-void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activations) {
+void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activations, Adapters adapters) {
   activations_ = default_activations == ActivationType::kF32 ? "f32" : "int8";
   app.add_option("-m,--model", model_,
                  "A GGUF file, a Hugging Face folder, the short name of a model in the cache, or hf:ORG/NAME[:FILE] "
@@ -51,9 +51,18 @@ void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activati
       ->type_name("MODEL")
       ->group(kGroup);
   CLI::Option* adapter =
-      app.add_option("--adapter", adapter_, "A LoRA adapter on top of the model: PEFT's folder, or a GGUF file of one")
-          ->type_name("PATH")
-          ->group(kGroup);
+      adapters == Adapters::kOne
+          ? app.add_option("--adapter", adapter_,
+                           "A LoRA adapter on top of the model: PEFT's folder, or a GGUF file of one")
+                ->type_name("PATH")
+          : app.add_option_function<std::vector<std::string>>(
+                   "--adapter", [this](const std::vector<std::string>& values) { read_adapters(values); },
+                   "A LoRA adapter that requests choose by `model` (may be given several times): PEFT's folder, or a "
+                   "GGUF file of one. Without a name: on top of the model for everybody")
+                ->type_name("[NAME=]PATH")
+                ->type_size(1)
+                ->allow_extra_args(false);
+  adapter->group(kGroup);
   app.add_option("--adapter-mode", adapter_mode_,
                  "unmerged works on quantised models too; merged costs nothing for a token, and a copy of the matrices")
       ->check(CLI::IsMember({"unmerged", "merged"}))
@@ -73,6 +82,21 @@ void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activati
       ->check(CLI::IsMember(kv_type_names()))
       ->group(kGroup);
   add_deterministic_to(app);
+}
+
+void ModelOptions::read_adapters(const std::vector<std::string>& values) {
+  for (const std::string& value : values) {
+    const size_t equals = value.find('=');
+    if (equals != std::string::npos) {
+      named_adapters_.emplace_back(value.substr(0, equals), value.substr(equals + 1));
+    } else if (adapter_.empty()) {
+      adapter_ = value;
+    } else {
+      throw CLI::ValidationError("--adapter", fmt::format("{} and {}: only one can lie on top of the model for "
+                                                          "everybody; give the others as NAME=PATH",
+                                                          adapter_, value));
+    }
+  }
 }
 
 std::shared_ptr<const ModelBundle> ModelOptions::bundle() const {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.h"
@@ -17,19 +18,26 @@ namespace pelton::cli {
 
 class ModelOptions {
  public:
+  // What --adapter may say: an adapter for all, or, several times, NAME=PATH as well, of adapters that requests name.
+  enum class Adapters : uint8_t { kOne, kNamed };
   // The object must stay where it is until the command line is parsed.
-  void add_to(CLI::App& app);
+  void add_to(CLI::App& app, Adapters adapters = Adapters::kOne);
   // Without what only conversations need: --context and --kv-memory.
-  void add_compute_to(CLI::App& app, ActivationType default_activations);
+  void add_compute_to(CLI::App& app, ActivationType default_activations, Adapters adapters = Adapters::kOne);
 
   const std::string& model() const { return model_; }
+  // Of --adapter NAME=PATH: name and path.
+  const std::vector<std::pair<std::string, std::string>>& named_adapters() const { return named_adapters_; }
   // The model with its adapter. Errors: those of load_bundle().
   std::shared_ptr<const ModelBundle> bundle() const;
   EngineOptions engine_options() const;
 
  private:
+  void read_adapters(const std::vector<std::string>& values);
+
   std::string model_;
   std::string adapter_;
+  std::vector<std::pair<std::string, std::string>> named_adapters_;
   std::string adapter_mode_ = "unmerged";
   int thread_count_ = 0;
   std::string activations_;

@@ -1,6 +1,7 @@
 // `pelton serve`: OpenAI's HTTP API in front of one model.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -40,6 +41,7 @@ constexpr const char* kNotes =
     "  pelton serve -m model.gguf --api-keys keys.json --open-path /health --open-path /metrics\n"
     "  pelton serve -m model.gguf --max-sequences 16 --kv-memory 4G --context 4096\n"
     "  pelton serve -m model.gguf --slo ttft=500ms,tpot=60ms\n"
+    "  pelton serve -m model.gguf --adapter support=tuned/support --adapter sql=tuned/sql --adapter-folder tuned\n"
     "  pelton serve -m model.gguf --batching static --prefix-cache off\n"
     "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi!\"}]}'\n";
 
@@ -90,6 +92,14 @@ int serve(const ServeOptions& options) {
   if (options.tool_parser) server_options.tool_form = tool_form_by_name(*options.tool_parser);
 
   LoadedModel loaded = load_model(options.model, engine_options);
+  const std::vector<std::string> names =
+      options.server.model_names.empty() ? std::vector{loaded.bundle->name} : options.server.model_names;
+  for (const auto& [name, path] : options.model.named_adapters()) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) {
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("--adapter {}=…: this is the model's own name", name));
+    }
+    loaded.engine->load_adapter(name, path);
+  }
   server_options.embedding = options.embedding.settings(loaded.bundle->embedding);
   Server server(std::move(loaded.engine), server_options);
   server.start();
@@ -176,7 +186,11 @@ std::function<int()> add_serve(CLI::App& app) {
                "Let messages contain special tokens, with which they can forge a turn of the chat");
   app.add_flag("--json", options->as_json, "Say on standard output, as a line of JSON, where it listens");
   options->embedding.add_to(app);
-  options->model.add_to(app);
+  app.add_option("--adapter-folder", options->server.adapter_folder,
+                 "Let clients load and unload the adapters that lie in this folder (/v1/load_lora_adapter)")
+      ->type_name("DIR")
+      ->check(CLI::ExistingDirectory);
+  options->model.add_to(app, ModelOptions::Adapters::kNamed);
   app.footer(kNotes);
   return [options] { return serve(*options); };
 }
