@@ -11,8 +11,8 @@
 //   4. Waiting sequences are admitted as long as the budget is not used up by prompts of their rank or better. In line
 //      stand, in this order: better rank; who ran before; the client that was served least; who came first. Nobody
 //      overtakes the first in line: it is admitted when pages for all its tokens are free, and some more for what
-//      running sequences may still grow; where there are several clients, the last place is kept for one that has
-//      none. A sequence that would compute what a running sequence is just computing waits for it.
+//      running sequences may still grow; where there are several clients, the last places are kept for those that
+//      run less than their part. A sequence that would compute what a running sequence is just computing waits for it.
 //   5. What is left of the budget goes to unfinished prompts, in chunks: better rank, client served least, age.
 //   6. A decoding sequence grows page by page. When none is free, the last running sequence gives up its pages and
 //      waits, to be computed again with the tokens that it already has (most of which the prefix cache may still hold).
@@ -22,8 +22,10 @@
 // Service level. Where one was promised, as many answers as possible shall keep it, rather than as many tokens as
 // possible be made: a step's prompt rows (rule 5) and the number of sequences (rule 4) are such that a step takes at
 // most a token's time; and who cannot get its first token in time any more stands behind those of its client who can,
-// and is admitted when no prompt runs. Who would be late only because of the prompts before it waits for them. Times
-// are predicted by StepTimes.
+// and is admitted when no prompt runs. Who would be late only because of the prompts before it waits for them. A
+// prompt of a client that runs less than its part of the places may make its steps longer than a token's time, which
+// those after them make up for: its first token comes about as soon as if it were alone. Nor does it wait with whoever
+// has waited longest until there are rows for that one. Times are predicted by StepTimes.
 //
 // Prefix cache. A full page is kept under its prefix's name (prefix_hash.h) from when it was computed until its room is
 // needed. A hit of k pages needs, in layers that see all positions, pages 0 to k - 1; in layers with a window, those
@@ -204,20 +206,31 @@ class Scheduler {
   Client& client_of(uint64_t key);
   void forget_idle_clients();
   // The next place goes to whoever has waited longest.
-  bool is_place_by_age() const;
+  bool is_place_by_age() const { return goes_by_age_; }
+  // Whether prompts that come before this one's leave rows of the step to it.
+  bool has_rows_for(const Sequence& sequence, const StepPlan& plan) const;
   // Whether it cannot get its first token in time if so many rows of prompts come before its own.
   bool would_be_late(const Sequence& sequence, int64_t rows_before) const;
   void set_late_aside(Client& client);
   void reckon_with_service_level(const StepPlan& plan);
+  double step_ms_max() const;
+  void settle_debt(const StepPlan& plan);
   // Whether `a` is served before `b`, of which both run, or both wait.
   bool is_before_in_line(const Sequence& a, const Sequence& b) const;
+  // Whether rows of `a` come before those of `b`, but for steps that go by age.
+  static bool is_served_before(const Sequence& a, const Sequence& b);
   bool is_prompt_before(const Sequence& a, const Sequence& b) const;
+  // Rows of running prompts that the step has none of yet and that come before those of a candidate.
+  int64_t prompt_rows_before(const Sequence& candidate) const;
   Sequence* first_in_line();
   Queue& waiting_queue(const Sequence& sequence) const;
   Queue::iterator insert_by_age(Queue& queue, const Sequence& sequence) const;
   void run(Sequence& sequence);
 
-  bool is_last_place_for_others(const Sequence& sequence) const;
+  // Whether its client runs less than its part of the places: it may take those that are kept, and its prompts may make
+  // longer steps.
+  bool is_modest(const Sequence& sequence) const;
+  bool is_place_kept_from(const Sequence& sequence) const;
   bool may_admit(StepPlan& plan) const;
   void make_place_by_rank(StepPlan& plan);
   void plan_decoding(StepPlan& plan);
@@ -228,7 +241,8 @@ class Scheduler {
   bool grow_or_preempt(Queue::iterator sequence, StepPlan& plan);
   void preempt_last(StepPlan& plan);
   void schedule(Sequence& sequence, int64_t row_count, StepPlan& plan);
-  int64_t budget_left(const StepPlan& plan) const { return step_budget_ - plan.row_count; }
+  // Rows of a step, as far as prompts of this sequence's client may fill it.
+  int64_t budget_of(const Sequence& sequence) const { return is_modest(sequence) ? modest_budget_ : step_budget_; }
 
   int64_t page_count_for(int64_t token_count) const {
     return (token_count + options_.page_token_count - 1) / options_.page_token_count;
@@ -264,10 +278,11 @@ class Scheduler {
   TimePoint now_;
   uint64_t plan_number_ = 0;
   int64_t step_budget_ = 0;        // rows of the step that is planned
+  int64_t modest_budget_ = 0;      // the same for who asks for less than its part
+  double debt_ms_ = 0;             // by which steps took longer than a token's time
   int64_t running_count_max_ = 0;  // sequences that may run after it
-  int64_t prompt_backlog_ = 0;     // rows of prompts that run and were in time
-  int64_t late_backlog_ = 0;       // of the others
   uint64_t admission_count_ = 0;
+  bool goes_by_age_ = false;  // the place that is given next
   uint64_t arrival_count_ = 0;
   int64_t preemption_count_ = 0;
   int64_t admitted_token_count_ = 0;

@@ -359,11 +359,32 @@ TEST(Scheduler, TheClientThatWasServedLeastIsNext) {
   EXPECT_EQ(step(scheduler), "1:0+8*");
   scheduler.add({.id = id(11), .token_count = 4, .client = 8});
   scheduler.add({.id = id(12), .token_count = 4, .client = 8});
-  EXPECT_EQ(step(scheduler), "1:8+1* 2:0+7");  // the newcomer begins where the other one stands
+  EXPECT_EQ(step(scheduler), "1:8+1* 11:0+4*");  // who has had nothing so far
   scheduler.remove(id(1));
-  EXPECT_EQ(step(scheduler), "2:7+1* 11:0+4*");
-  scheduler.remove(id(2));
   EXPECT_EQ(step(scheduler), "11:4+1* 12:0+4*");
+}
+
+// Who asks for little has something in hand, but not for ever: a client that comes late is ahead of the other by so
+// much and no more.
+TEST(Scheduler, WhatAClientDidNotAskForIsKeptForAWhile) {
+  constexpr int64_t kTokens = 3000;
+  Scheduler scheduler({.page_count = 9999, .step_token_count_max = kTokens, .sequence_count_max = 1});
+  for (uint64_t i = 1; i <= 8; ++i) scheduler.add({.id = id(i), .token_count = kTokens, .client = 7});
+  std::string served;
+  StepPlan plan;
+  for (int i = 0; i < 7; ++i) {
+    if (i == 4) {
+      for (uint64_t late = 11; late <= 14; ++late) {
+        scheduler.add({.id = id(late), .token_count = kTokens, .client = 8});
+      }
+    }
+    scheduler.plan(plan);
+    scheduler.complete(plan);
+    served += static_cast<uint64_t>(plan.sequences.at(0).id) > 10 ? 'b' : 'a';
+    scheduler.remove(plan.sequences.at(0).id);
+  }
+  // a has had 12,000 when b comes, which begins 4096 behind it.
+  EXPECT_EQ(served, "aaaabba");
 }
 
 TEST(Scheduler, KeepsRoomForGrowthThatIsStillToCome) {
