@@ -25,10 +25,10 @@ namespace pelton::cli {
 namespace {
 
 constexpr const char* kNotes =
-    "Answers /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/rerank; /tokenize, /detokenize\n"
-    "and /apply-template; /health, /ready, /version and /metrics (Prometheus, vLLM's names). An encoder (BERT, "
-    "MiniLM,\n"
-    "ModernBERT) gives embeddings alone, a reranker scores alone. Each request brings its own sampling options.\n"
+    "Answers /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/rerank; Anthropic's /v1/messages\n"
+    "and /v1/messages/count_tokens; /tokenize, /detokenize and /apply-template; /health, /ready, /version and /metrics\n"
+    "(Prometheus, vLLM's names). An encoder (BERT, MiniLM, ModernBERT) gives embeddings alone, a reranker scores alone.\n"
+    "Each request brings its own sampling options.\n"
     "Says \"listening on URL\" on standard error when it is ready; with --json also "
     "{\"event\":\"listening\",\"url\":…} on standard\n"
     "output. Ctrl-C or SIGTERM lets the answers in flight finish; a second one ends at once.\n"

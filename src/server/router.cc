@@ -32,6 +32,8 @@ constexpr Route kRoutes[] = {
     {.method = "GET", .path = "/v1/models/{id}", .answer = routes::show_model},
     {.method = "POST", .path = "/v1/chat/completions", .prepare = routes::prepare_chat},
     {.method = "POST", .path = "/v1/completions", .prepare = routes::prepare_text},
+    {.method = "POST", .path = "/v1/messages", .prepare = routes::prepare_messages},
+    {.method = "POST", .path = "/v1/messages/count_tokens", .prepare = routes::prepare_count_tokens},
     {.method = "POST", .path = "/v1/embeddings", .prepare = routes::prepare_embeddings},
     {.method = "POST", .path = "/v1/rerank", .prepare = routes::prepare_rerank},
     {.method = "POST", .path = "/v2/rerank", .prepare = routes::prepare_rerank},  // where Cohere's newer clients look
@@ -60,11 +62,11 @@ void check_content_type(const HttpRequest& request) {
 
 // On the reply's strand: an error becomes the reply.
 template <typename Work>
-void answer_guarded(Reply& reply, const Work& work) {
+void answer_guarded(Reply& reply, ErrorForm form, const Work& work) {
   try {
     work();
   } catch (...) {
-    reply.respond(current_http_error().response());
+    reply.respond(current_http_error().response(form));
   }
 }
 
@@ -73,7 +75,8 @@ routes::Start prepare_guarded(const Route& route, const routes::Call& call) {
   try {
     return route.prepare(call);
   } catch (...) {
-    return [reply = call.reply, response = current_http_error().response()] { reply->respond(response); };
+    const ErrorForm form = error_form_of(call.request.path);
+    return [reply = call.reply, response = current_http_error().response(form)] { reply->respond(response); };
   }
 }
 
@@ -85,7 +88,8 @@ void prepare_aside(const Route& route, routes::Call call) {
   const size_t bytes = call.request.body.size();
   workers.post(bytes, [&route, is_wanted, call = std::make_shared<const routes::Call>(std::move(call))] {
     if (!*is_wanted) return;
-    call->reply->post([reply = call->reply, start = prepare_guarded(route, *call)] { answer_guarded(*reply, start); });
+    call->reply->post([reply = call->reply, form = error_form_of(call->request.path),
+                       start = prepare_guarded(route, *call)] { answer_guarded(*reply, form, start); });
   });
 }
 
@@ -94,7 +98,9 @@ void prepare_aside(const Route& route, routes::Call call) {
 HttpResponse preflight_response() {
   return {.status = 204,
           .headers = {{"Access-Control-Allow-Methods", "GET, POST, OPTIONS"},
-                      {"Access-Control-Allow-Headers", "Authorization, Content-Type, x-api-key, x-request-id"},
+                      {"Access-Control-Allow-Headers",
+                       "Authorization, Content-Type, x-api-key, x-request-id, anthropic-version, anthropic-beta, "
+                       "anthropic-dangerous-direct-browser-access"},
                       {"Access-Control-Max-Age", "3600"}}};
 }
 
@@ -125,7 +131,8 @@ void dispatch_or_throw(const ApiContext& context, HttpRequest request, const std
 }  // namespace
 
 void dispatch(const ApiContext& context, HttpRequest request, const std::shared_ptr<Reply>& reply) {
-  answer_guarded(*reply, [&] { dispatch_or_throw(context, std::move(request), reply); });
+  const ErrorForm form = error_form_of(request.path);
+  answer_guarded(*reply, form, [&] { dispatch_or_throw(context, std::move(request), reply); });
 }
 
 }  // namespace pelton

@@ -34,7 +34,10 @@ class RecordingReply final : public Reply {
   }
   void respond(HttpResponse response) override { response_ = std::move(response); }
   void begin_events() override { is_streaming_ = true; }
-  void send_event(std::string_view data) override { events_.emplace_back(data); }
+  void send_event(std::string_view name, std::string_view data) override {
+    event_names_.emplace_back(name);
+    events_.emplace_back(data);
+  }
   void end_events() override { is_ended_ = true; }
   void on_abandoned(std::function<void()> callback) override { on_abandoned_ = std::move(callback); }
 
@@ -71,6 +74,7 @@ class RecordingReply final : public Reply {
   const HttpResponse& response() const { return response_.value(); }
   json::value body() const { return parse_json(response().body, "reply"); }
   const std::vector<std::string>& events() const { return events_; }
+  const std::vector<std::string>& event_names() const { return event_names_; }
   bool is_streaming() const { return is_streaming_; }
 
  private:
@@ -79,6 +83,7 @@ class RecordingReply final : public Reply {
   std::deque<std::function<void()>> posted_;
   std::optional<HttpResponse> response_;
   std::vector<std::string> events_;
+  std::vector<std::string> event_names_;
   std::function<void()> on_abandoned_;
   bool is_streaming_ = false;
   bool is_ended_ = false;

@@ -56,6 +56,12 @@ std::string cross_origin_headers(const std::string& origin, const std::vector<st
       origin);
 }
 
+// Where Anthropic's clients look for the request's id.
+std::string anthropic_headers(const HttpRequest& request) {
+  if (error_form_of(request.path) != ErrorForm::kAnthropic) return {};
+  return fmt::format("request-id: {}\r\n", request.id);
+}
+
 }  // namespace
 
 Connection::Connection(Channel::Socket socket, asio::ssl::context* tls, const HttpOptions& options,
@@ -139,6 +145,7 @@ asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
       incoming.request.content_type = std::string(header[http::field::content_type]);
       incoming.request.origin = std::string(header[http::field::origin]);
       incoming.request.credential = credential_of(header);
+      incoming.request.api_version = std::string(header["anthropic-version"]);
       incoming.request.path = path_of_target(std::string_view(header.target().data(), header.target().size()));
     } catch (const HttpError& error) {
       refusal = error;
@@ -151,7 +158,8 @@ asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
   }
 
   incoming.reply = {.request_id = incoming.request.id,
-                    .headers = cross_origin_headers(incoming.request.origin, options_.allowed_origins),
+                    .headers = cross_origin_headers(incoming.request.origin, options_.allowed_origins) +
+                               anthropic_headers(incoming.request),
                     .has_body = incoming.request.method != "HEAD",
                     .has_chunks = header.version() >= 11,
                     .keeps_alive = parser.is_header_done() && parser.keep_alive() && !is_draining_,
@@ -166,8 +174,9 @@ asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
   has_unread_ = true;
   incoming.reply.has_chunks = true;
   incoming.reply.keeps_alive = false;
-  const HttpHandler refuse = [&refusal](const HttpRequest&, const std::shared_ptr<Reply>& reply) {
-    reply->respond(refusal->response());
+  const HttpHandler refuse = [&refusal, form = error_form_of(incoming.request.path)](
+                                 const HttpRequest&, const std::shared_ptr<Reply>& reply) {
+    reply->respond(refusal->response(form));
   };
   co_await answer(incoming, refuse);
   co_return false;

@@ -40,10 +40,10 @@ void Exchange::begin_events() {
   set(State::kStreaming);
 }
 
-void Exchange::send_event(std::string_view data) {
+void Exchange::send_event(std::string_view name, std::string_view data) {
   if (state_ != State::kStreaming) return;
   DCHECK(data.find('\n') == std::string_view::npos);
-  write_chunk(fmt::format("data: {}\n\n", data));
+  write_chunk(name.empty() ? fmt::format("data: {}\n\n", data) : fmt::format("event: {}\ndata: {}\n\n", name, data));
   if (unsent_.size() > options_.unsent_bytes_max) {
     abandon();
     return;

@@ -32,7 +32,7 @@ class Exchange final : public Reply, public std::enable_shared_from_this<Exchang
   void post(std::function<void()> work) override;
   void respond(HttpResponse response) override;
   void begin_events() override;
-  void send_event(std::string_view data) override;
+  void send_event(std::string_view name, std::string_view data) override;
   void end_events() override;
   void on_abandoned(std::function<void()> callback) override;
 

@@ -1,8 +1,10 @@
-// Errors as OpenAI's clients know them: {"error": {"message", "type", "param", "code"}} with an HTTP status.
+// Errors as clients know them, with an HTTP status: OpenAI's {"error": {"message", "type", "param", "code"}}, and on
+// Anthropic's routes {"type": "error", "error": {"type", "message"}}.
 #pragma once
 
 #include <exception>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,10 @@
 
 namespace pelton {
 
+enum class ErrorForm { kOpenAi, kAnthropic };
+// By the route: Anthropic's from /v1/messages on, else OpenAI's.
+ErrorForm error_form_of(std::string_view path);
+
 // What base/error.h's table cannot say: statuses and codes that exist only in HTTP (404 model_not_found, 405, 413, …).
 class HttpError : public std::exception {
  public:
@@ -22,9 +28,9 @@ class HttpError : public std::exception {
 
   int status() const { return status_; }
   const char* what() const noexcept override { return message_.c_str(); }
-  json::object body() const;
+  json::object body(ErrorForm form = ErrorForm::kOpenAi) const;
   // With Retry-After where trying again may help (429, 503).
-  HttpResponse response() const;
+  HttpResponse response(ErrorForm form = ErrorForm::kOpenAi) const;
   // Instead of a second from now, rounded up to whole ones.
   void set_retry_after(Duration time) { retry_after_ = time; }
   void add_header(std::string name, std::string value) { headers_.emplace_back(std::move(name), std::move(value)); }

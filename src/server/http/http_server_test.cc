@@ -62,9 +62,9 @@ class HttpServerTest : public testing::Test {
       hanging_ = reply;
     } else if (request.path == "/events") {
       reply->begin_events();
-      reply->send_event("one");
+      reply->send_event("", "one");
       reply->post([reply] {
-        reply->send_event("two");
+        reply->send_event("named", "two");
         reply->end_events();
       });
     } else if (request.path == "/flood") {
@@ -77,7 +77,7 @@ class HttpServerTest : public testing::Test {
   }
 
   void flood(const std::shared_ptr<Reply>& reply) {
-    reply->send_event(std::string(10000, 'x'));
+    reply->send_event("", std::string(10000, 'x'));
     reply->post([this, reply] { flood(reply); });
   }
 
@@ -225,9 +225,9 @@ TEST_F(HttpServerTest, HeadHasNoBody) {
 TEST_F(HttpServerTest, StreamsEvents) {
   EXPECT_THAT(ask(get_last("/events")),
               AllOf(HasSubstr("text/event-stream"), HasSubstr("Transfer-Encoding: chunked"),
-                    EndsWith("\r\n\r\nb\r\ndata: one\n\n\r\nb\r\ndata: two\n\n\r\n0\r\n\r\n")));
+                    EndsWith("\r\n\r\nb\r\ndata: one\n\n\r\n18\r\nevent: named\ndata: two\n\n\r\n0\r\n\r\n")));
   EXPECT_THAT(ask("GET /events HTTP/1.0\r\n\r\n"),
-              AllOf(Not(HasSubstr("chunked")), EndsWith("\r\n\r\ndata: one\n\ndata: two\n\n")));
+              AllOf(Not(HasSubstr("chunked")), EndsWith("\r\n\r\ndata: one\n\nevent: named\ndata: two\n\n")));
 }
 
 TEST_F(HttpServerTest, ClientThatLeavesAbandonsItsRequest) {

@@ -16,8 +16,9 @@ struct HttpRequest {
   std::string method;  // "GET"
   std::string path;    // percent-decoded, without the query
   std::string content_type;
-  std::string origin;      // of the page that makes a browser send this; empty from other clients
-  std::string credential;  // of "Authorization: Bearer …" or "x-api-key: …"; empty: none
+  std::string origin;       // of the page that makes a browser send this; empty from other clients
+  std::string credential;   // of "Authorization: Bearer …" or "x-api-key: …"; empty: none
+  std::string api_version;  // of "anthropic-version: …"; empty: none
   std::string body;
   std::string id;        // stands in the reply's x-request-id: the client's own if it sent a harmless one
   TimePoint received{};  // when all of it was there
@@ -43,7 +44,8 @@ class Reply {
   virtual void respond(HttpResponse response) = 0;
   // Or a stream of server-sent events: begin_events, send_event …, end_events.
   virtual void begin_events() = 0;
-  virtual void send_event(std::string_view data) = 0;  // without line breaks
+  // `name`: of the event, empty where it has none. Both without line breaks.
+  virtual void send_event(std::string_view name, std::string_view data) = 0;
   virtual void end_events() = 0;
 
   // Called once if the request ends before its answer: the client left, reads too slowly, or the server stops. At once

@@ -1,7 +1,9 @@
 #include "server/openai/answer.h"
 
 #include <algorithm>
+#include <random>
 
+#include "base/rng.h"
 #include "text/utf8.h"
 
 namespace pelton::openai {
@@ -11,6 +13,14 @@ json::object usage_object(const Usage& usage) {
           {"completion_tokens", usage.completion_tokens},
           {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
           {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}}};
+}
+
+std::string new_call_id() {
+  static thread_local Rng rng((static_cast<uint64_t>(std::random_device{}()) << 32) | std::random_device{}());
+  constexpr std::string_view kCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  std::string id;
+  while (id.size() < 9) id += kCharacters[rng.next_below(kCharacters.size())];
+  return id;
 }
 
 std::string shown(std::string_view bytes) {

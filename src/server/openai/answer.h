@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "engine/request.h"
+#include "server/http/http_error.h"
 #include "text/tokenizer.h"
 
 namespace pelton::openai {
@@ -36,32 +37,46 @@ struct Usage {
 struct Choice {
   Piece piece;
   FinishReason reason = FinishReason::kStop;
+  std::optional<std::string> stop = {};  // the stop string that ended it
 };
 
-// One answer's form: as one object, or as chunks of a stream: opening, piece …, remainder, closing for each choice,
-// then usage. Keeps count of positions, so pieces of a choice come in order. One thread.
+struct Event {
+  std::string_view name;  // empty: none, as on OpenAI's older endpoints
+  json::object data;
+};
+using Events = std::vector<Event>;
+
+// One answer's form: as one object, or as events of a stream: opening, piece …, closing for each choice, then the end.
+// Keeps count of positions, so pieces of a choice come in order. One thread.
 class AnswerFormat {
  public:
   virtual ~AnswerFormat() = default;
   virtual json::object whole(const std::vector<Choice>& choices, const Usage& usage) = 0;
-  // The chunk before a choice's first piece; absent: there is none.
-  virtual std::optional<json::object> opening(size_t index) = 0;
-  // Absent: nothing of it may be shown yet.
-  virtual std::optional<json::object> piece(size_t index, const Piece& piece) = 0;
-  // The chunk after a choice's last piece, of what was held back; absent: nothing was.
-  virtual std::optional<json::object> remainder(size_t index) = 0;
-  virtual json::object closing(size_t index, FinishReason reason) = 0;
-  virtual json::object usage_chunk(const Usage& usage) = 0;
+  // Before a choice's first piece.
+  virtual Events opening(size_t index) = 0;
+  // None: nothing of it may be shown yet.
+  virtual Events piece(size_t index, const Piece& piece) = 0;
+  // After a choice's last piece: what was held back, and why it ended. `ending` has no piece.
+  virtual Events closing(size_t index, const Choice& ending) = 0;
+  // After all choices.
+  virtual Events end(const Usage& usage) = 0;
+  // In place of all that would still come.
+  virtual Event failure(const HttpError& error) { return {.name = {}, .data = error.body()}; }
+
+  virtual ErrorForm error_form() const { return ErrorForm::kOpenAi; }
+  virtual bool ends_with_done() const { return true; }  // "data: [DONE]"
 };
 
 struct AnswerOptions {
   AnswerIdentity identity;
   std::shared_ptr<const Tokenizer> tokenizer;
   bool has_logprobs = false;
-  bool has_usage_chunk = false;  // then the other chunks say "usage": null
+  bool has_usage_chunk = false;  // at the end; then the other chunks say "usage": null
 };
 
 json::object usage_object(const Usage& usage);
+// Of a call of a tool: nine letters and digits. What Mistral's templates insist on suits all.
+std::string new_call_id();
 // A token's bytes as text, U+FFFD where they are only a part of a character.
 std::string shown(std::string_view bytes);
 // OpenAI's stand-in for minus infinity, which JSON does not have.

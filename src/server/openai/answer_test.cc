@@ -35,25 +35,28 @@ TEST(ChatAnswer, Whole) {
 
 TEST(ChatAnswer, Chunks) {
   ChatAnswer answer(options(false), {});
-  const auto choice = [](const json::object& chunk) {
+  const auto choice = [](const Events& events) {
+    EXPECT_EQ(events.size(), 1u);
+    const json::object& chunk = events.at(0).data;
+    EXPECT_EQ(events.at(0).name, "");
     EXPECT_EQ(chunk.at("object"), "chat.completion.chunk");
     EXPECT_TRUE(chunk.at("usage").is_null());
     return chunk.at("choices").at(0);
   };
-  EXPECT_EQ(choice(*answer.opening(0)),
+  EXPECT_EQ(choice(answer.opening(0)),
             parse(R"({"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null})"));
-  EXPECT_EQ(choice(answer.piece(0, {.text = "Hi"}).value()),
+  EXPECT_EQ(choice(answer.piece(0, {.text = "Hi"})),
             parse(R"({"index":0,"delta":{"content":"Hi"},"logprobs":null,"finish_reason":null})"));
-  EXPECT_EQ(choice(answer.closing(0, FinishReason::kStop)),
+  EXPECT_EQ(choice(answer.closing(0, {.reason = FinishReason::kStop})),
             parse(R"({"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"})"));
-  const json::object usage = answer.usage_chunk({3, 2});
+  const json::object usage = answer.end({3, 2}).at(0).data;
   EXPECT_TRUE(usage.at("choices").as_array().empty());
   EXPECT_EQ(usage.at("usage").at("total_tokens"), 5);
 }
 
 TEST(ChatAnswer, Logprobs) {
   ChatAnswer answer(options(true), {});
-  const json::object chunk = answer.piece(0, {.text = "", .tokens = {sampled(3, -0.5f)}}).value();
+  const json::object chunk = answer.piece(0, {.text = "", .tokens = {sampled(3, -0.5f)}}).at(0).data;
   EXPECT_EQ(chunk.at("choices").at(0).at("logprobs"), parse(R"(
       {"content":[{"token":"\uFFFD","logprob":-0.5,"bytes":[169],"top_logprobs":[
         {"token":"\uFFFD","logprob":-0.5,"bytes":[169]},{"token":"\uFFFD","logprob":-9999.0,"bytes":[195]}]}],
@@ -79,9 +82,11 @@ TEST(ChatAnswer, CallsAndReasoningAreTheSameWholeAndStreamed) {
     ChatAnswer answer(options(false), syntax);
     std::string content, reasoning;
     std::vector<std::pair<std::string, std::string>> calls;
-    const auto take = [&](const std::optional<json::object>& chunk) {
-      if (!chunk) return;
-      const json::object& delta = chunk->at("choices").at(0).at("delta").as_object();
+    std::string finish_reason;
+    const auto take_one = [&](const json::object& chunk) {
+      const json::object& choice = chunk.at("choices").at(0).as_object();
+      if (choice.at("finish_reason").is_string()) finish_reason = choice.at("finish_reason").as_string();
+      const json::object& delta = choice.at("delta").as_object();
       if (const auto* part = delta.if_contains("content")) content += part->as_string();
       if (const auto* part = delta.if_contains("reasoning_content")) reasoning += part->as_string();
       if (!delta.contains("tool_calls")) return;
@@ -92,15 +97,18 @@ TEST(ChatAnswer, CallsAndReasoningAreTheSameWholeAndStreamed) {
         calls.back().second += function.at("arguments").as_string();
       }
     };
+    const auto take = [&](const Events& events) {
+      for (const Event& event : events) take_one(event.data);
+    };
     for (size_t begin = 0; begin < text.size(); begin += size)
       take(answer.piece(0, {.text = text.substr(begin, size)}));
-    take(answer.remainder(0));
+    take(answer.closing(0, {.reason = FinishReason::kStop}));
     EXPECT_EQ(content, "Let me see.\n") << size;
     EXPECT_EQ(reasoning, "It asks.") << size;
     ASSERT_EQ(calls.size(), 2u) << size;
     EXPECT_EQ(calls[0], std::make_pair(std::string("f"), std::string(R"({"a": [1, "}"]})")));
     EXPECT_EQ(calls[1].second, "{}");
-    EXPECT_EQ(answer.closing(0, FinishReason::kStop).at("choices").at(0).at("finish_reason"), "tool_calls");
+    EXPECT_EQ(finish_reason, "tool_calls");
   }
 }
 
@@ -114,15 +122,15 @@ TEST(CompletionAnswer, Whole) {
 
 TEST(CompletionAnswer, EchoIsTheFirstChunk) {
   CompletionAnswer answer(options(false), {"", "é"});
-  EXPECT_EQ(answer.opening(0), std::nullopt);
-  EXPECT_EQ(answer.opening(1)->at("choices").at(0).at("text"), "é");
+  EXPECT_TRUE(answer.opening(0).empty());
+  EXPECT_EQ(answer.opening(1).at(0).data.at("choices").at(0).at("text"), "é");
 }
 
 TEST(CompletionAnswer, LogprobsCountCharacters) {
   CompletionAnswer answer(options(true), {""});
   answer.piece(0, {.text = "a", .tokens = {sampled(0, -1)}});
   answer.piece(0, {.text = "", .tokens = {sampled(2, -1)}});
-  const json::object chunk = answer.piece(0, {.text = "é b", .tokens = {sampled(3, -1), sampled(1, -2)}}).value();
+  const json::object chunk = answer.piece(0, {.text = "é b", .tokens = {sampled(3, -1), sampled(1, -2)}}).at(0).data;
   EXPECT_EQ(chunk.at("choices").at(0).at("logprobs"), parse(R"(
       {"tokens":["bytes:\\xa9"," b"],"token_logprobs":[-1.0,-2.0],
        "top_logprobs":[{"bytes:\\xa9":-1.0,"bytes:\\xc3":-9999.0},{" b":-2.0,"bytes:\\xc3":-9999.0}],

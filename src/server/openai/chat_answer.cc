@@ -1,21 +1,9 @@
 #include "server/openai/chat_answer.h"
 
-#include <random>
 #include <utility>
-
-#include "base/rng.h"
 
 namespace pelton::openai {
 namespace {
-
-// Nine letters and digits: what Mistral's templates insist on suits all.
-std::string new_call_id() {
-  static thread_local Rng rng((static_cast<uint64_t>(std::random_device{}()) << 32) | std::random_device{}());
-  constexpr std::string_view kCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  std::string id;
-  while (id.size() < 9) id += kCharacters[rng.next_below(kCharacters.size())];
-  return id;
-}
 
 json::object call_chunk(const ToolCallDelta& call) {
   json::object function;
@@ -75,24 +63,22 @@ json::object ChatAnswer::whole(const std::vector<Choice>& choices, const Usage& 
   return answer;
 }
 
-std::optional<json::object> ChatAnswer::opening(size_t index) {
-  return chunk(index, {{"role", "assistant"}, {"content", ""}}, nullptr, nullptr);
+Events ChatAnswer::opening(size_t index) {
+  return {chunk(index, {{"role", "assistant"}, {"content", ""}}, nullptr, nullptr)};
 }
 
-std::optional<json::object> ChatAnswer::piece(size_t index, const Piece& piece) {
+Events ChatAnswer::piece(size_t index, const Piece& piece) {
   const AnswerDelta delta = parser(index).push(piece.text);
-  if (delta.is_empty() && !options_.has_logprobs) return std::nullopt;
-  return chunk(index, delta_object(delta), logprobs(piece.tokens), nullptr);
+  if (delta.is_empty() && !options_.has_logprobs) return {};
+  return {chunk(index, delta_object(delta), logprobs(piece.tokens), nullptr)};
 }
 
-std::optional<json::object> ChatAnswer::remainder(size_t index) {
+Events ChatAnswer::closing(size_t index, const Choice& ending) {
+  Events events;
   const AnswerDelta delta = parser(index).finish();
-  if (delta.is_empty()) return std::nullopt;
-  return chunk(index, delta_object(delta), nullptr, nullptr);
-}
-
-json::object ChatAnswer::closing(size_t index, FinishReason reason) {
-  return chunk(index, {}, nullptr, finish_reason(reason, parser(index).call_count()));
+  if (!delta.is_empty()) events.push_back(chunk(index, delta_object(delta), nullptr, nullptr));
+  events.push_back(chunk(index, {}, nullptr, finish_reason(ending.reason, parser(index).call_count())));
+  return events;
 }
 
 json::object ChatAnswer::message(const Choice& choice, size_t& call_count) const {
@@ -119,15 +105,15 @@ AnswerParser& ChatAnswer::parser(size_t index) {
   return parsers_[index];
 }
 
-json::object ChatAnswer::usage_chunk(const Usage& usage) {
+Events ChatAnswer::end(const Usage& usage) {
+  if (!options_.has_usage_chunk) return {};
   json::object answer = answer_frame(options_.identity, "chat.completion.chunk");
   answer["choices"] = json::array();
   answer["usage"] = usage_object(usage);
-  return answer;
+  return {{.name = {}, .data = std::move(answer)}};
 }
 
-json::object ChatAnswer::chunk(size_t index, json::object delta, json::value logprobs,
-                               json::value finish_reason) const {
+Event ChatAnswer::chunk(size_t index, json::object delta, json::value logprobs, json::value finish_reason) const {
   json::object answer = answer_frame(options_.identity, "chat.completion.chunk");
   json::object choice = {{"index", index}};
   choice["delta"] = std::move(delta);
@@ -136,7 +122,7 @@ json::object ChatAnswer::chunk(size_t index, json::object delta, json::value log
   answer["choices"] = json::array();
   answer["choices"].get_array().push_back(std::move(choice));
   if (options_.has_usage_chunk) answer["usage"] = nullptr;
-  return answer;
+  return {.name = {}, .data = std::move(answer)};
 }
 
 json::value ChatAnswer::logprobs(const std::vector<SampledToken>& tokens) const {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <deque>
-#include <optional>
 #include <vector>
 
 #include "server/openai/answer.h"
@@ -16,14 +15,13 @@ class ChatAnswer final : public AnswerFormat {
   ChatAnswer(AnswerOptions options, AnswerSyntax syntax) : options_(std::move(options)), syntax_(std::move(syntax)) {}
 
   json::object whole(const std::vector<Choice>& choices, const Usage& usage) override;
-  std::optional<json::object> opening(size_t index) override;
-  std::optional<json::object> piece(size_t index, const Piece& piece) override;
-  std::optional<json::object> remainder(size_t index) override;
-  json::object closing(size_t index, FinishReason reason) override;
-  json::object usage_chunk(const Usage& usage) override;
+  Events opening(size_t index) override;
+  Events piece(size_t index, const Piece& piece) override;
+  Events closing(size_t index, const Choice& ending) override;
+  Events end(const Usage& usage) override;
 
  private:
-  json::object chunk(size_t index, json::object delta, json::value logprobs, json::value finish_reason) const;
+  Event chunk(size_t index, json::object delta, json::value logprobs, json::value finish_reason) const;
   json::value logprobs(const std::vector<SampledToken>& tokens) const;
   json::object token(TokenId token, float logprob) const;
 

@@ -40,14 +40,6 @@ std::string read_content(const JsonReader& message) {
   return std::string(content->get_string());
 }
 
-// Templates write arguments as JSON, so they want the object and not its text. What is no object they get as it is.
-json::value read_arguments(const JsonReader& function) {
-  const std::string text = function.string("arguments").value_or("{}");
-  boost::system::error_code error;
-  json::value arguments = json::parse(text, error);
-  return !error && arguments.is_object() ? arguments : json::value(json::string(text));
-}
-
 json::array read_tool_calls(const json::array& calls, const std::string& path) {
   json::array read;
   for (size_t i = 0; i < calls.size(); ++i) {
@@ -61,7 +53,7 @@ json::array read_tool_calls(const json::array& calls, const std::string& path) {
     const auto name = reader.string("name");
     if (!name) reader.fail("name", "a string");
     json::object copy = {{"type", "function"}};
-    copy["function"] = {{"name", *name}, {"arguments", read_arguments(reader)}};
+    copy["function"] = {{"name", *name}, {"arguments", arguments_of(reader.string("arguments").value_or("{}"))}};
     if (const auto id = call.string("id")) copy["id"] = *id;
     read.push_back(std::move(copy));
   }
@@ -96,6 +88,12 @@ json::object read_message(const JsonReader& message) {
 }
 
 }  // namespace
+
+json::value arguments_of(const std::string& text) {
+  boost::system::error_code error;
+  json::value arguments = json::parse(text, error);
+  return !error && arguments.is_object() ? arguments : json::value(json::string(text));
+}
 
 json::array read_messages(const json::array& messages, const std::string& path) {
   if (messages.empty()) throw Error(ErrorCode::kInvalidArgument, path + ": at least one message is needed", path);

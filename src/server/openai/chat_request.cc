@@ -43,12 +43,7 @@ void read_parallel_tool_calls(const JsonReader& reader, std::string_view name, R
 }
 
 void read_reasoning_effort(const JsonReader& reader, std::string_view name, Request& request) {
-  request.reasoning_effort = reader.string(name);
-  if (!request.reasoning_effort) return;
-  for (const std::string_view known : {"none", "minimal", "low", "medium", "high"}) {
-    if (*request.reasoning_effort == known) return;
-  }
-  reader.fail(name, "\"none\", \"minimal\", \"low\", \"medium\" or \"high\"");
+  request.reasoning_effort = read_effort(reader, name);
 }
 
 // Under whichever of its names: ours and llama.cpp's, or vLLM's. -1: none.
@@ -86,6 +81,15 @@ constexpr Field<Request> kFields[] = {
 };
 
 }  // namespace
+
+std::optional<std::string> read_effort(const JsonReader& reader, std::string_view name) {
+  std::optional<std::string> effort = reader.string(name);
+  if (!effort) return effort;
+  for (const std::string_view known : {"none", "minimal", "low", "medium", "high"}) {
+    if (*effort == known) return effort;
+  }
+  reader.fail(name, R"("none", "minimal", "low", "medium" or "high")");
+}
 
 ChatRequest parse_chat_request(std::string_view body) {
   ChatRequest request;

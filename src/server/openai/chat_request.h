@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/json.h"
@@ -18,6 +19,7 @@ struct ChatRequest {
   ToolFields tools;
   std::optional<std::string> reasoning_effort;  // absent: the model's own way
   std::optional<int64_t> reasoning_budget;      // tokens
+  std::optional<bool> prefers_reasoning;        // told to templates that ask (enable_thinking)
   bool wants_logprobs = false;
   std::optional<int64_t> top_logprobs;
 
@@ -25,6 +27,9 @@ struct ChatRequest {
     return wants_logprobs ? std::optional(top_logprobs.value_or(0)) : std::nullopt;
   }
 };
+
+// Absent: null or not there. Error kInvalidArgument: no effort that there is.
+std::optional<std::string> read_effort(const JsonReader& reader, std::string_view name);
 
 // Errors: kInvalidArgument, kUnsupported, with the field's name: broken JSON, a wrong type or value, an unknown field.
 ChatRequest parse_chat_request(std::string_view body);

@@ -35,24 +35,25 @@ json::object CompletionAnswer::whole(const std::vector<Choice>& choices, const U
   return answer;
 }
 
-std::optional<json::object> CompletionAnswer::opening(size_t index) {
-  if (echoes_[index].empty()) return std::nullopt;
-  return chunk(choice(index, echoes_[index], nullptr, nullptr));
+Events CompletionAnswer::opening(size_t index) {
+  if (echoes_[index].empty()) return {};
+  return {chunk(choice(index, echoes_[index], nullptr, nullptr))};
 }
 
-std::optional<json::object> CompletionAnswer::piece(size_t index, const Piece& piece) {
-  return chunk(choice(index, piece.text, logprobs(index, piece.tokens), nullptr));
+Events CompletionAnswer::piece(size_t index, const Piece& piece) {
+  return {chunk(choice(index, piece.text, logprobs(index, piece.tokens), nullptr))};
 }
 
-json::object CompletionAnswer::closing(size_t index, FinishReason reason) {
-  return chunk(choice(index, "", nullptr, json::string(finish_reason_name(reason))));
+Events CompletionAnswer::closing(size_t index, const Choice& ending) {
+  return {chunk(choice(index, "", nullptr, json::string(finish_reason_name(ending.reason))))};
 }
 
-json::object CompletionAnswer::usage_chunk(const Usage& usage) {
+Events CompletionAnswer::end(const Usage& usage) {
+  if (!options_.has_usage_chunk) return {};
   json::object answer = answer_frame(options_.identity, "text_completion");
   answer["choices"] = json::array();
   answer["usage"] = usage_object(usage);
-  return answer;
+  return {{.name = {}, .data = std::move(answer)}};
 }
 
 json::object CompletionAnswer::choice(size_t index, std::string_view text, json::value logprobs,
@@ -63,12 +64,12 @@ json::object CompletionAnswer::choice(size_t index, std::string_view text, json:
   return object;
 }
 
-json::object CompletionAnswer::chunk(json::object choice) const {
+Event CompletionAnswer::chunk(json::object choice) const {
   json::object answer = answer_frame(options_.identity, "text_completion");
   answer["choices"] = json::array();
   answer["choices"].get_array().push_back(std::move(choice));
   if (options_.has_usage_chunk) answer["usage"] = nullptr;
-  return answer;
+  return {.name = {}, .data = std::move(answer)};
 }
 
 json::value CompletionAnswer::logprobs(size_t index, const std::vector<SampledToken>& tokens) {

@@ -15,15 +15,14 @@ class CompletionAnswer final : public AnswerFormat {
   CompletionAnswer(AnswerOptions options, std::vector<std::string> echoes);
 
   json::object whole(const std::vector<Choice>& choices, const Usage& usage) override;
-  std::optional<json::object> opening(size_t index) override;
-  std::optional<json::object> piece(size_t index, const Piece& piece) override;
-  std::optional<json::object> remainder(size_t) override { return std::nullopt; }
-  json::object closing(size_t index, FinishReason reason) override;
-  json::object usage_chunk(const Usage& usage) override;
+  Events opening(size_t index) override;
+  Events piece(size_t index, const Piece& piece) override;
+  Events closing(size_t index, const Choice& ending) override;
+  Events end(const Usage& usage) override;
 
  private:
   json::object choice(size_t index, std::string_view text, json::value logprobs, json::value finish_reason) const;
-  json::object chunk(json::object choice) const;
+  Event chunk(json::object choice) const;
   json::value logprobs(size_t index, const std::vector<SampledToken>& tokens);
   std::string token_name(TokenId token) const;
 

@@ -114,16 +114,22 @@ bool has_field(std::span<const Field<Request>> fields, std::string_view name) {
   return false;
 }
 
+// Error kInvalidArgument: a member of the body that is in none of the tables, by its name.
+template <class... Requests>
+void refuse_unknown(const json::object& body, std::span<const Field<Requests>>... tables) {
+  for (const auto& member : body) {
+    const std::string name(member.key());
+    if (!(has_field(tables, name) || ...)) throw Error(ErrorCode::kInvalidArgument, name + ": unknown field", name);
+  }
+}
+
 // A body whose fields all stand in one table. Errors: those of the fields, and kInvalidArgument for one that is in
 // none.
 template <class Request>
 Request parse_request(std::string_view body, std::span<const Field<Request>> fields) {
   const json::value parsed = parse_json(body, "body");
   const JsonReader reader = JsonReader::of(parsed, "");
-  for (const auto& member : parsed.get_object()) {
-    const std::string name(member.key());
-    if (!has_field(fields, name)) throw Error(ErrorCode::kInvalidArgument, name + ": unknown field", name);
-  }
+  refuse_unknown(parsed.get_object(), fields);
   Request request;
   read_fields(reader, fields, request);
   return request;

@@ -30,23 +30,6 @@ std::string stop_of(const json::value& value, const std::string& path) {
   return stop;
 }
 
-void read_stop(const JsonReader& reader, std::string_view name, Request& request) {
-  const json::value* value = reader.value(name);
-  if (value == nullptr) return;
-  if (!value->is_array()) {
-    if (!value->is_string()) reader.fail(name, "a string or an array of strings");
-    request.stops = {stop_of(*value, reader.path_of(name))};
-    return;
-  }
-  const json::array& stops = value->get_array();
-  if (stops.size() > Limits::kStopCountMax) {
-    reader.fail(name, fmt::format("at most {} strings", Limits::kStopCountMax));
-  }
-  for (size_t i = 0; i < stops.size(); ++i) {
-    request.stops.push_back(stop_of(stops[i], fmt::format("{}[{}]", reader.path_of(name), i)));
-  }
-}
-
 // A negative seed stands for its two's complement, as on the command line.
 void read_seed(const JsonReader& reader, std::string_view name, Request& request) {
   const json::value* value = reader.value(name);
@@ -216,6 +199,23 @@ constexpr Field<Request> kFields[] = {
 }  // namespace
 
 std::span<const Field<GenerationFields>> generation_fields() { return kFields; }
+
+void read_stop(const JsonReader& reader, std::string_view name, GenerationFields& request) {
+  const json::value* value = reader.value(name);
+  if (value == nullptr) return;
+  if (!value->is_array()) {
+    if (!value->is_string()) reader.fail(name, "a string or an array of strings");
+    request.stops = {stop_of(*value, reader.path_of(name))};
+    return;
+  }
+  const json::array& stops = value->get_array();
+  if (stops.size() > Limits::kStopCountMax) {
+    reader.fail(name, fmt::format("at most {} strings", Limits::kStopCountMax));
+  }
+  for (size_t i = 0; i < stops.size(); ++i) {
+    request.stops.push_back(stop_of(stops[i], fmt::format("{}[{}]", reader.path_of(name), i)));
+  }
+}
 
 void read_max_tokens(const JsonReader& reader, std::string_view name, GenerationFields& fields) {
   const auto count = reader.integer(name, 1, kCountMax);

@@ -59,6 +59,8 @@ struct GenerationFields {
 
 std::span<const Field<GenerationFields>> generation_fields();
 
+// One string or several. Errors kInvalidArgument.
+void read_stop(const JsonReader& reader, std::string_view name, GenerationFields& fields);
 // `max_tokens`, under whichever of its names. Error kInvalidArgument: the other name said something else.
 void read_max_tokens(const JsonReader& reader, std::string_view name, GenerationFields& fields);
 
@@ -79,11 +81,7 @@ GenerationRequest generation_request(const GenerationFields& fields, std::vector
 template <class Request>
 void read_generation_request(const json::value& body, std::span<const Field<Request>> own_fields, Request& request) {
   const JsonReader reader = JsonReader::of(body, "");
-  for (const auto& member : body.get_object()) {
-    const std::string name(member.key());
-    if (has_field(generation_fields(), name) || has_field(own_fields, name)) continue;
-    throw Error(ErrorCode::kInvalidArgument, name + ": unknown field", name);
-  }
+  refuse_unknown(body.get_object(), generation_fields(), own_fields);
   read_fields(reader, generation_fields(), request.generation);
   read_fields(reader, own_fields, request);
   check(request.generation);

@@ -96,7 +96,7 @@ void GenerationJob::start(std::vector<GenerationRequest> requests) {
 void GenerationJob::add(size_t index, Piece piece) {
   if (options_.streams) {
     open(index);
-    if (const auto chunk = format_->piece(index, piece)) send(*chunk);
+    send(format_->piece(index, piece));
     return;
   }
   Piece& whole = parts_[index].choice.piece;
@@ -112,14 +112,14 @@ void GenerationJob::finish(size_t index, const GenerationSummary& summary) {
   }
   usage_.completion_tokens += summary.completion_tokens;
   parts_[index].choice.reason = summary.reason;
+  parts_[index].choice.stop = summary.stop;
   --unfinished_count_;
   if (options_.streams) {
     open(index);
-    if (const auto chunk = format_->remainder(index)) send(*chunk);
-    send(format_->closing(index, summary.reason));
+    send(format_->closing(index, parts_[index].choice));
     if (unfinished_count_ > 0) return;
-    if (options_.has_usage_chunk) send(format_->usage_chunk(usage_));
-    reply_->send_event("[DONE]");
+    send(format_->end(usage_));
+    if (format_->ends_with_done()) reply_->send_event("", "[DONE]");
     reply_->end_events();
   } else if (unfinished_count_ == 0) {
     reply_->respond({.body = to_json_text(format_->whole(chosen(), usage_))});
@@ -145,10 +145,10 @@ void GenerationJob::fail(const Error& error) {
   cancel();
   const HttpError http_error(error);
   if (is_streaming_) {
-    send(http_error.body());
+    send({format_->failure(http_error)});
     reply_->end_events();
   } else {
-    reply_->respond(http_error.response());
+    reply_->respond(http_error.response(format_->error_form()));
   }
 }
 
@@ -163,9 +163,11 @@ void GenerationJob::open(size_t index) {
     reply_->begin_events();
   }
   if (std::exchange(parts_[index].is_open, true)) return;
-  if (const auto chunk = format_->opening(index)) send(*chunk);
+  send(format_->opening(index));
 }
 
-void GenerationJob::send(const json::object& chunk) { reply_->send_event(to_json_text(chunk)); }
+void GenerationJob::send(const Events& events) {
+  for (const Event& event : events) reply_->send_event(event.name, to_json_text(event.data));
+}
 
 }  // namespace pelton::openai

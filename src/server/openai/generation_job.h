@@ -20,7 +20,6 @@ class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
   struct Options {
     bool streams = false;
     bool has_logprobs = false;
-    bool has_usage_chunk = false;
     TimePoint received{};            // the HTTP request
     std::shared_ptr<Caller> caller;  // whose tokens these are; null: nobody's
     size_t choice_count = 1;         // n: choices of a request
@@ -47,7 +46,7 @@ class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
   // Of answers that were all finished: the choices of the reply.
   std::vector<Choice> chosen();
   void open(size_t index);
-  void send(const json::object& chunk);
+  void send(const Events& events);
 
   Engine& engine_;
   Metrics& metrics_;

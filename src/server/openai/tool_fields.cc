@@ -18,22 +18,35 @@ bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), is_allowed);
 }
 
-std::string name_of(const JsonReader& function) {
-  const std::optional<std::string> name = function.string("name");
+}  // namespace
+
+std::string tool_name(const JsonReader& reader) {
+  const std::optional<std::string> name = reader.string("name");
   if (!name || !is_name(*name)) {
-    function.fail("name", fmt::format("1 to {} letters, digits, _ and -", kNameBytesMax));
+    reader.fail("name", fmt::format("1 to {} letters, digits, _ and -", kNameBytesMax));
   }
   return *name;
 }
 
-}  // namespace
+void check_tool_count(const JsonReader& reader, std::string_view name, size_t count) {
+  if (count <= ToolFields::kToolCountMax) return;
+  reader.fail(name, fmt::format("at most {} tools", ToolFields::kToolCountMax));
+}
+
+void add_tool(const JsonReader& reader, const json::object* parameters, ToolFields& fields) {
+  const json::object none = {{"type", "object"}, {"properties", json::object()}};
+  Tool tool = {tool_name(reader), json::value(parameters != nullptr ? *parameters : none)};
+  const auto has_its_name = [&](const Tool& other) { return other.name == tool.name; };
+  if (std::any_of(fields.tools.begin(), fields.tools.end(), has_its_name)) {
+    reader.fail("name", "another name than that of a tool before");
+  }
+  fields.tools.push_back(std::move(tool));
+}
 
 void read_tools(const JsonReader& reader, std::string_view name, ToolFields& fields) {
   const json::array* tools = reader.array(name);
   if (tools == nullptr) return;
-  if (tools->size() > ToolFields::kToolCountMax) {
-    reader.fail(name, fmt::format("at most {} tools", ToolFields::kToolCountMax));
-  }
+  check_tool_count(reader, name, tools->size());
   for (size_t i = 0; i < tools->size(); ++i) {
     const JsonReader tool = JsonReader::of((*tools)[i], fmt::format("{}[{}]", reader.path_of(name), i));
     tool.refuse_others({"type", "function"});
@@ -44,14 +57,7 @@ void read_tools(const JsonReader& reader, std::string_view name, ToolFields& fie
     definition.refuse_others({"name", "description", "parameters", "strict"});
     definition.string("description");
     definition.boolean("strict");
-    const json::object* parameters = definition.object("parameters");
-    const json::object none = {{"type", "object"}, {"properties", json::object()}};
-    Tool read = {name_of(definition), json::value(parameters != nullptr ? *parameters : none)};
-    const auto has_its_name = [&](const Tool& other) { return other.name == read.name; };
-    if (std::any_of(fields.tools.begin(), fields.tools.end(), has_its_name)) {
-      definition.fail("name", "another name than that of a tool before");
-    }
-    fields.tools.push_back(std::move(read));
+    add_tool(definition, definition.object("parameters"), fields);
   }
   fields.definitions = *tools;
 }
@@ -73,7 +79,7 @@ void read_tool_choice(const JsonReader& reader, std::string_view name, ToolField
     if (function == nullptr) choice.fail("function", "an object");
     const JsonReader named(*function, choice.path_of("function"));
     named.refuse_others({"name"});
-    fields.named = name_of(named);
+    fields.named = tool_name(named);
     fields.choice = ToolChoice::kRequired;
   } else {
     reader.fail(name, "\"none\", \"auto\", \"required\" or a function");

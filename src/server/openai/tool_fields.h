@@ -25,6 +25,12 @@ struct ToolFields {
 };
 
 // Errors kInvalidArgument, kUnsupported, with the field's name.
+// Adds one; `reader` has its name.
+void add_tool(const JsonReader& reader, const json::object* parameters, ToolFields& fields);
+// Error kInvalidArgument: no name that a tool may have.
+std::string tool_name(const JsonReader& reader);
+// Error kInvalidArgument: more than there may be.
+void check_tool_count(const JsonReader& reader, std::string_view name, size_t count);
 void read_tools(const JsonReader& reader, std::string_view name, ToolFields& fields);
 void read_tool_choice(const JsonReader& reader, std::string_view name, ToolFields& fields);
 // After all fields were read: a choice without tools, or of one that isn't there.

@@ -63,7 +63,6 @@ Start prepare_text(const Call& call) {
                                               std::make_unique<openai::CompletionAnswer>(form, std::move(echoes)),
                                               openai::GenerationJob::Options{.streams = request.generation.streams,
                                                                              .has_logprobs = form.has_logprobs,
-                                                                             .has_usage_chunk = form.has_usage_chunk,
                                                                              .received = call.request.received,
                                                                              .caller = call.caller,
                                                                              .choice_count = choice_count,
