@@ -32,6 +32,7 @@ constexpr Route kRoutes[] = {
     {.method = "GET", .path = "/v1/models/{id}", .answer = routes::show_model},
     {.method = "POST", .path = "/v1/chat/completions", .prepare = routes::prepare_chat},
     {.method = "POST", .path = "/v1/completions", .prepare = routes::prepare_text},
+    {.method = "POST", .path = "/v1/responses", .prepare = routes::prepare_responses},
     {.method = "POST", .path = "/v1/messages", .prepare = routes::prepare_messages},
     {.method = "POST", .path = "/v1/messages/count_tokens", .prepare = routes::prepare_count_tokens},
     {.method = "POST", .path = "/v1/embeddings", .prepare = routes::prepare_embeddings},

@@ -36,6 +36,7 @@ void list_models(const Call& call);
 void show_model(const Call& call);
 Start prepare_chat(const Call& call);
 Start prepare_text(const Call& call);
+Start prepare_responses(const Call& call);
 Start prepare_messages(const Call& call);
 Start prepare_count_tokens(const Call& call);
 Start prepare_embeddings(const Call& call);
