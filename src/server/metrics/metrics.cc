@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/version.h"
+#include "server/metrics/process_use.h"
 
 namespace pelton {
 namespace {
@@ -64,6 +65,7 @@ struct Metrics::Series {
     family<Gauge>("pelton:build_info", "1; the labels say which program answers.")
         .Add({{"version", std::string(kVersion)}})
         .Set(1);
+    family<Gauge>("process_start_time_seconds", "When the server began, since 1970.").Add({}).SetToCurrentTime();
   }
 
   template <typename Metric>
@@ -101,6 +103,10 @@ struct Metrics::Series {
   Counter& preemptions = counter("vllm:num_preemptions_total", "Requests that gave their pages back for others.");
   Counter& steps = counter("pelton:steps_total", "Steps of the engine.");
 
+  Counter& prefix_queries =
+      counter("vllm:prefix_cache_queries_total", "Tokens of prompts that were looked for in the prefix cache.");
+  Counter& prefix_hits = counter("vllm:prefix_cache_hits_total", "Tokens of prompts that were found there.");
+
   Counter& prompt_tokens = counter("vllm:prompt_tokens_total", "Tokens of prompts that were computed.");
   Counter& generated_tokens = counter("vllm:generation_tokens_total", "Tokens that were generated.");
   Histogram& first_token =
@@ -121,14 +127,34 @@ struct Metrics::Series {
   Histogram& prompt_lengths = histogram("vllm:request_prompt_tokens", "Tokens of a request's prompt.", token_buckets);
   Histogram& answer_lengths =
       histogram("vllm:request_generation_tokens", "Tokens of a request's answer.", token_buckets);
+  Histogram& computed_lengths = histogram("vllm:request_prefill_kv_computed_tokens",
+                                          "Tokens of a prompt that the prefix cache did not have.", token_buckets);
 };
 
 namespace {
 
 // A counter of somebody else's, which only grows.
-void raise_to(Counter& counter, int64_t value) {
-  const double missing = static_cast<double>(value) - counter.Value();
+void raise_to(Counter& counter, double value) {
+  const double missing = value - counter.Value();
   if (missing > 0) counter.Increment(missing);
+}
+
+// By the names of Prometheus's own clients, which dashboards of machines ask for.
+void set_process_use(prometheus::Registry& registry) {
+  const ProcessUse use = process_use();
+  const auto set = [&](const char* name, const char* help, double value) {
+    prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({}).Set(value);
+  };
+  set("process_resident_memory_bytes", "Memory that the process holds.", use.resident_bytes);
+  set("process_virtual_memory_bytes", "Addresses that the process has.", use.virtual_bytes);
+  set("process_open_fds", "File descriptors that are open.", use.open_files);
+  set("process_max_fds", "File descriptors that may be open.", use.open_files_max);
+  raise_to(prometheus::BuildCounter()
+               .Name("process_cpu_seconds_total")
+               .Help("Time that the process computed, of all threads.")
+               .Register(registry)
+               .Add({}),
+           use.cpu_seconds);
 }
 
 }  // namespace
@@ -171,8 +197,11 @@ std::string Metrics::text(const EngineStatistics& engine, const std::vector<Adap
   series.kv_use.Set(pages_total > 0 ? static_cast<double>(engine.pages_used) / pages_total : 0);
   series.mean_batch.Set(
       engine.step_count > 0 ? static_cast<double>(engine.step_row_count) / static_cast<double>(engine.step_count) : 0);
-  raise_to(series.preemptions, engine.preemption_count);
-  raise_to(series.steps, engine.step_count);
+  raise_to(series.preemptions, static_cast<double>(engine.preemption_count));
+  raise_to(series.steps, static_cast<double>(engine.step_count));
+  raise_to(series.prefix_queries, static_cast<double>(engine.prompt_token_count));
+  raise_to(series.prefix_hits, static_cast<double>(engine.cached_token_count));
+  set_process_use(series.registry);
   prometheus::Labels cache = series.labels;
   cache["block_size"] = std::to_string(series.page_token_count);
   cache["num_gpu_blocks"] = std::to_string(engine.pages_total);  // the field's name for the pages that there are
@@ -212,6 +241,9 @@ void AnswerMeter::finish(const GenerationSummary& summary) {
   series_->inference.Observe(seconds(timings.total - timings.queue));
   series_->prompt_lengths.Observe(static_cast<double>(summary.prompt_tokens));
   series_->answer_lengths.Observe(static_cast<double>(summary.completion_tokens));
+  if (prompt_token_count_ > 0) {  // else the prompt was counted with another answer
+    series_->computed_lengths.Observe(static_cast<double>(summary.prompt_tokens - summary.cached_tokens));
+  }
   if (summary.completion_tokens > 1) {
     series_->per_output_token.Observe(decoding / static_cast<double>(summary.completion_tokens - 1));
   }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <limits>
 #include <sstream>
 #include <string>
@@ -45,15 +46,44 @@ TEST_F(MetricsTest, ShowsTheEnginesState) {
                                 .pages_total = 80,
                                 .step_count = 10,
                                 .step_row_count = 40,
-                                .preemption_count = 2};
+                                .preemption_count = 2,
+                                .prompt_token_count = 700,
+                                .cached_token_count = 300};
   EXPECT_EQ(value(labelled("vllm:num_requests_running"), engine), 3);
   EXPECT_EQ(value(labelled("vllm:num_requests_waiting"), engine), 5);
   EXPECT_EQ(value(labelled("vllm:kv_cache_usage_perc"), engine), 0.25);
   EXPECT_EQ(value(labelled("vllm:num_preemptions_total"), engine), 2);
   EXPECT_EQ(value(labelled("vllm:num_preemptions_total"), engine), 2) << "asking again adds nothing";
   EXPECT_EQ(value(labelled("pelton:step_rows_mean"), engine), 4);
+  EXPECT_EQ(value(labelled("vllm:prefix_cache_queries_total"), engine), 700);
+  EXPECT_EQ(value(labelled("vllm:prefix_cache_hits_total"), engine), 300);
   EXPECT_EQ(
       value(R"(vllm:cache_config_info{block_size="16",engine="0",model_name="demo",num_gpu_blocks="80"})", engine), 1);
+}
+
+TEST_F(MetricsTest, WhatTheProcessTakes) {
+  EXPECT_GT(value("process_resident_memory_bytes"), 1e6);
+  EXPECT_GE(value("process_virtual_memory_bytes"), value("process_resident_memory_bytes"));
+  EXPECT_GE(value("process_open_fds"), 3);
+  EXPECT_GE(value("process_max_fds"), value("process_open_fds"));
+  const double cpu = value("process_cpu_seconds_total");
+  EXPECT_GT(cpu, 0);
+  EXPECT_GE(value("process_cpu_seconds_total"), cpu);
+  const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  EXPECT_LE(value("process_start_time_seconds"), now + 1);
+  EXPECT_GT(value("process_start_time_seconds"), now - 86'400);
+}
+
+TEST_F(MetricsTest, APromptCountsOnceForAllOfItsAnswers) {
+  for (const int64_t prompt : {90, 0}) {
+    AnswerMeter meter(metrics_, clock_->now(), prompt);
+    meter.add_tokens(1);
+    meter.finish({.prompt_tokens = 90, .cached_tokens = 30, .completion_tokens = 1});
+  }
+  EXPECT_EQ(value(labelled("vllm:prompt_tokens_total")), 90);
+  EXPECT_EQ(count("vllm:request_prefill_kv_computed_tokens"), 1);
+  EXPECT_EQ(sum("vllm:request_prefill_kv_computed_tokens"), 60);
+  EXPECT_EQ(count("vllm:e2e_request_latency_seconds"), 2);
 }
 
 TEST_F(MetricsTest, FollowsAnAnswer) {
