@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/version.h"
+#include "cli/config_file.h"
 #include "cli/help_formatter.h"
 #include "cli/output.h"
 #include "cli/printable.h"
@@ -74,6 +76,20 @@ constexpr const char* kExamples =
     "  pelton serve -m model.gguf --port 8080\n"
     "  pelton COMMAND --help\n";
 
+// In reverse, as CLI11 takes them. A command's file of options is read where it has one.
+std::vector<std::string> arguments_of(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (args.empty() || args.front() != command->get_name()) continue;
+    std::vector<std::string> own = with_config_file(*command, {args.begin() + 1, args.end()});
+    args.resize(1);
+    args.insert(args.end(), own.begin(), own.end());
+    break;
+  }
+  std::reverse(args.begin(), args.end());
+  return args;
+}
+
 // Works before the command line is understood, too: whoever asked for JSON gets the error as JSON.
 bool asks_for_json(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
@@ -130,11 +146,13 @@ int main(int argc, char** argv) {
 
   const bool as_json = asks_for_json(argc, argv);
   try {
-    app.parse(argc, argv);
+    app.parse(arguments_of(app, argc, argv));
   } catch (const CLI::Success& asked_for_text) {  // --help, --version
     return app.exit(asked_for_text);
   } catch (const CLI::ParseError& error) {
     return report_bad_usage(app, error, as_json);
+  } catch (const Error& error) {  // of a file of options
+    return report(ErrorCode::kUsage, error.message(), as_json);
   }
   for (const auto& [subcommand, work] : works) {
     if (subcommand->parsed()) return run_guarded(work, as_json);

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/config_file.h"
 #include "cli/embedding_options.h"
 #include "cli/model_options.h"
 #include "cli/option_checks.h"
@@ -25,9 +26,10 @@ namespace pelton::cli {
 namespace {
 
 constexpr const char* kNotes =
-    "Answers /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/rerank; Anthropic's /v1/messages\n"
-    "and /v1/messages/count_tokens; /tokenize, /detokenize and /apply-template; /health, /ready, /version and /metrics\n"
-    "(Prometheus, vLLM's names). An encoder (BERT, MiniLM, ModernBERT) gives embeddings alone, a reranker scores alone.\n"
+    "Answers OpenAI's /v1/models, /v1/chat/completions, /v1/completions, /v1/responses and /v1/embeddings,\n"
+    "Anthropic's /v1/messages and its count_tokens, /v1/rerank; /tokenize, /detokenize, /apply-template; /health,\n"
+    "/ready, /version, /metrics (Prometheus, vLLM's names), and /openapi.json, which describes them all. An encoder\n"
+    "(BERT, MiniLM, ModernBERT) gives embeddings alone, a reranker scores alone.\n"
     "Each request brings its own sampling options.\n"
     "Says \"listening on URL\" on standard error when it is ready; with --json also "
     "{\"event\":\"listening\",\"url\":…} on standard\n"
@@ -39,10 +41,9 @@ constexpr const char* kNotes =
     "  pelton serve -m model.gguf\n"
     "  pelton serve -m model.gguf --host 0.0.0.0 --port 443 --tls-certificate chain.pem --tls-key key.pem\n"
     "  pelton serve -m model.gguf --api-keys keys.json --open-path /health --open-path /metrics\n"
-    "  pelton serve -m model.gguf --max-sequences 16 --kv-memory 4G --context 4096\n"
-    "  pelton serve -m model.gguf --slo ttft=500ms,tpot=60ms\n"
+    "  pelton serve -m model.gguf --max-sequences 16 --kv-memory 4G --context 4096 --slo ttft=500ms,tpot=60ms\n"
     "  pelton serve -m model.gguf --adapter support=tuned/support --adapter sql=tuned/sql --adapter-folder tuned\n"
-    "  pelton serve -m model.gguf --batching static --prefix-cache off\n"
+    "  pelton serve --config serve.yaml --port 8123   # serve.yaml: lines as in  model: model.gguf  and  port: 8080\n"
     "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi!\"}]}'\n";
 
 struct ServeOptions {
@@ -184,6 +185,7 @@ std::function<int()> add_serve(CLI::App& app) {
       ->type_name("FORM");
   app.add_flag("--allow-special-in-messages", options->server.allow_special_in_messages,
                "Let messages contain special tokens, with which they can forge a turn of the chat");
+  add_config_option(app);
   app.add_flag("--json", options->as_json, "Say on standard output, as a line of JSON, where it listens");
   options->embedding.add_to(app);
   app.add_option("--adapter-folder", options->server.adapter_folder,

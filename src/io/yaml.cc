@@ -96,4 +96,11 @@ json::value parse_yaml(std::string_view text, std::string_view what, const JsonL
   }
 }
 
+size_t yaml_line_of_key(std::string_view text, std::string_view key) {
+  for (const auto& item : YAML::Load(std::string(text))) {
+    if (item.first.IsScalar() && item.first.Scalar() == key) return static_cast<size_t>(item.first.Mark().line) + 1;
+  }
+  return 0;
+}
+
 }  // namespace pelton

@@ -50,5 +50,13 @@ TEST(Yaml, AnchorsCannotUnfoldWithoutBound) {
   expect_error(bomb, "more than 100000 bytes", {.bytes_max = 100000});
 }
 
+TEST(Yaml, LinesOfKeys) {
+  const char* text = "a: 1\n\nb:\n  c: 2\n\"d\": 3\n";
+  EXPECT_EQ(yaml_line_of_key(text, "a"), 1u);
+  EXPECT_EQ(yaml_line_of_key(text, "b"), 3u);
+  EXPECT_EQ(yaml_line_of_key(text, "d"), 5u);
+  EXPECT_EQ(yaml_line_of_key(text, "c"), 0u) << "of the outermost mapping";
+}
+
 }  // namespace
 }  // namespace pelton

@@ -75,3 +75,38 @@ def test_a_port_in_use_is_an_error(pelton, model, server):
     done = pelton("serve", "-m", model, "--port", port)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("pelton: error: ") and port in done.stderr
+
+
+def test_options_in_a_file_and_flags_that_win(pelton, model, tmp_path):
+    config = tmp_path / "serve.yaml"
+    config.write_text(f"model: {model}\nport: 1  # not to be had\nname: [from-file, other]\ncontext: 256\njson: true\n")
+    process = subprocess.Popen(
+        [pelton.program, "serve", "--config", config, "--port", "0"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=pelton.environment,
+    )  # fmt: skip
+    try:
+        url = json.loads(process.stdout.readline())["url"]
+        with urllib.request.urlopen(url + "/v1/models", timeout=TIMEOUT_S) as response:
+            models = json.load(response)["data"]
+        assert [entry["id"] for entry in models] == ["from-file", "other"] and models[0]["max_model_len"] == 256
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("port: 0\nprot: 1\n", "line 2: prot: pelton serve has no such option"),
+        ("json: maybe\n", "line 1: json: expected true or false"),
+        ("port: many\n", "--port"),
+        ("port: [1\n", "not valid YAML"),
+    ],
+)
+def test_a_file_of_options_that_is_wrong(pelton, tmp_path, text, problem):
+    config = tmp_path / "serve.yaml"
+    config.write_text(text)
+    result = subprocess.run(
+        [pelton.program, "serve", "--config", config], capture_output=True, text=True, env=pelton.environment
+    )
+    assert result.returncode == 2 and problem in result.stderr
