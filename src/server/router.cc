@@ -11,39 +11,11 @@
 #include <vector>
 
 #include "server/http/http_error.h"
+#include "server/route_table.h"
 #include "server/routes/routes.h"
 
 namespace pelton {
 namespace {
-
-struct Route {
-  std::string_view method;
-  std::string_view path;  // "{…}" at its end stands for the rest of the path, which may hold slashes
-  void (*answer)(const routes::Call& call) = nullptr;            // at once
-  routes::Start (*prepare)(const routes::Call& call) = nullptr;  // or on a worker
-};
-
-constexpr Route kRoutes[] = {
-    {.method = "GET", .path = "/health", .answer = routes::health},
-    {.method = "GET", .path = "/ready", .answer = routes::ready},
-    {.method = "GET", .path = "/version", .answer = routes::version},
-    {.method = "GET", .path = "/metrics", .answer = routes::metrics},
-    {.method = "GET", .path = "/v1/models", .answer = routes::list_models},
-    {.method = "GET", .path = "/v1/models/{id}", .answer = routes::show_model},
-    {.method = "POST", .path = "/v1/chat/completions", .prepare = routes::prepare_chat},
-    {.method = "POST", .path = "/v1/completions", .prepare = routes::prepare_text},
-    {.method = "POST", .path = "/v1/responses", .prepare = routes::prepare_responses},
-    {.method = "POST", .path = "/v1/messages", .prepare = routes::prepare_messages},
-    {.method = "POST", .path = "/v1/messages/count_tokens", .prepare = routes::prepare_count_tokens},
-    {.method = "POST", .path = "/v1/embeddings", .prepare = routes::prepare_embeddings},
-    {.method = "POST", .path = "/v1/rerank", .prepare = routes::prepare_rerank},
-    {.method = "POST", .path = "/v2/rerank", .prepare = routes::prepare_rerank},  // where Cohere's newer clients look
-    {.method = "POST", .path = "/tokenize", .prepare = routes::prepare_tokenize},
-    {.method = "POST", .path = "/detokenize", .prepare = routes::prepare_detokenize},
-    {.method = "POST", .path = "/apply-template", .prepare = routes::prepare_template},
-    {.method = "POST", .path = "/v1/load_lora_adapter", .prepare = routes::prepare_load_adapter},
-    {.method = "POST", .path = "/v1/unload_lora_adapter", .prepare = routes::prepare_unload_adapter},
-};
 
 // What stands for "{…}" (empty where the route has none); absent: another path.
 std::optional<std::string> match(std::string_view pattern, std::string_view path) {
@@ -109,7 +81,7 @@ void dispatch_or_throw(const ApiContext& context, HttpRequest request, const std
   if (request.method == "OPTIONS" && !request.origin.empty()) return reply->respond(preflight_response());
   std::shared_ptr<Caller> caller = context.access.admit(request);
   std::vector<std::string_view> methods;
-  for (const Route& route : kRoutes) {
+  for (const Route& route : route_table()) {
     const auto parameter = match(route.path, request.path);
     if (!parameter) continue;
     const bool is_head = request.method == "HEAD" && route.method == "GET";

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "server/anthropic/content.h"
 #include "server/openai/field.h"
+#include "server/openai/field_schema.h"
 #include "server/openai/grammar_fields.h"
 
 namespace pelton::anthropic {
@@ -146,6 +147,11 @@ void read_output_config(const JsonReader& reader, std::string_view name, Request
 
 void read_cache_control(const JsonReader& reader, std::string_view, Request&) { check_cache_control(reader); }
 
+void read_top_p(const JsonReader& reader, std::string_view name, GenerationFields& fields) {
+  fields.top_p = reader.number(name, 0, 1);
+  if (fields.top_p && !(*fields.top_p > 0)) reader.fail(name, "a number above 0 and at most 1");
+}
+
 void read_stops(const JsonReader& reader, std::string_view name, GenerationFields& fields) {
   if (reader.array(name) != nullptr) openai::read_stop(reader, name, fields);
 }
@@ -159,20 +165,56 @@ void read_metadata(const JsonReader& reader, std::string_view name, GenerationFi
   fields.client = metadata.string("user_id").value_or("");
 }
 
-constexpr openai::Neutral kPlainTier{"\"auto\" or \"standard_only\"", [](const json::value& value) {
-                                       return value == "auto" || value == "standard_only";
-                                     }};
-constexpr openai::Neutral kStandardSpeed{"\"standard\"", [](const json::value& value) { return value == "standard"; }};
+constexpr openai::Neutral kPlainTier{
+    "\"auto\" or \"standard_only\"", R"({"enum": ["auto", "standard_only", null]})",
+    [](const json::value& value) { return value == "auto" || value == "standard_only"; }};
+constexpr openai::Neutral kStandardSpeed{"\"standard\"", R"({"enum": ["standard", null]})",
+                                         [](const json::value& value) { return value == "standard"; }};
 
 // What makes the prompt, and what an answer has beside it.
 constexpr Field<Request> kPromptFields[] = {
-    openai::other<Request, read_messages_field>("messages"),
-    openai::other<Request, read_system>("system"),  // after the messages, before which it stands
-    openai::other<Request, read_tools>("tools"),
-    openai::other<Request, read_tool_choice>("tool_choice"),
-    openai::other<Request, read_thinking>("thinking"),
-    openai::other<Request, read_output_config>("output_config"),
-    openai::other<Request, read_cache_control>("cache_control"),
+    openai::other<Request, read_messages_field>(
+        "messages", R"({"type": "array", "minItems": 1, "items": {"type": "object", "properties": {
+    "role": {"enum": ["user", "assistant", "system"]}, "content": {"anyOf": [{"type": "string"},
+      {"type": "array", "minItems": 1, "items": {"type": "object", "properties": {
+        "type": {"enum": ["text", "thinking", "tool_use", "tool_result"]}, "text": {"type": "string"},
+        "thinking": {"type": "string"}, "signature": {"type": ["string", "null"]}, "id": {"type": "string"},
+        "name": {"type": "string"}, "input": {"type": "object"}, "tool_use_id": {"type": "string"},
+        "content": {"type": ["string", "array", "null"]}, "is_error": {"type": ["boolean", "null"]},
+        "caller": {"type": ["object", "null"]}, "toolset_name": {"type": "null"},
+        "citations": {"type": ["array", "null"], "maxItems": 0}, "cache_control": {"type": ["object", "null"]}},
+        "required": ["type"], "additionalProperties": false}}]}},
+    "required": ["role", "content"], "additionalProperties": false}})"),
+    openai::other<Request, read_system>(
+        "system", R"({"anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": "object",
+    "properties": {"type": {"const": "text"}, "text": {"type": "string"}, "cache_control": {"type": ["object", "null"]},
+      "citations": {"type": ["array", "null"], "maxItems": 0}}, "required": ["type", "text"],
+    "additionalProperties": false}}]})"),  // after the messages, before which it stands
+    openai::other<Request, read_tools>(
+        "tools", R"({"type": ["array", "null"], "maxItems": 128, "items": {"type": "object", "properties": {
+    "type": {"enum": ["custom", null]}, "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+    "description": {"type": ["string", "null"]}, "input_schema": {"type": "object"},
+    "cache_control": {"type": ["object", "null"]}, "strict": {"type": ["boolean", "null"]},
+    "eager_input_streaming": {"type": ["boolean", "null"]}}, "required": ["name", "input_schema"],
+    "additionalProperties": false}})"),
+    openai::other<Request, read_tool_choice>(
+        "tool_choice", R"({"type": ["object", "null"], "properties": {"type": {"enum": ["auto", "any", "tool", "none"]},
+    "name": {"type": ["string", "null"]}, "disable_parallel_tool_use": {"type": ["boolean", "null"]}}, "required": ["type"],
+    "additionalProperties": false})"),
+    openai::other<Request, read_thinking>(
+        "thinking",
+        R"({"type": ["object", "null"], "properties": {"type": {"enum": ["enabled", "adaptive", "disabled"]},
+    "budget_tokens": {"type": ["integer", "null"], "minimum": 1}, "display": {"enum": ["summarized", "omitted", null]}},
+    "required": ["type"], "additionalProperties": false})"),
+    openai::other<Request, read_output_config>(
+        "output_config",
+        R"({"type": ["object", "null"], "properties": {"effort": {"enum": ["low", "medium", "high", null]},
+    "format": {"type": ["object", "null"], "properties": {"type": {"const": "json_schema"}, "schema": {"type": "object"}},
+      "required": ["type", "schema"], "additionalProperties": false}}, "additionalProperties": false})"),
+    openai::other<Request, read_cache_control>(
+        "cache_control",
+        R"({"type": ["object", "null"], "properties": {"type": {"const": "ephemeral"}, "ttl": {"enum": ["5m", "1h", null]}},
+    "required": ["type"], "additionalProperties": false})"),
     openai::neutral_only<Request, kStandardSpeed>("speed"),
     openai::neutral_only<Request, openai::kAbsent>("container"),
     openai::neutral_only<Request, openai::kAbsent>("context_management"),
@@ -185,13 +227,18 @@ constexpr Field<GenerationFields> kModelFields[] = {
 };
 constexpr Field<GenerationFields> kAnswerFields[] = {
     openai::string<&GenerationFields::model>("model"),
-    openai::other<GenerationFields, openai::read_max_tokens>("max_tokens"),
+    openai::other<GenerationFields, openai::read_max_tokens>("max_tokens", R"({"type": "integer", "minimum": 1})"),
     openai::number<&GenerationFields::temperature>("temperature", 0, SamplingParameters::kTemperatureMax),
-    openai::number<&GenerationFields::top_p>("top_p", 0, 1),
+    openai::other<GenerationFields, read_top_p>("top_p",
+                                                R"({"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1})"),
     openai::integer<&GenerationFields::top_k>("top_k", 0, kCountMax),
-    openai::other<GenerationFields, read_stops>("stop_sequences"),
+    openai::other<GenerationFields, read_stops>(
+        "stop_sequences",
+        R"({"type": ["array", "null"], "items": {"type": "string", "minLength": 1}, "maxItems": 64})"),
     openai::boolean<&GenerationFields::streams>("stream"),
-    openai::other<GenerationFields, read_metadata>("metadata"),
+    openai::other<GenerationFields, read_metadata>(
+        "metadata", R"({"type": ["object", "null"], "properties": {"user_id": {"type": ["string", "null"]}},
+    "additionalProperties": false})"),
     openai::neutral_only<GenerationFields, kPlainTier>("service_tier"),
 };
 
@@ -222,5 +269,15 @@ Request parse_messages_request(std::string_view body) {
 }
 
 Request parse_count_request(std::string_view body) { return parse(body, kModelFields); }
+
+json::object messages_request_schema() {
+  return openai::body_schema({"max_tokens", "messages"}, std::span<const Field<GenerationFields>>(kAnswerFields),
+                             std::span<const Field<Request>>(kPromptFields));
+}
+
+json::object count_request_schema() {
+  return openai::body_schema({"messages"}, std::span<const Field<GenerationFields>>(kModelFields),
+                             std::span<const Field<Request>>(kPromptFields));
+}
 
 }  // namespace pelton::anthropic

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "base/json.h"
 #include "server/openai/chat_request.h"
 
 namespace pelton::anthropic {
@@ -17,5 +18,11 @@ struct MessagesRequest {
 MessagesRequest parse_messages_request(std::string_view body);
 // The part that makes the prompt. Errors as above; max_tokens and what else only an answer has is unknown here.
 MessagesRequest parse_count_request(std::string_view body);
+
+// The body as a JSON schema.
+json::object messages_request_schema();
+
+// The body as a JSON schema.
+json::object count_request_schema();
 
 }  // namespace pelton::anthropic

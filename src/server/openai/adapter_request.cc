@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "server/openai/field.h"
+#include "server/openai/field_schema.h"
 
 namespace pelton::openai {
 namespace {
@@ -19,6 +20,14 @@ AdapterRequest parse_adapter_request(std::string_view body, bool loads) {
   if (request.name.empty()) throw Error(ErrorCode::kInvalidArgument, "lora_name is missing", "lora_name");
   if (loads && request.path.empty()) throw Error(ErrorCode::kInvalidArgument, "lora_path is missing", "lora_path");
   return request;
+}
+
+json::object load_adapter_request_schema() {
+  return body_schema({"lora_name", "lora_path"}, std::span<const Field<AdapterRequest>>(kFields));
+}
+
+json::object unload_adapter_request_schema() {
+  return body_schema({"lora_name"}, std::span<const Field<AdapterRequest>>(kFields));
 }
 
 }  // namespace pelton::openai

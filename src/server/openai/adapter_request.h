@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/json.h"
+
 namespace pelton::openai {
 
 struct AdapterRequest {
@@ -13,5 +15,9 @@ struct AdapterRequest {
 
 // Errors: those of the fields; kInvalidArgument (lora_name is missing; lora_path, where `loads`).
 AdapterRequest parse_adapter_request(std::string_view body, bool loads);
+
+// The bodies as JSON schemas.
+json::object load_adapter_request_schema();
+json::object unload_adapter_request_schema();
 
 }  // namespace pelton::openai

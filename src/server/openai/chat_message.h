@@ -2,10 +2,26 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/json.h"
 
 namespace pelton::openai {
+
+inline constexpr std::string_view kMessagesSchema =
+    R"({"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role", "content"], "properties": {
+    "role": {"enum": ["system", "developer", "user", "assistant", "tool"]},
+    "content": {"anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": "object",
+      "properties": {"type": {"const": "text"}, "text": {"type": "string"}}, "required": ["type", "text"],
+      "additionalProperties": false}}]},
+    "name": {"type": ["string", "null"]}, "tool_call_id": {"type": ["string", "null"]},
+    "reasoning_content": {"type": ["string", "null"]}, "refusal": {"type": "null"}, "audio": {"type": "null"},
+    "function_call": {"type": "null"}, "annotations": {"type": ["array", "null"], "maxItems": 0},
+    "tool_calls": {"type": ["array", "null"], "items": {"type": "object", "properties": {
+      "id": {"type": ["string", "null"]}, "type": {"enum": ["function", null]}, "function": {"type": "object",
+        "properties": {"name": {"type": "string"}, "arguments": {"type": ["string", "null"]}}, "required": ["name"],
+        "additionalProperties": false}}, "required": ["function"], "additionalProperties": false}}},
+    "additionalProperties": false}})";
 
 // `messages[i]` → {"role", "content", …}: contents are plain strings (text parts are joined by line breaks, as vLLM and
 // llama.cpp do), "developer" is "system", fields without a value are gone.

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "server/openai/chat_message.h"
+#include "server/openai/field_schema.h"
 
 namespace pelton::openai {
 namespace {
@@ -52,26 +53,38 @@ void read_reasoning_budget(const JsonReader& reader, std::string_view name, Requ
   if (count && *count >= 0) request.reasoning_budget = count;
 }
 
-constexpr Neutral kNoneOrAuto{"\"none\" or \"auto\"",
+constexpr Neutral kNoneOrAuto{"\"none\" or \"auto\"", R"({"enum": ["none", "auto", null]})",
                               [](const json::value& value) { return value == "none" || value == "auto"; }};
-constexpr Neutral kTextOnly{"[\"text\"]", [](const json::value& value) { return value == json::array{"text"}; }};
-constexpr Neutral kMedium{"\"medium\"", [](const json::value& value) { return value == "medium"; }};
+constexpr Neutral kTextOnly{"[\"text\"]", R"({"enum": [["text"], null]})",
+                            [](const json::value& value) { return value == json::array{"text"}; }};
+constexpr Neutral kMedium{"\"medium\"", R"({"enum": ["medium", null]})",
+                          [](const json::value& value) { return value == "medium"; }};
 
 constexpr Field<Request> kFields[] = {
-    other<Request, read_messages_field>("messages"),
-    other<Request, read_max_completion_tokens>("max_completion_tokens"),
+    other<Request, read_messages_field>("messages", kMessagesSchema),
+    other<Request, read_max_completion_tokens>("max_completion_tokens", kMaxTokensSchema),
     boolean<&Request::wants_logprobs>("logprobs"),
     integer<&Request::top_logprobs>("top_logprobs", 0, SamplingParameters::kLogprobsMax),
-    other<Request, read_template_variables>("chat_template_kwargs"),
-    other<Request, read_tools_field>("tools"),
-    other<Request, read_tool_choice_field>("tool_choice"),
-    other<Request, read_parallel_tool_calls>("parallel_tool_calls"),
+    other<Request, read_template_variables>("chat_template_kwargs", R"({"type": ["object", "null"]})"),
+    other<Request, read_tools_field>(
+        "tools", R"({"type": ["array", "null"], "maxItems": 128, "items": {"type": "object", "properties": {
+    "type": {"const": "function"}, "function": {"type": "object", "properties": {
+      "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}, "description": {"type": ["string", "null"]},
+      "parameters": {"type": ["object", "null"]}, "strict": {"type": ["boolean", "null"]}}, "required": ["name"],
+      "additionalProperties": false}}, "required": ["type", "function"], "additionalProperties": false}})"),
+    other<Request, read_tool_choice_field>(
+        "tool_choice", R"({"anyOf": [{"enum": ["none", "auto", "required", null]}, {"type": "object", "properties": {
+    "type": {"const": "function"}, "function": {"type": "object", "properties": {"name": {"type": "string"}},
+      "required": ["name"], "additionalProperties": false}}, "required": ["type", "function"],
+    "additionalProperties": false}]})"),
+    other<Request, read_parallel_tool_calls>("parallel_tool_calls", R"({"type": ["boolean", "null"]})"),
     neutral_only<Request, kEmptyArray>("functions"),
     neutral_only<Request, kNoneOrAuto>("function_call"),
     neutral_only<Request, kTextOnly>("modalities"),
-    other<Request, read_reasoning_effort>("reasoning_effort"),
-    other<Request, read_reasoning_budget>("reasoning_budget"),
-    other<Request, read_reasoning_budget>("thinking_token_budget"),
+    other<Request, read_reasoning_effort>("reasoning_effort",
+                                          R"({"enum": ["none", "minimal", "low", "medium", "high", null]})"),
+    other<Request, read_reasoning_budget>("reasoning_budget", R"({"type": ["integer", "null"], "minimum": -1})"),
+    other<Request, read_reasoning_budget>("thinking_token_budget", R"({"type": ["integer", "null"], "minimum": -1})"),
     neutral_only<Request, kMedium>("verbosity"),
     neutral_only<Request, kAbsent>("audio"),
     neutral_only<Request, kAbsent>("prediction"),
@@ -105,6 +118,10 @@ ChatRequest parse_chat_request(std::string_view body) {
     throw Error(ErrorCode::kInvalidArgument, "top_logprobs: only with \"logprobs\": true", "top_logprobs");
   }
   return request;
+}
+
+json::object chat_request_schema() {
+  return body_schema({"messages"}, generation_fields(), std::span<const Field<Request>>(kFields));
 }
 
 }  // namespace pelton::openai

@@ -34,4 +34,7 @@ std::optional<std::string> read_effort(const JsonReader& reader, std::string_vie
 // Errors: kInvalidArgument, kUnsupported, with the field's name: broken JSON, a wrong type or value, an unknown field.
 ChatRequest parse_chat_request(std::string_view body);
 
+// The body as a JSON schema.
+json::object chat_request_schema();
+
 }  // namespace pelton::openai

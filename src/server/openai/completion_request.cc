@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "server/openai/field_schema.h"
+
 namespace pelton::openai {
 namespace {
 
@@ -33,7 +35,7 @@ void read_prompt(const JsonReader& reader, std::string_view name, Request& reque
 }
 
 constexpr Field<Request> kFields[] = {
-    other<Request, read_prompt>("prompt"),
+    other<Request, read_prompt>("prompt", kPromptsSchema),
     integer<&Request::logprobs>("logprobs", 0, SamplingParameters::kLogprobsMax),
     boolean<&Request::echoes>("echo"),
     boolean<&Request::parses_special>("parse_special"),
@@ -53,6 +55,10 @@ CompletionRequest parse_completion_request(std::string_view body) {
   }
   check_answer_count(request);
   return request;
+}
+
+json::object completion_request_schema() {
+  return body_schema({"prompt"}, generation_fields(), std::span<const Field<Request>>(kFields));
 }
 
 }  // namespace pelton::openai

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "server/openai/generation_fields.h"
 #include "server/openai/prompt.h"
 
@@ -25,5 +26,8 @@ struct CompletionRequest {
 // Errors: kInvalidArgument, kUnsupported, with the field's name: broken JSON, a wrong type or value, an unknown field.
 // Whether token ids lie in the vocabulary is for the engine to say.
 CompletionRequest parse_completion_request(std::string_view body);
+
+// The body as a JSON schema.
+json::object completion_request_schema();
 
 }  // namespace pelton::openai

@@ -6,6 +6,7 @@
 #include "base/base64.h"
 #include "base/json_text.h"
 #include "server/openai/field.h"
+#include "server/openai/field_schema.h"
 
 namespace pelton::openai {
 namespace {
@@ -27,8 +28,8 @@ void read_encoding(const JsonReader& reader, std::string_view name, Request& req
 
 constexpr Field<Request> kFields[] = {
     string<&Request::model>("model"),
-    other<Request, read_input>("input"),
-    other<Request, read_encoding>("encoding_format"),
+    other<Request, read_input>("input", kPromptsSchema),
+    other<Request, read_encoding>("encoding_format", R"({"enum": ["float", "base64", null]})"),
     integer<&Request::dimensions>("dimensions", 1, kDimensionsMax),
     ignored<Request>("user"),
 };
@@ -58,5 +59,7 @@ json::object embeddings_answer(const std::vector<std::vector<float>>& embeddings
           {"model", model},
           {"usage", {{"prompt_tokens", token_count}, {"total_tokens", token_count}}}};
 }
+
+json::object embeddings_request_schema() { return body_schema({"input"}, std::span<const Field<Request>>(kFields)); }
 
 }  // namespace pelton::openai

@@ -26,4 +26,7 @@ EmbeddingsRequest parse_embeddings_request(std::string_view body);
 json::object embeddings_answer(const std::vector<std::vector<float>>& embeddings, bool is_base64,
                                const std::string& model, int64_t token_count);
 
+// The body as a JSON schema.
+json::object embeddings_request_schema();
+
 }  // namespace pelton::openai

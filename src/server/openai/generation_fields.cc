@@ -30,6 +30,14 @@ std::string stop_of(const json::value& value, const std::string& path) {
   return stop;
 }
 
+template <auto kMember, int kMax>
+void read_positive(const JsonReader& reader, std::string_view name, Request& request) {
+  const std::optional<double> value = reader.number(name, 0, kMax);
+  if (!value) return;
+  if (!(*value > 0)) reader.fail(name, fmt::format("a number above 0 and at most {}", kMax));
+  request.*kMember = *value;
+}
+
 // A negative seed stands for its two's complement, as on the command line.
 void read_seed(const JsonReader& reader, std::string_view name, Request& request) {
   const json::value* value = reader.value(name);
@@ -142,19 +150,25 @@ void read_grammar(const JsonReader& reader, std::string_view name, Request& requ
   if (!had_one && request.grammar) request.grammar_field = name;
 }
 
-constexpr Neutral kPlainTier{"\"auto\" or \"default\"",
+constexpr Neutral kPlainTier{"\"auto\" or \"default\"", R"({"enum": ["auto", "default", null]})",
                              [](const json::value& value) { return value == "auto" || value == "default"; }};
+
+constexpr std::string_view kTokensSchema =
+    R"({"type": ["array", "null"], "items": {"type": "integer", "minimum": 0}, "maxItems": 16384})";
 
 constexpr Field<Request> kFields[] = {
     string<&Request::model>("model"),
     number<&Request::temperature>("temperature", 0, Limits::kTemperatureMax),
-    number<&Request::top_p>("top_p", 0, 1),
+    other<Request, read_positive<&Request::top_p, 1>>(
+        "top_p", R"({"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1})"),
     integer<&Request::top_k>("top_k", Limits::kTopKOff, kCountMax),
     number<&Request::min_p>("min_p", 0, 1),
-    number<&Request::repetition_penalty>("repetition_penalty", 0, 100),
+    other<Request, read_positive<&Request::repetition_penalty, 100>>(
+        "repetition_penalty", R"({"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 100})"),
     number<&Request::frequency_penalty>("frequency_penalty", -Limits::kPenaltyMax, Limits::kPenaltyMax),
     number<&Request::presence_penalty>("presence_penalty", -Limits::kPenaltyMax, Limits::kPenaltyMax),
-    number<&Request::typical_p>("typical_p", 0, 1),
+    other<Request, read_positive<&Request::typical_p, 1>>(
+        "typical_p", R"({"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1})"),
     number<&Request::top_n_sigma>("top_n_sigma", -1, 100),
     number<&Request::xtc_probability>("xtc_probability", 0, 1),
     number<&Request::xtc_threshold>("xtc_threshold", 0, 1),
@@ -162,32 +176,45 @@ constexpr Field<Request> kFields[] = {
     number<&Request::dry_base>("dry_base", 1, 10),
     integer<&Request::dry_allowed_length>("dry_allowed_length", 1, kCountMax),
     integer<&Request::dry_range>("dry_penalty_last_n", -1, kCountMax),
-    other<Request, read_dry_breakers>("dry_sequence_breakers"),
-    other<Request, read_mirostat>("mirostat"),
-    number<&Request::mirostat_tau>("mirostat_tau", 0, 100),
-    number<&Request::mirostat_eta>("mirostat_eta", 0, 1),
-    other<Request, read_logit_bias>("logit_bias"),
-    other<Request, read_allowed_tokens>("allowed_token_ids"),
-    other<Request, read_banned_tokens>("banned_token_ids"),
-    other<Request, read_seed>("seed"),
+    other<Request, read_dry_breakers>("dry_sequence_breakers",
+                                      R"({"type": ["array", "null"], "items": {"type": "string"}})"),
+    other<Request, read_mirostat>("mirostat", R"({"enum": [0, 2, null]})"),
+    other<Request, read_positive<&Request::mirostat_tau, 100>>(
+        "mirostat_tau", R"({"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 100})"),
+    other<Request, read_positive<&Request::mirostat_eta, 1>>(
+        "mirostat_eta", R"({"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1})"),
+    other<Request, read_logit_bias>(
+        "logit_bias",
+        R"({"type": ["object", "null"], "additionalProperties": {"type": "number", "minimum": -100, "maximum": 100}, "propertyNames": {"pattern": "^[0-9]{1,9}$"}})"),
+    other<Request, read_allowed_tokens>("allowed_token_ids", kTokensSchema),
+    other<Request, read_banned_tokens>("banned_token_ids", kTokensSchema),
+    other<Request, read_seed>("seed", R"({"type": ["integer", "null"]})"),
     integer<&Request::min_tokens>("min_tokens", 0, kCountMax),
-    other<Request, read_max_tokens>("max_tokens"),
-    other<Request, read_stop>("stop"),
-    other<Request, read_stop_tokens>("stop_token_ids"),
+    other<Request, read_max_tokens>("max_tokens", kMaxTokensSchema),
+    other<Request, read_stop>("stop", kStopSchema),
+    other<Request, read_stop_tokens>("stop_token_ids", kTokensSchema),
     boolean<&Request::ignores_end_tokens>("ignore_eos"),
     boolean<&Request::streams>("stream"),
-    other<Request, read_stream_options>("stream_options"),
+    other<Request, read_stream_options>(
+        "stream_options",
+        R"({"type": ["object", "null"], "properties": {"include_usage": {"type": ["boolean", "null"]}, "include_obfuscation": {"enum": [false, null]}}, "additionalProperties": false})"),
     integer<&Request::choice_count>("n", 1, static_cast<int64_t>(Engine::kChoiceCountMax)),
-    other<Request, read_priority>("priority"),
+    other<Request, read_priority>("priority", R"({"enum": ["interactive", "normal", "batch", null]})"),
     string<&Request::client>("user"),
     string<&Request::cache_salt>("cache_salt"),
     integer<&Request::deadline_ms>("deadline_ms", 1, kDeadlineMsMax),
-    other<Request, read_grammar<read_response_format>>("response_format"),
-    other<Request, read_grammar<read_structured_outputs>>("structured_outputs"),
-    other<Request, read_grammar<read_guided_json>>("guided_json"),
-    other<Request, read_grammar<read_guided_regex>>("guided_regex"),
-    other<Request, read_grammar<read_guided_choice>>("guided_choice"),
-    other<Request, read_grammar<read_guided_grammar>>("guided_grammar"),
+    other<Request, read_grammar<read_response_format>>(
+        "response_format",
+        R"({"anyOf": [{"type": "null"}, {"type": "object", "properties": {"type": {"enum": ["text", "json_object"]}}, "required": ["type"], "additionalProperties": false}, {"type": "object", "properties": {"type": {"const": "json_schema"}, "json_schema": {"type": "object", "properties": {"name": {}, "description": {}, "schema": {"type": "object"}, "strict": {"type": ["boolean", "null"]}}, "additionalProperties": false}}, "required": ["type", "json_schema"], "additionalProperties": false}]})"),
+    other<Request, read_grammar<read_structured_outputs>>(
+        "structured_outputs",
+        R"({"type": ["object", "null"], "properties": {"json": {"type": ["object", "string"]}, "regex": {"type": "string"}, "choice": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1}, "grammar": {"type": "string"}, "json_object": {"type": "boolean"}}, "additionalProperties": false})"),
+    other<Request, read_grammar<read_guided_json>>("guided_json",
+                                                   R"({"type": ["object", "string", "boolean", "null"]})"),
+    other<Request, read_grammar<read_guided_regex>>("guided_regex", R"({"type": ["string", "null"]})"),
+    other<Request, read_grammar<read_guided_choice>>(
+        "guided_choice", R"({"type": ["array", "null"], "items": {"type": "string", "minLength": 1}, "minItems": 1})"),
+    other<Request, read_grammar<read_guided_grammar>>("guided_grammar", R"({"type": ["string", "null"]})"),
     ignored<Request>("safety_identifier"),
     ignored<Request>("metadata"),  // labels of stored answers; see `store`
     ignored<Request>("prompt_cache_key"),

@@ -15,6 +15,10 @@
 
 namespace pelton::openai {
 
+inline constexpr std::string_view kMaxTokensSchema = R"({"type": ["integer", "null"], "minimum": 1})";
+inline constexpr std::string_view kStopSchema = R"({"anyOf": [{"type": ["string", "null"], "minLength": 1},
+    {"type": "array", "items": {"type": "string", "minLength": 1}, "maxItems": 64}]})";
+
 struct GenerationFields {
   std::optional<std::string> model;  // absent: the one that is served
   std::optional<double> temperature;

@@ -12,6 +12,11 @@
 
 namespace pelton::openai {
 
+inline constexpr std::string_view kPromptsSchema =
+    R"({"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
+    {"type": "array", "minItems": 1, "items": {"anyOf": [{"type": "string"},
+      {"type": "array", "items": {"type": "integer", "minimum": 0}}]}}]})";
+
 using Prompt = std::variant<std::string, std::vector<TokenId>>;
 
 // Error kInvalidArgument with the field's name: it is missing, of another form, or holds more than `count_max`.

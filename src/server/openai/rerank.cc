@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "engine/ranking.h"
 #include "server/openai/field.h"
+#include "server/openai/field_schema.h"
 
 namespace pelton::openai {
 namespace {
@@ -41,8 +42,10 @@ void read_query(const JsonReader& reader, std::string_view name, Request& reques
 
 constexpr Field<Request> kFields[] = {
     string<&Request::model>("model"),
-    other<Request, read_query>("query"),
-    other<Request, read_documents>("documents"),
+    other<Request, read_query>("query", R"({"type": "string"})"),
+    other<Request, read_documents>(
+        "documents",
+        R"({"type": "array", "minItems": 1, "maxItems": 2048, "items": {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}]}})"),
     integer<&Request::top_n>("top_n", 1, int64_t{1} << 31),
     boolean<&Request::returns_documents>("return_documents"),
     ignored<Request>("user"),
@@ -66,6 +69,10 @@ json::object rerank_answer(const RerankRequest& request, const std::vector<float
           {"model", model},
           {"results", std::move(results)},
           {"usage", {{"prompt_tokens", token_count}, {"total_tokens", token_count}}}};
+}
+
+json::object rerank_request_schema() {
+  return body_schema({"query", "documents"}, std::span<const Field<Request>>(kFields));
 }
 
 }  // namespace pelton::openai

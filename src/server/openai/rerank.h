@@ -26,4 +26,7 @@ RerankRequest parse_rerank_request(std::string_view body);
 json::object rerank_answer(const RerankRequest& request, const std::vector<float>& scores, const std::string& id,
                            const std::string& model, int64_t token_count);
 
+// The body as a JSON schema.
+json::object rerank_request_schema();
+
 }  // namespace pelton::openai

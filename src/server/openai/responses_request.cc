@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/openai/field_schema.h"
 #include "server/openai/grammar_fields.h"
 #include "server/openai/response_items.h"
 
@@ -158,20 +159,56 @@ void read_include(const JsonReader& reader, std::string_view name, Request&) {
   }
 }
 
-constexpr Neutral kDisabled{"\"disabled\"", [](const json::value& value) { return value == "disabled"; }};
-constexpr Neutral kZero{"0", [](const json::value& value) { return value == 0; }};
+constexpr Neutral kDisabled{"\"disabled\"", R"({"enum": ["disabled", null]})",
+                            [](const json::value& value) { return value == "disabled"; }};
+constexpr Neutral kZero{"0", R"({"enum": [0, null]})", [](const json::value& value) { return value == 0; }};
 
 constexpr Field<Request> kFields[] = {
-    other<Request, read_input>("input"),
-    other<Request, read_instructions>("instructions"),
-    other<Request, read_max_output_tokens>("max_output_tokens"),
-    other<Request, read_tools_field>("tools"),
-    other<Request, read_tool_choice_field>("tool_choice"),
-    other<Request, read_parallel_tool_calls>("parallel_tool_calls"),
-    other<Request, read_text>("text"),
-    other<Request, read_reasoning>("reasoning"),
-    other<Request, read_metadata>("metadata"),
-    other<Request, read_include>("include"),
+    other<Request, read_input>("input",
+                               R"({"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"anyOf": [
+    {"type": "object", "properties": {"type": {"enum": ["message", null]}, "id": {}, "status": {}, "phase": {},
+      "role": {"enum": ["user", "assistant", "system", "developer"]}, "content": {"anyOf": [{"type": "string"},
+        {"type": "array", "items": {"type": "object", "properties": {"type": {"enum": ["input_text", "output_text"]},
+          "text": {"type": "string"}, "annotations": {"type": ["array", "null"]},
+          "logprobs": {"type": ["array", "null"]}}, "required": ["type", "text"], "additionalProperties": false}}]}},
+      "required": ["role", "content"], "additionalProperties": false},
+    {"type": "object", "properties": {"type": {"const": "function_call"}, "id": {}, "status": {},
+      "call_id": {"type": "string"}, "name": {"type": "string"}, "arguments": {"type": "string"}},
+      "required": ["type", "call_id", "name", "arguments"], "additionalProperties": false},
+    {"type": "object", "properties": {"type": {"const": "function_call_output"}, "id": {}, "status": {},
+      "call_id": {"type": "string"}, "name": {}, "output": {"type": "string"}},
+      "required": ["type", "call_id", "output"], "additionalProperties": false},
+    {"type": "object", "properties": {"type": {"const": "reasoning"}, "id": {}, "status": {},
+      "summary": {"type": ["array", "null"]}, "content": {"type": ["array", "null"], "items": {"type": "object",
+        "properties": {"type": {"const": "reasoning_text"}, "text": {"type": "string"}}, "required": ["type", "text"],
+        "additionalProperties": false}}}, "required": ["type"], "additionalProperties": false}]}}]})"),
+    other<Request, read_instructions>("instructions", R"({"type": ["string", "null"]})"),
+    other<Request, read_max_output_tokens>("max_output_tokens", kMaxTokensSchema),
+    other<Request, read_tools_field>(
+        "tools", R"({"type": ["array", "null"], "maxItems": 128, "items": {"type": "object", "properties": {
+    "type": {"const": "function"}, "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+    "description": {"type": ["string", "null"]}, "parameters": {"type": ["object", "null"]},
+    "strict": {"type": ["boolean", "null"]}}, "required": ["type", "name"], "additionalProperties": false}})"),
+    other<Request, read_tool_choice_field>(
+        "tool_choice", R"({"anyOf": [{"enum": ["none", "auto", "required", null]}, {"type": "object", "properties": {
+    "type": {"const": "function"}, "name": {"type": "string"}}, "required": ["type", "name"],
+    "additionalProperties": false}]})"),
+    other<Request, read_parallel_tool_calls>("parallel_tool_calls", R"({"type": ["boolean", "null"]})"),
+    other<Request, read_text>("text",
+                              R"({"type": ["object", "null"], "properties": {"verbosity": {"enum": ["medium", null]},
+    "format": {"anyOf": [{"type": "null"}, {"type": "object", "properties": {"type": {"enum": ["text", "json_object"]}},
+      "required": ["type"], "additionalProperties": false}, {"type": "object", "properties": {
+      "type": {"const": "json_schema"}, "name": {}, "description": {}, "schema": {"type": "object"},
+      "strict": {"type": ["boolean", "null"]}}, "required": ["type", "schema"], "additionalProperties": false}]}},
+    "additionalProperties": false})"),
+    other<Request, read_reasoning>(
+        "reasoning",
+        R"({"type": ["object", "null"], "properties": {"effort": {"enum": ["none", "minimal", "low", "medium", "high", null]},
+    "summary": {"enum": ["auto", null]}, "generate_summary": {"enum": ["auto", null]}}, "additionalProperties": false})"),
+    other<Request, read_metadata>("metadata", R"({"type": ["object", "null"], "maxProperties": 16,
+    "additionalProperties": {"type": "string", "maxLength": 512}})"),
+    other<Request, read_include>("include",
+                                 R"({"type": ["array", "null"], "items": {"const": "reasoning.encrypted_content"}})"),
     ignored<Request>("max_tool_calls"),  // of OpenAI's own tools, of which there are none here
     neutral_only<Request, kAbsent>("previous_response_id"),
     neutral_only<Request, kAbsent>("conversation"),
@@ -234,6 +271,10 @@ Request parse_responses_request(std::string_view body) {
                 "tool_choice: an answer that must call a tool has no other form (text.format)", "tool_choice");
   }
   return request;
+}
+
+json::object responses_request_schema() {
+  return body_schema({"input"}, common_fields(), std::span<const Field<Request>>(kFields));
 }
 
 }  // namespace pelton::openai

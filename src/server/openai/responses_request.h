@@ -16,4 +16,7 @@ struct ResponsesRequest {
 // Errors: kInvalidArgument, kUnsupported, with the field's name: broken JSON, a wrong type or value, an unknown field.
 ResponsesRequest parse_responses_request(std::string_view body);
 
+// The body as a JSON schema.
+json::object responses_request_schema();
+
 }  // namespace pelton::openai

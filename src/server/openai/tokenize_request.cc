@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "server/openai/chat_message.h"
 #include "server/openai/field.h"
+#include "server/openai/field_schema.h"
 
 namespace pelton::openai {
 namespace {
@@ -53,24 +54,26 @@ constexpr Field<TokenizeRequest> kTokenizeFields[] = {
     boolean<&TokenizeRequest::parses_special>("parse_special"),
     boolean<&TokenizeRequest::returns_strings>("return_token_strs"),
     // "messages" first: the others belong to a chat that is there.
-    other<TokenizeRequest, TokenizeChat::read_messages_field>("messages"),
-    other<TokenizeRequest, TokenizeChat::read_tools>("tools"),
-    other<TokenizeRequest, TokenizeChat::read_generation_prompt>("add_generation_prompt"),
-    other<TokenizeRequest, TokenizeChat::read_variables>("chat_template_kwargs"),
+    other<TokenizeRequest, TokenizeChat::read_messages_field>("messages", kMessagesSchema),
+    other<TokenizeRequest, TokenizeChat::read_tools>("tools", R"({"type": ["array", "null"]})"),
+    other<TokenizeRequest, TokenizeChat::read_generation_prompt>("add_generation_prompt",
+                                                                 R"({"type": ["boolean", "null"]})"),
+    other<TokenizeRequest, TokenizeChat::read_variables>("chat_template_kwargs", R"({"type": ["object", "null"]})"),
 };
 
 constexpr Field<DetokenizeRequest> kDetokenizeFields[] = {
     string<&DetokenizeRequest::model>("model"),
-    other<DetokenizeRequest, read_tokens>("tokens"),
+    other<DetokenizeRequest, read_tokens>("tokens", R"({"type": "array", "items": {"type": "integer", "minimum": 0}})"),
 };
 
 using TemplateChat = ChatFields<TemplateRequest, chat_of>;
 constexpr Field<TemplateRequest> kTemplateFields[] = {
     string<&TemplateRequest::model>("model"),
-    other<TemplateRequest, TemplateChat::read_messages_field>("messages"),
-    other<TemplateRequest, TemplateChat::read_tools>("tools"),
-    other<TemplateRequest, TemplateChat::read_generation_prompt>("add_generation_prompt"),
-    other<TemplateRequest, TemplateChat::read_variables>("chat_template_kwargs"),
+    other<TemplateRequest, TemplateChat::read_messages_field>("messages", kMessagesSchema),
+    other<TemplateRequest, TemplateChat::read_tools>("tools", R"({"type": ["array", "null"]})"),
+    other<TemplateRequest, TemplateChat::read_generation_prompt>("add_generation_prompt",
+                                                                 R"({"type": ["boolean", "null"]})"),
+    other<TemplateRequest, TemplateChat::read_variables>("chat_template_kwargs", R"({"type": ["object", "null"]})"),
 };
 
 }  // namespace
@@ -93,6 +96,18 @@ TemplateRequest parse_template_request(std::string_view body) {
   auto request = parse_request(body, std::span<const Field<TemplateRequest>>(kTemplateFields));
   if (request.chat.messages.empty()) throw Error(ErrorCode::kInvalidArgument, "messages: missing", "messages");
   return request;
+}
+
+json::object tokenize_request_schema() {
+  return body_schema({}, std::span<const Field<TokenizeRequest>>(kTokenizeFields));
+}
+
+json::object detokenize_request_schema() {
+  return body_schema({"tokens"}, std::span<const Field<DetokenizeRequest>>(kDetokenizeFields));
+}
+
+json::object template_request_schema() {
+  return body_schema({"messages"}, std::span<const Field<TemplateRequest>>(kTemplateFields));
 }
 
 }  // namespace pelton::openai

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "text/chat_template.h"
 #include "text/token_id.h"
 
@@ -36,5 +37,14 @@ struct TemplateRequest {
 TokenizeRequest parse_tokenize_request(std::string_view body);
 DetokenizeRequest parse_detokenize_request(std::string_view body);
 TemplateRequest parse_template_request(std::string_view body);
+
+// The body as a JSON schema.
+json::object tokenize_request_schema();
+
+// The body as a JSON schema.
+json::object detokenize_request_schema();
+
+// The body as a JSON schema.
+json::object template_request_schema();
 
 }  // namespace pelton::openai

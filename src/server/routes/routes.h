@@ -1,4 +1,5 @@
-// The endpoints, one file each; router.cc has the list. Each throws Error or HttpError before it answers, or answers.
+// The endpoints, one file each; route_table.cc has the list. Each throws Error or HttpError before it answers, or
+// answers.
 //
 // Those named prepare_… may take seconds (a long prompt) and run on a worker, where they must not touch the reply: they
 // return what begins the answer, for the reply's strand.
@@ -32,6 +33,7 @@ void health(const Call& call);
 void ready(const Call& call);
 void version(const Call& call);
 void metrics(const Call& call);
+void openapi(const Call& call);
 void list_models(const Call& call);
 void show_model(const Call& call);
 Start prepare_chat(const Call& call);
