@@ -1,0 +1,23 @@
+"""What promtool (Debian's prometheus) says of /metrics."""
+
+import os
+import shutil
+import subprocess
+import urllib.request
+
+import pytest
+from conftest import TIMEOUT_S
+
+PROMTOOL = os.environ.get("PELTON_PROMTOOL") or shutil.which("promtool")
+# vLLM's names, which we keep: a colon in them.
+KEPT = ("metric names should not contain ':'",)
+
+
+def test_promtool_finds_no_fault_but_in_vllms_names(server):
+    if PROMTOOL is None:
+        pytest.skip("no promtool: Debian's package prometheus has it")
+    with urllib.request.urlopen(server.url + "/metrics", timeout=TIMEOUT_S) as response:
+        text = response.read()
+    result = subprocess.run([PROMTOOL, "check", "metrics"], input=text, capture_output=True)
+    lines = (result.stdout + result.stderr).decode().splitlines()
+    assert [line for line in lines if not any(kept in line for kept in KEPT)] == []
