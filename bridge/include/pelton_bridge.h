@@ -1,4 +1,4 @@
-// What Pelton uses of the Rust world, as plain C: Hugging Face's `tokenizers`, the `minijinja` template engine, 
+// What Pelton uses of the Rust world, as plain C: Hugging Face's `tokenizers`, the `minijinja` template engine,
 // `llguidance` for grammars, `parquet` for files of that name.
 //
 // Errors     Every function that can fail returns a status. Unless it is PELTON_BRIDGE_OK, `*error` holds a message in
