@@ -31,7 +31,8 @@ namespace {
 
 constexpr const char* kNotes =
     "RECIPE is a YAML file with the keys below; every key may be given as a flag, which wins (--learning-rate 1e-4, "
-    "--data a.jsonl --data b.jsonl, --targets q,v). Data are JSON Lines: {\"messages\": [...]}, {\"prompt\", "
+    "--data a.jsonl --data b.jsonl, --targets q,v). Data are files that `pelton data` reads (JSON Lines, Parquet, CSV; "
+    "packed or not), folders and globs: {\"messages\": [...]}, {\"prompt\", "
     "\"completion\"}, {\"prompt\", \"chosen\", \"rejected\"}, {\"text\"}, Alpaca's and ShareGPT's forms. The output is "
     "a "
     "folder that PEFT and `--adapter` read, or a model's, with a manifest of every setting, the log and a report with "

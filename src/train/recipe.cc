@@ -32,7 +32,8 @@ constexpr Domain kText{};
 template <typename Recipe, typename Visitor>
 void for_each_key(Recipe& recipe, Visitor visit) {
   visit("model", recipe.model, kText, "What is trained: a GGUF file, a folder, a name in the cache or of a hub");
-  visit("data", recipe.data, kText, "Files of records, JSON Lines");
+  visit("data", recipe.data, kText,
+        "Files of records (JSON Lines, Parquet, CSV), folders, globs, or what `pelton data pack` wrote");
   visit("output", recipe.output, kText, "The folder to write, which must not be there yet");
   visit("objective", recipe.objective, kText,
         "What is made better: sft, dpo, dpo_hinge, dpo_robust, ipo, kto, orpo, simpo");
