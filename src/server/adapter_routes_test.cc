@@ -2,9 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <deque>
 #include <filesystem>
-#include <future>
+#include <functional>
+#include <mutex>
 #include <optional>
+#include <utility>
 
 #include "engine/fake_runner.h"
 #include "engine/fake_tokenizer.h"
@@ -21,19 +25,39 @@ namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Waits for the one answer. What is posted runs where it is posted from.
+// Waits for the one answer; what is posted meanwhile, from any thread, runs one after the other on the thread that
+// waits.
 class WaitingReply final : public Reply {
  public:
-  void post(std::function<void()> work) override { work(); }
-  void respond(HttpResponse response) override { promise_.set_value(std::move(response)); }
+  void post(std::function<void()> work) override {
+    const std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(work));
+    wake_.notify_one();
+  }
+  void respond(HttpResponse response) override { response_ = std::move(response); }
   void begin_events() override {}
-  void send_event(std::string_view) override {}
+  void send_event(std::string_view, std::string_view) override {}
   void end_events() override {}
   void on_abandoned(std::function<void()>) override {}
-  HttpResponse wait() { return promise_.get_future().get(); }
+
+  HttpResponse wait() {
+    while (!response_) next()();
+    return *response_;
+  }
 
  private:
-  std::promise<HttpResponse> promise_;
+  std::function<void()> next() {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return !posted_.empty(); });
+    std::function<void()> work = std::move(posted_.front());
+    posted_.pop_front();
+    return work;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> posted_;
+  std::optional<HttpResponse> response_;  // of the waiting thread
 };
 
 class AdapterRoutes : public testing::Test {
@@ -55,7 +79,11 @@ class AdapterRoutes : public testing::Test {
     });
     open(work_.path() / "tuned");
   }
-  ~AdapterRoutes() override { workers_.reset(); }
+  // The engine's thread uses the context and the metrics until it ends.
+  ~AdapterRoutes() override {
+    workers_.reset();
+    engine_.reset();
+  }
 
   void open(const std::optional<fs::path>& folder) {
     context_.reset();
