@@ -61,9 +61,8 @@ TEST(TrafficSimulation, OneRequestTakesWhatItsStepsTake) {
   }
   EXPECT_NEAR(result.ttft.mean_ms, ttft_ms / 50, 0.3);  // a prompt of one token counts as a decode row
   EXPECT_EQ(result.goodput_share, 1);
-  EXPECT_EQ(
-      result.rows_per_step * static_cast<double>(result.step_count),
-      static_cast<double>(static_cast<int64_t>(result.rows_per_step * static_cast<double>(result.step_count) + 0.5)));
+  EXPECT_EQ(result.rows_per_step * static_cast<double>(result.step_count),
+            std::round(result.rows_per_step * static_cast<double>(result.step_count)));
 }
 
 TEST(TrafficSimulation, ContinuousBatchingIsWhatItIsFor) {
@@ -114,22 +113,26 @@ TEST(TrafficSimulation, GoodputHoldsWhereThroughputIsExceeded) {
 // brings the rest, waits for its first token at most twice as long as alone; and all together keep most of the goodput
 // that one client would have.
 TEST(TrafficSimulation, AModestClientKeepsItsTimesBesideAGreedyOne) {
-  for (const auto& [prompt, answer, rate] : {std::tuple{200, 100, 8.7}, {90, 64, 15.7}}) {
+  struct Load {
+    int prompt, answer;
+    double rate;
+  };
+  for (const Load& load : {Load{200, 100, 8.7}, Load{90, 64, 15.7}}) {
     const auto run_of = [&](double requests_per_second) {
       SimulatedRun run = run_at(requests_per_second);
       run.request_count = 6000;
-      run.traffic.prompt_tokens_mean = prompt;
-      run.traffic.answer_tokens_mean = answer;
+      run.traffic.prompt_tokens_mean = load.prompt;
+      run.traffic.answer_tokens_mean = load.answer;
       return run;
     };
-    const SimulatedResult alone = with_service_level(run_of(0.1 * rate));
-    const SimulatedResult single = with_service_level(run_of(rate));
-    SimulatedRun run = run_of(rate);
+    const SimulatedResult alone = with_service_level(run_of(0.1 * load.rate));
+    const SimulatedResult single = with_service_level(run_of(load.rate));
+    SimulatedRun run = run_of(load.rate);
     run.traffic.client_count = 2;
     run.traffic.first_client_share = 0.1;
     const SimulatedResult together = with_service_level(run);
-    EXPECT_LE(together.first_client_ttft.p95_ms, 2 * alone.ttft.p95_ms) << prompt;
-    EXPECT_GE(together.goodput_share, 0.8 * single.goodput_share) << prompt;
+    EXPECT_LE(together.first_client_ttft.p95_ms, 2 * alone.ttft.p95_ms) << load.prompt;
+    EXPECT_GE(together.goodput_share, 0.8 * single.goodput_share) << load.prompt;
   }
 }
 

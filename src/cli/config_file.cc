@@ -72,9 +72,9 @@ std::vector<std::string> with_config(const CLI::App& app, std::vector<std::strin
   const std::vector<std::string> given = args;
   for (const auto& [key, value] : values.get_object()) {
     const std::string name = "--" + std::string(key);
-    const auto refuse = [&](const std::string& problem) {
-      throw Error(ErrorCode::kUsage, fmt::format("{}: line {}: {}: {}", file_name, yaml_line_of_key(yaml, key),
-                                                 std::string_view(key), problem));
+    const auto refuse = [&, key = std::string_view(key)](const std::string& problem) {
+      throw Error(ErrorCode::kUsage,
+                  fmt::format("{}: line {}: {}: {}", file_name, yaml_line_of_key(yaml, key), key, problem));
     };
     const CLI::Option* option = app.get_option_no_throw(name);
     if (option == nullptr || option == app.get_help_ptr() || name == kOption) {

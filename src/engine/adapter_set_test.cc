@@ -55,7 +55,7 @@ class EngineWithAdapters : public testing::Test {
     CHECK(::mkdtemp(name.data()) != nullptr);
     work_ = name;
     for (uint64_t i = 0; i < 3; ++i) {
-      const auto rank = static_cast<int64_t>(4 << i);
+      const auto rank = int64_t{4} << i;
       write_peft_adapter(folder(i), random_adapter(*bundle_->model, i + 1, {.rank = rank, .size = 1}), *bundle_->model);
     }
   }
