@@ -35,7 +35,9 @@ struct RunnerLimits {
   int64_t page_token_count = KvLayerCache::kPageTokens;
   EmbeddingLimits embedding = {};
 
-  bool can_generate() const { return page_count > 0 || (local_pages && local_pages->page_count > 0); }  // false: an encoder or a classifier
+  bool can_generate() const {
+    return page_count > 0 || (local_pages && local_pages->page_count > 0);
+  }  // false: an encoder or a classifier
 };
 
 // Made, used and destroyed on one thread: the engine's.
