@@ -201,6 +201,9 @@ TEST_F(GrammarTest, WhatIsNotEnforcedIsRefusedByItsName) {
   refused(R"({"$ref": "#/$defs/x", "$defs": {"x": {"if": true}}})", "#/$defs/x/if");
   refused(R"({"x-guidance": {"lenient": true}, "type": "object"})", "x-guidance");
   refused(R"({"type": "string", "format": "iri"})", "format");
+  refused(R"({"$schema": "http://json-schema.org/draft-07/schema#", "allOf": [{"$id": "a/", "$ref": "#/definitions/b"}],
+              "definitions": {"b": {"type": "number"}}})",
+          "#/allOf/0/$id");
   // A keyword of another draft would be ignored.
   refused(R"({"$schema": "http://json-schema.org/draft-07/schema#", "prefixItems": [true]})", "draft 7");
 }

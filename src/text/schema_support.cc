@@ -168,6 +168,7 @@ class Inspector {
     for (const auto& member : *schema) {
       const std::string name(member.key());
       visit_keyword(name, member.value(), path + "/" + pointer_part(name));
+      if (name == "$id" && draft_ <= kDraft7 && schema->contains("$ref")) refuse_id_beside_reference();
     }
     draft_ = outer;
   }
@@ -186,6 +187,13 @@ class Inspector {
     }
     if (name == "format") judge_format(value, found);
     visit_inner(keyword->holds, value, path);
+  }
+
+  // Up to draft 7 what stands beside a reference does not count, and so does not say what the reference is relative to;
+  // the compiler reads it as later drafts do.
+  void refuse_id_beside_reference() {
+    keywords_.back().support = kRefused;
+    keywords_.back().note = "beside $ref it means nothing in this draft, and another schema in later ones";
   }
 
   static void judge_format(const json::value& value, SchemaKeyword& found) {
