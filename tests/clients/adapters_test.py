@@ -83,6 +83,23 @@ def test_model_chooses_the_adapter(adapted):
         assert list(pool.map(adapted.say, names)) == [alone[name] for name in names]
 
 
+def test_every_form_of_a_chat_has_the_adapter(adapted):
+    chat = [{"role": "user", "content": "Name a river."}]
+
+    def texts_of(model: str) -> list[str]:
+        body = {"model": model, "temperature": 0}
+        ask = lambda path, more: json.loads(adapted.post(path, body | more))
+        plain = ask("/v1/chat/completions", {"messages": chat, "max_tokens": 12})
+        message = ask("/v1/messages", {"messages": chat, "max_tokens": 12})
+        response = ask("/v1/responses", {"input": chat, "max_output_tokens": 12})
+        return [plain["choices"][0]["message"]["content"], message["content"][0]["text"], response["output"][0]["content"][0]["text"]]
+
+    for model in (SERVED_NAME, "one"):
+        first, *others = texts_of(model)
+        assert others == [first, first]
+    assert texts_of("one") != texts_of(SERVED_NAME)
+
+
 def test_adapters_come_and_go(adapted):
     loaded = adapted.post("/v1/load_lora_adapter", {"lora_name": "late", "lora_path": "first"})
     assert loaded == "Success: LoRA adapter 'late' added successfully."
