@@ -1,15 +1,15 @@
 #include "base/atomic_folder.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <vector>
 
-#include "base/check.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_folder.h"
 
 namespace pelton {
 namespace {
@@ -18,13 +18,6 @@ namespace fs = std::filesystem;
 
 class AtomicFolderTest : public testing::Test {
  protected:
-  AtomicFolderTest() {
-    std::string name = testing::TempDir() + "/pelton-atomic-folder-XXXXXX";
-    CHECK(::mkdtemp(name.data()) != nullptr);
-    root_ = name;
-  }
-  ~AtomicFolderTest() override { fs::remove_all(root_); }
-
   std::vector<std::string> names() const {
     std::vector<std::string> found;
     for (const auto& entry : fs::directory_iterator(root_)) found.push_back(entry.path().filename().string());
@@ -32,7 +25,8 @@ class AtomicFolderTest : public testing::Test {
     return found;
   }
 
-  fs::path root_;
+  const TestFolder work_;
+  const fs::path root_ = work_.path();
 };
 
 TEST_F(AtomicFolderTest, AppearsAtCommit) {

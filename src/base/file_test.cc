@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/test_folder.h"
 
 namespace pelton {
 namespace fs = std::filesystem;
@@ -19,19 +19,10 @@ namespace {
 
 class FileTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "/pelton-base-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
+  size_t file_count() const { return work_.file_count(); }
 
-  size_t file_count() const {
-    const fs::directory_iterator files(folder_);
-    return static_cast<size_t>(std::distance(begin(files), end(files)));
-  }
-
-  fs::path folder_;
+  const TestFolder work_;
+  const fs::path folder_ = work_.path();
 };
 
 template <typename Action>

@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <sstream>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -25,8 +23,7 @@ constexpr uint64_t kSeed = 31;
 
 std::vector<json::value> parsed_lines(const std::string& text) {
   std::vector<json::value> values;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) values.push_back(json::parse(line));
+  for (const std::string& line : lines_of(text)) values.push_back(json::parse(line));
   return values;
 }
 

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "base/rng.h"
-#include "io/test_folder.h"
+#include "base/test_folder.h"
 
 namespace pelton::data {
 namespace {

@@ -7,7 +7,6 @@
 
 #include <map>
 #include <set>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -24,13 +23,6 @@ using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
 constexpr uint64_t kSeed = 20;
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
-}
 
 // Some texts several times, some lines that are no record, some that are blank, in two files.
 void write_corpus(const TestFiles& files) {

@@ -6,7 +6,6 @@
 
 #include <filesystem>
 #include <set>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -54,8 +53,7 @@ void run_minhash(const TestFiles& files, const std::string& input, const std::st
 // id → what it is a duplicate of.
 std::map<std::string, std::string> dropped(const TestFiles& files, const std::string& name) {
   std::map<std::string, std::string> of;
-  std::istringstream stream(files.read(name));
-  for (std::string line; std::getline(stream, line);) {
+  for (const std::string& line : lines_of(files.read(name))) {
     const json::value row = json::parse(line);
     of.emplace(row.at("id").as_string(), row.at("duplicate_of").as_string());
   }

@@ -6,10 +6,18 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "io/test_folder.h"
+#include "base/test_folder.h"
 
 namespace pelton::data {
+
+inline std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
 
 class TestFiles {
  public:

@@ -2,13 +2,13 @@
 #include "engine/adapter_set.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <future>
 #include <mutex>
 #include <thread>
 
+#include "base/test_folder.h"
 #include "engine/collector.h"
 #include "engine/engine.h"
 #include "engine/fake_runner.h"
@@ -51,19 +51,12 @@ TEST(AdapterNames, AreNoWaysThroughFolders) {
 class EngineWithAdapters : public testing::Test {
  protected:
   EngineWithAdapters() {
-    std::string name = testing::TempDir() + "/pelton-adapters-XXXXXX";
-    CHECK(::mkdtemp(name.data()) != nullptr);
-    work_ = name;
     for (uint64_t i = 0; i < 3; ++i) {
       const auto rank = int64_t{4} << i;
       write_peft_adapter(folder(i), random_adapter(*bundle_->model, i + 1, {.rank = rank, .size = 1}), *bundle_->model);
     }
   }
-  ~EngineWithAdapters() override {
-    std::error_code ignored;
-    fs::remove_all(work_, ignored);
-  }
-  fs::path folder(uint64_t i) const { return work_ / std::to_string(i); }
+  fs::path folder(uint64_t i) const { return work_.path() / std::to_string(i); }
   EngineOptions options() const {
     return {.thread_count = 2, .context_length = 128, .step_token_count_max = 40, .sequence_count_max = 16};
   }
@@ -80,7 +73,7 @@ class EngineWithAdapters : public testing::Test {
     return tokens;
   }
 
-  fs::path work_;
+  const TestFolder work_;
   std::shared_ptr<const ModelBundle> bundle_ = golden_bundle();
 };
 
@@ -177,7 +170,7 @@ TEST_F(EngineWithAdapters, WhatCannotBeLoadedIsSaid) {
   EngineOptions few = options();
   few.adapter_count_max = 1;
   Engine engine(bundle_, few);
-  EXPECT_EQ(code_of([&] { engine.load_adapter("a", work_ / "none"); }), ErrorCode::kNotFound);
+  EXPECT_EQ(code_of([&] { engine.load_adapter("a", work_.path() / "none"); }), ErrorCode::kNotFound);
   EXPECT_EQ(code_of([&] { engine.load_adapter("../a", folder(0)); }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([&] { engine.unload_adapter("a"); }), ErrorCode::kNotFound);
   engine.load_adapter("a", folder(0));

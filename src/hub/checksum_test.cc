@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/test_folder.h"
 #include "io/error_matchers.h"
-#include "io/test_folder.h"
 
 namespace pelton {
 namespace {

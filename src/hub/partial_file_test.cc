@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "base/test_folder.h"
 #include "io/path_exists.h"
-#include "io/test_folder.h"
 
 namespace pelton {
 namespace {

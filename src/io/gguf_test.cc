@@ -8,10 +8,10 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/test_folder.h"
 #include "io/error_matchers.h"
 #include "io/gguf_part_name.h"
 #include "io/gguf_test_writer.h"
-#include "io/test_folder.h"
 
 namespace pelton {
 namespace {

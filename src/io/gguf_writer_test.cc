@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/test_folder.h"
 #include "io/error_matchers.h"
-#include "io/test_folder.h"
 
 namespace pelton {
 namespace {

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/test_folder.h"
 #include "io/error_matchers.h"
-#include "io/test_folder.h"
 
 namespace pelton {
 namespace {

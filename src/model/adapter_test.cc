@@ -7,12 +7,12 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "base/test_folder.h"
 #include "io/error_matchers.h"
 #include "io/gguf.h"
 #include "io/gguf_writer.h"
 #include "io/hf_folder.h"
 #include "io/safetensors.h"
-#include "io/test_folder.h"
 #include "model/bundle.h"
 #include "model/convert.h"
 #include "model/decoder.h"

@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/test_folder.h"
 #include "io/error_matchers.h"
 #include "io/gguf_test_writer.h"
-#include "io/test_folder.h"
 
 namespace pelton {
 namespace {

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "io/test_folder.h"
+#include "base/test_folder.h"
 #include "model/bundle.h"
 #include "model/convert.h"
 #include "model/decoder.h"

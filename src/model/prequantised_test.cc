@@ -8,10 +8,10 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "base/test_folder.h"
 #include "io/error_matchers.h"
 #include "io/hf_folder.h"
 #include "io/safetensors.h"
-#include "io/test_folder.h"
 #include "model/convert.h"
 #include "model/model.h"
 #include "model/prequantised/method.h"

@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "base/test_folder.h"
 #include "io/error_matchers.h"
 #include "io/hf_folder.h"
 #include "io/safetensors.h"
-#include "io/test_folder.h"
 #include "model/model.h"
 #include "model/verify.h"
 

@@ -10,9 +10,9 @@
 #include <optional>
 #include <utility>
 
+#include "base/test_folder.h"
 #include "engine/fake_runner.h"
 #include "engine/fake_tokenizer.h"
-#include "io/test_folder.h"
 #include "model/bundle.h"
 #include "model/random_adapter.h"
 #include "server/http/http_error.h"

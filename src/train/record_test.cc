@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "io/test_folder.h"
+#include "base/test_folder.h"
 #include "train/record_reader.h"
 
 namespace pelton {

@@ -6,12 +6,12 @@
 #include <string>
 
 #include "base/file.h"
+#include "base/test_folder.h"
 #include "io/error_matchers.h"
 #include "io/hub/cached_model.h"
 #include "io/hub/file_lock.h"
 #include "io/hub/pull_manifest.h"
 #include "io/path_exists.h"
-#include "io/test_folder.h"
 
 namespace pelton {
 namespace {

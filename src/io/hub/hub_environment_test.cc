@@ -4,8 +4,8 @@
 
 #include <map>
 
+#include "base/test_folder.h"
 #include "io/error_matchers.h"
-#include "io/test_folder.h"
 
 namespace pelton {
 namespace {

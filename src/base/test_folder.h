@@ -16,7 +16,7 @@ namespace pelton {
 class TestFolder {
  public:
   TestFolder() {
-    std::string name = testing::TempDir() + "/pelton-io-XXXXXX";
+    std::string name = testing::TempDir() + "/pelton-test-XXXXXX";
     CHECK(::mkdtemp(name.data()) != nullptr);
     path_ = name;
   }
