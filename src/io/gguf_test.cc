@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <limits>
 
@@ -323,11 +322,7 @@ TEST(GgufFile, ReadsTheDemoModel) {
   const std::filesystem::path path =
       named != nullptr ? std::filesystem::path(named) : cache_folder() / "models/smollm2-135m-instruct-q4_1.gguf";
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "needs the demo model: run scripts/fetch-demo-model";
-  const auto start = std::chrono::steady_clock::now();
   const auto file = GgufFile::open(path);
-  const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
-  RecordProperty("header_ms", std::to_string(elapsed.count()));
-  EXPECT_LT(elapsed.count(), 1000.0);  // about 10 ms in Release; the bound only catches another order of growth
   EXPECT_EQ(file->strings("tokenizer.ggml.tokens")->size(), 49152u);
   EXPECT_EQ(file->strings("tokenizer.ggml.merges")->size(), 48900u);
   EXPECT_EQ(file->entries().size(), 272u);

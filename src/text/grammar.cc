@@ -50,7 +50,7 @@ std::string choice_to_lark(const json::array& texts) {
 
 // What the library is to read.
 std::string bridge_text_of(const GrammarSource& source) {
-  if (source.kind == GrammarKind::kJsonSchema) check_schema_support(parse_json(source.text, "the JSON schema"));
+  if (source.kind == GrammarKind::kJsonSchema) return schema_for_compiler(source.text);
   if (source.kind == GrammarKind::kChoice) return choice_to_lark(parse_json(source.text, "the choice").as_array());
   return source.kind == GrammarKind::kGbnf ? gbnf_to_lark(source.text) : source.text;
 }

@@ -142,8 +142,15 @@ TEST_F(GrammarTest, ASchemaAllowsItsInstances) {
                            R"({"a":"12"})", R"({"a":12)", R"({"a":12}})", "[1]", ""}) {
     EXPECT_FALSE(accepts(source, text)) << text;
   }
+  for (const char* text : {"{\n    \"a\": 3\n}", "{\r\n\t\"a\": 3\r\n}"}) EXPECT_TRUE(accepts(source, text)) << text;
+  for (const char* text : {"{\n\n\"a\":3}", "{   \"a\":3}", "{\"a\":3\n\n\n}"})
+    EXPECT_FALSE(accepts(source, text)) << text;
   EXPECT_TRUE(accepts(GrammarSource::json_object(), R"({"x":[1,{"y":"z"}]})"));
   EXPECT_FALSE(accepts(GrammarSource::json_object(), "[]"));
+  for (const char* anything : {"{}", "true", " { } "}) {
+    EXPECT_TRUE(accepts({GrammarKind::kJsonSchema, anything}, "[1, 2]")) << anything;
+    EXPECT_FALSE(accepts({GrammarKind::kJsonSchema, anything}, "[1,\n\n2]")) << anything;
+  }
 }
 
 TEST_F(GrammarTest, LarkGrammarsNest) {

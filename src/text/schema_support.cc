@@ -180,7 +180,8 @@ class Inspector {
       keywords_.push_back({path, KeywordSupport::kUnknown, "no keyword of JSON Schema"});
       return;
     }
-    SchemaKeyword& found = keywords_.emplace_back(path, keyword->support, std::string(keyword->note));
+    keywords_.push_back({path, keyword->support, std::string(keyword->note)});
+    SchemaKeyword& found = keywords_.back();
     if (draft_ < keyword->first || draft_ > keyword->last) {
       found.support = kRefused;
       found.note = fmt::format("{} does not have it", draft_name(draft_));
@@ -271,6 +272,17 @@ void check_schema_support(const json::value& schema) {
     throw Error(ErrorCode::kUnsupported, fmt::format("the JSON schema: \"{}\" cannot be enforced ({}){}{}", name,
                                                      keyword.path, keyword.note.empty() ? "" : ": ", keyword.note));
   }
+}
+
+std::string schema_for_compiler(std::string_view schema) {
+  const json::value parsed = parse_json(schema, "the JSON schema");
+  check_schema_support(parsed);
+  const json::object spacing = {{"whitespace_pattern", R"([ \t]{1,2}|\r?\n[ \t]{0,40})"}};
+  const std::string member = R"({"x-guidance":)" + json::serialize(spacing);
+  if (parsed.is_bool()) return parsed.get_bool() ? member + "}" : "false";
+  // In the text, since a value would round its numbers.
+  const std::string_view members = schema.substr(schema.find('{') + 1);
+  return member + (parsed.get_object().empty() ? "" : ",") + std::string(members);
 }
 
 }  // namespace pelton

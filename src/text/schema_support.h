@@ -33,4 +33,8 @@ std::vector<SchemaKeyword> inspect_schema(const json::value& schema);
 // Errors: the above; kUnsupported: the first keyword that is refused.
 void check_schema_support(const json::value& schema);
 
+// The schema as the grammar's compiler is to read it. Between two tokens of JSON stands at most one line end with its
+// indentation: a model may otherwise fill the whole answer with white space. Errors: the above; it doesn't parse.
+std::string schema_for_compiler(std::string_view schema);
+
 }  // namespace pelton

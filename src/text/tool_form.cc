@@ -85,8 +85,9 @@ GrammarSource tool_grammar(ToolForm form, const std::vector<Tool>& tools, const 
   CHECK(!tools.empty());
   std::string calls, rules;
   for (size_t i = 0; i < tools.size(); ++i) {
+    std::string schema;
     try {
-      check_schema_support(tools[i].parameters);
+      schema = schema_for_compiler(json::serialize(tools[i].parameters));
     } catch (const Error& error) {
       throw Error(error.code(), fmt::format("the tool \"{}\": {}", tools[i].name, error.message()), "tools");
     }
@@ -95,12 +96,11 @@ GrammarSource tool_grammar(ToolForm form, const std::vector<Tool>& tools, const 
     if (form == ToolForm::kHarmony) {
       rules += fmt::format(
           "call_{0}: <|channel|> {1} <|constrain|> \"json\" <|message|> arguments_{0}\narguments_{0}: %json {2}\n", i,
-          quoted("commentary to=functions." + tools[i].name + " "), json::serialize(tools[i].parameters));
+          quoted("commentary to=functions." + tools[i].name + " "), schema);
       continue;
     }
     const std::string head = fmt::format(R"({{"name": {}, "{}": )", quoted(tools[i].name), arguments_name(form));
-    rules += fmt::format("call_{0}: {1} arguments_{0} \"}}\"\narguments_{0}: %json {2}\n", i, quoted(head),
-                         json::serialize(tools[i].parameters));
+    rules += fmt::format("call_{0}: {1} arguments_{0} \"}}\"\narguments_{0}: %json {2}\n", i, quoted(head), schema);
   }
   std::string start;
   switch (form) {

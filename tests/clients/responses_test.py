@@ -91,7 +91,9 @@ def test_an_answer_of_a_given_form(client):
     class Count(pydantic.BaseModel):
         n: int
 
-    parsed = client.responses.parse(model=SERVED_NAME, input="Count.", text_format=Count, max_output_tokens=100)
+    parsed = client.responses.parse(
+        model=SERVED_NAME, input="Count.", text_format=Count, max_output_tokens=100, temperature=0
+    )
     assert isinstance(parsed.output_parsed, Count)
 
 
