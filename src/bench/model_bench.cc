@@ -6,10 +6,10 @@
 
 #include "base/clock.h"
 #include "base/cpu.h"
+#include "base/energy_meter.h"
 #include "base/error.h"
 #include "bench/bench_sequences.h"
 #include "bench/compute_path.h"
-#include "bench/energy_meter.h"
 #include "bench/limit_probe.h"
 #include "engine/kv_budget.h"
 #include "model/decoder.h"

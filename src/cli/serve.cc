@@ -116,6 +116,7 @@ std::function<int()> add_serve(CLI::App& app) {
   constexpr int kPortMax = 65535;
   constexpr int64_t kCountMax = 1'000'000;
   constexpr double kDrainSecondsMax = 86'400;
+  constexpr double kPriceMax = 1e6;
   const auto options = std::make_shared<ServeOptions>();
   HttpOptions& http = options->server.http;
   app.add_option("--host", http.host, "Address to listen on; 0.0.0.0 lets other machines in")
@@ -176,6 +177,10 @@ std::function<int()> add_serve(CLI::App& app) {
          "token after it): chunks and admission follow from them")
       ->check(service_level_problem)
       ->type_name("LEVEL");
+  app.add_option("--price-per-hour", options->server.price_per_hour,
+                 "What an hour of this machine costs, in any currency: /metrics then has the cost of answers")
+      ->check([](const std::string& text) { return number_problem(text, kPriceMax); })
+      ->type_name("PRICE");
   app.add_option("--drain-seconds", options->drain_seconds, "What answers in flight get when the server stops")
       ->check([](const std::string& text) { return number_problem(text, kDrainSecondsMax); })
       ->capture_default_str();

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,6 +70,11 @@ class Reading {
       for (const double share : kShares) quantiles[fmt::format("p{:.0f}", 100 * share)] = time(histogram, share);
       object[name] = std::move(quantiles);
     }
+    json::object slow;
+    for (const auto& [cause, count] : slow_causes()) slow[cause] = count;
+    object["slow"] = std::move(slow);
+    object["kept_share"] = kept_share();
+    for (const auto& [kind, cost] : after_.by_label(kCosts, "kind")) object[kind + "_cost_per_million"] = cost;
     return object;
   }
 
@@ -89,6 +95,15 @@ class Reading {
       for (const double share : kShares) text += fmt::format("{:>10}", number(time(histogram, share)));
       text += '\n';
     }
+    if (after_.value(kSlow)) text += fmt::format("\nslow      {}\n", slow_text());
+    if (after_.value(kKept)) {
+      const json::value share = kept_share();
+      text += fmt::format("promise   {} of the answers kept the service level\n",
+                          share.is_null() ? "-" : fmt::format("{:.1f} %", 100 * share.to_number<double>()));
+    }
+    for (const auto& [kind, cost] : after_.by_label(kCosts, "kind")) {
+      text += fmt::format("cost      {:.4f} for a million tokens of {}\n", cost, kind);
+    }
     return text;
   }
 
@@ -101,6 +116,36 @@ class Reading {
       {"e2e_ms", "vllm:e2e_request_latency_seconds"},
   };
   static constexpr double kShares[] = {0.5, 0.9, 0.95, 0.99};
+  static constexpr const char* kSlow = "pelton:slow_answers_total";
+  static constexpr const char* kKept = "pelton:slo_answers_total";
+  static constexpr const char* kCosts = "pelton:cost_per_million_tokens";
+
+  // What grew, by cause.
+  std::map<std::string, double> slow_causes() const {
+    const std::map<std::string, double> then = before_.by_label(kSlow, "cause");
+    std::map<std::string, double> grown = after_.by_label(kSlow, "cause");
+    for (auto& [cause, count] : grown) {
+      const auto known = then.find(cause);
+      if (known != then.end() && known->second <= count) count -= known->second;
+    }
+    std::erase_if(grown, [](const auto& entry) { return entry.second == 0; });
+    return grown;
+  }
+  std::string slow_text() const {
+    std::string text;
+    for (const auto& [cause, count] : slow_causes()) {
+      text += fmt::format("{}{:.0f} by {}", text.empty() ? "" : ", ", count, cause);
+    }
+    return text.empty() ? "none" : text;
+  }
+  // Null: no answer came.
+  json::value kept_share() const {
+    const double all = growth(before_, after_, kKept);
+    if (!(all > 0)) return {};
+    const auto kept = [](const Scrape& scrape) { return scrape.by_label(kKept, "kept")["true"]; };
+    const double then = kept(before_), now = kept(after_);
+    return (now >= then ? now - then : now) / all;
+  }
 
   json::value state(const char* name) const {
     const auto value = after_.value(name);

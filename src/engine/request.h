@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/reasoning.h"
+#include "engine/time_account.h"
 #include "text/grammar.h"
 #include "text/token_id.h"
 
@@ -130,6 +131,10 @@ struct RequestTimings {
   Duration queue{};        // submitted → first computed
   Duration first_token{};  // submitted → first token (TTFT)
   Duration total{};        // submitted → finished
+  TimeShares until_first_token;
+  TimeShares after_first_token;
+  Duration prompt_use{};  // the request's part of the machine's time, for its prompt
+  Duration answer_use{};
 };
 
 struct GenerationSummary {

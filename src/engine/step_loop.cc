@@ -68,6 +68,7 @@ struct StepLoop::Active {
   std::optional<TimePoint> started;
   int64_t prompt_token_count = 0;
   int64_t cached_token_count = 0;
+  TimeAccount time;
   AdapterUse adapter;
   std::vector<TokenId> tokens;                   // prompt and answer: all that a recomputation needs
   std::optional<PrefixHash> prefix;              // of its full pages; none: they are not looked for
@@ -94,6 +95,7 @@ void StepLoop::add(Submission submission) noexcept {
     Active& active = *made;
     active.id = sequence;
     active.submitted = submission.submitted;
+    active.time = TimeAccount(submission.submitted);
     if (submission.request.deadline) active.deadline = submission.submitted + *submission.request.deadline;
     for (size_t i = 0; i < sinks.size(); ++i) {
       const uint64_t seed = i == 0 ? submission.seed : Rng(submission.seed + i).next();
@@ -191,13 +193,13 @@ void StepLoop::step_or_throw() {
   ++step_count_;
   step_row_count_ += plan_.row_count;
 
+  ++steps_by_rows_[static_cast<size_t>(std::lower_bound(kStepRowBounds.begin(), kStepRowBounds.end(), plan_.row_count) -
+                                       kStepRowBounds.begin())];
+
+  sample(logits);
+  account(start);
   for (const ScheduledRows& rows : plan_.sequences) {
     if (rows.completes_tokens) separate_choices(*active_.at(rows.id));
-  }
-  sample(logits);
-  if (environment_.scheduling.service_level) {
-    step_times_.observe(work_of(plan_), milliseconds(environment_.clock.now() - start));
-    scheduler_.set_step_times(step_times_.times());
   }
   for (Drawn& drawn : drawn_) {
     const RequestId id = drawn.choice->id;
@@ -209,6 +211,22 @@ void StepLoop::step_or_throw() {
       if (drawn.choice->grammar != nullptr) environment_.grammars->forget(drawn.choice->grammar);
       fail(id, current_error());
     }
+  }
+}
+
+void StepLoop::account(TimePoint begin) {
+  StepAccount step{.previous_end = step_end_,
+                   .begin = begin,
+                   .end = environment_.clock.now(),
+                   .work = work_of(plan_),
+                   .sequence_count = static_cast<int64_t>(plan_.sequences.size())};
+  step_times_.observe(step.work, milliseconds(step.end - begin));
+  step.times = step_times_.times();
+  step_end_ = step.end;
+  if (environment_.scheduling.service_level) scheduler_.set_step_times(step.times);
+  for (const SequenceId id : plan_.preempted) active_.at(id)->time.preempt();
+  for (const ScheduledRows& rows : plan_.sequences) {
+    active_.at(rows.id)->time.add_step(step, rows.row_count, rows.completes_tokens);
   }
 }
 
@@ -309,6 +327,7 @@ void StepLoop::separate_choices(Active& active) {
     made->started = active.started;
     made->prompt_token_count = active.prompt_token_count;
     made->cached_token_count = active.cached_token_count;
+    made->time = active.time.fork();
     made->tokens = active.tokens;
     made->prefix = active.prefix;
     made->adapter = active.adapter;
@@ -403,7 +422,11 @@ void StepLoop::finish(Choice& choice, const Answer::Progress& progress) {
                                   .completion_tokens = choice.answer.token_count(),
                                   .timings = {.queue = *active.started - active.submitted,
                                               .first_token = *choice.first_token - active.submitted,
-                                              .total = now - active.submitted}};
+                                              .total = now - active.submitted,
+                                              .until_first_token = active.time.until_first_token(),
+                                              .after_first_token = active.time.after_first_token(),
+                                              .prompt_use = active.time.prompt_use(),
+                                              .answer_use = active.time.answer_use()}};
   // The pages are free before the receiver knows: whoever waits for the answer finds room for the next request.
   const std::shared_ptr<GenerationSink> sink = release(choice.id);
   call_sink([&] { sink->on_finish(summary); });
@@ -440,6 +463,7 @@ EngineStatistics StepLoop::statistics() const {
           .pages_total = scheduler_.pages_total(),
           .step_count = step_count_,
           .step_row_count = step_row_count_,
+          .steps_by_rows = steps_by_rows_,
           .preemption_count = scheduler_.preemption_count(),
           .prompt_token_count = scheduler_.admitted_token_count(),
           .cached_token_count = scheduler_.cached_token_count(),

@@ -94,6 +94,8 @@ class StepLoop {
   std::span<const RowMask> masks();
   // How many of a row's largest logits are all that any of them wants; none: one wants its whole row.
   std::optional<int64_t> largest_count() const;
+  // Who in the step took which part of its time.
+  void account(TimePoint begin);
   // The prompt is computed: its answers go their own ways from here.
   void separate_choices(Active& active);
   // Fills drawn_, by all threads.
@@ -128,13 +130,15 @@ class StepLoop {
   };
   std::vector<Drawn> drawn_;
   std::vector<std::pair<uint64_t, size_t>> order_;  // of the plan's sequences: adapter and place
-  StepTimeEstimator step_times_;                    // for a service level
-  std::vector<SequenceId> sequence_ids_;            // scratch
-  std::vector<SamplerScratch> scratch_;             // one a thread
+  StepTimeEstimator step_times_;
+  TimePoint step_end_;                    // of the last one that was accounted for
+  std::vector<SequenceId> sequence_ids_;  // scratch
+  std::vector<SamplerScratch> scratch_;   // one a thread
   GrammarMasks grammar_masks_;
   std::vector<RowMask> row_masks_;  // of the rows with logits; empty: none follows a grammar
   int64_t step_count_ = 0;
   int64_t step_row_count_ = 0;
+  decltype(EngineStatistics::steps_by_rows) steps_by_rows_ = {};
 };
 
 }  // namespace pelton

@@ -38,12 +38,13 @@ size_t end_of_labels(std::string_view line, size_t brace) {
   return std::string_view::npos;
 }
 
-std::optional<double> bound_of(std::string_view labels) {
-  constexpr std::string_view kName = "le=\"";
-  for (size_t at = labels.find(kName); at != std::string_view::npos; at = labels.find(kName, at + 1)) {
+// What a label says, of `{a="b",c="d"}`; escapes are left as they are.
+std::optional<std::string_view> label_of(std::string_view labels, std::string_view name) {
+  const std::string start = fmt::format("{}=\"", name);
+  for (size_t at = labels.find(start); at != std::string_view::npos; at = labels.find(start, at + 1)) {
     if (at == 0 || (labels[at - 1] != '{' && labels[at - 1] != ',')) continue;
-    const std::string_view rest = labels.substr(at + kName.size());
-    return parse_number(rest.substr(0, rest.find('"')));
+    const std::string_view rest = labels.substr(at + start.size());
+    return rest.substr(0, rest.find('"'));
   }
   return std::nullopt;
 }
@@ -69,12 +70,12 @@ Scrape Scrape::parse(std::string_view text) {
     const auto value = parse_number(number);
     if (!value) fail();
     const std::string_view name = line.substr(0, name_end);
-    const auto bound =
-        name.ends_with(kBucketSuffix) ? bound_of(line.substr(name_end, labels_end - name_end)) : std::nullopt;
-    if (bound) {
+    const std::string_view labels = line.substr(name_end, labels_end - name_end);
+    const auto le = name.ends_with(kBucketSuffix) ? label_of(labels, "le") : std::nullopt;
+    if (const auto bound = le ? parse_number(*le) : std::nullopt) {
       scrape.buckets_[std::string(name.substr(0, name.size() - kBucketSuffix.size()))][*bound] += *value;
     } else {
-      scrape.values_[std::string(name)] += *value;
+      scrape.values_[std::string(name)][std::string(labels)] += *value;
     }
   }
   return scrape;
@@ -82,7 +83,18 @@ Scrape Scrape::parse(std::string_view text) {
 
 std::optional<double> Scrape::value(std::string_view name) const {
   const auto found = values_.find(name);
-  return found != values_.end() ? std::optional(found->second) : std::nullopt;
+  if (found == values_.end()) return std::nullopt;
+  double sum = 0;
+  for (const auto& [labels, value] : found->second) sum += value;
+  return sum;
+}
+
+std::map<std::string, double> Scrape::by_label(std::string_view name, std::string_view label) const {
+  std::map<std::string, double> sums;
+  const auto found = values_.find(name);
+  if (found == values_.end()) return sums;
+  for (const auto& [labels, value] : found->second) sums[std::string(label_of(labels, label).value_or(""))] += value;
+  return sums;
 }
 
 const std::map<double, double>& Scrape::buckets(std::string_view histogram) const {

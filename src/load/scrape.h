@@ -8,19 +8,21 @@
 
 namespace pelton {
 
-// One reading. Series of one name, whatever their labels, are summed, which is right for sums and counts; buckets of
-// histograms by their bound.
+// One reading. Series of one name, whatever their labels, are summed unless one asks by label, which is right for sums
+// and counts; buckets of histograms by their bound.
 class Scrape {
  public:
   // Error kInvalidArgument, with the line: not that format.
   static Scrape parse(std::string_view text);
 
   std::optional<double> value(std::string_view name) const;
+  // Sums by what a label says.
+  std::map<std::string, double> by_label(std::string_view name, std::string_view label) const;
   // Bound → how many observations were at most that.
   const std::map<double, double>& buckets(std::string_view histogram) const;
 
  private:
-  std::map<std::string, double, std::less<>> values_;
+  std::map<std::string, std::map<std::string, double>, std::less<>> values_;  // by name, then by all labels
   std::map<std::string, std::map<double, double>, std::less<>> buckets_;
 };
 

@@ -22,6 +22,9 @@ seconds_count 4
 TEST(Scrape, SumsSeriesOfOneName) {
   const Scrape scrape = Scrape::parse(kText);
   EXPECT_EQ(scrape.value("requests"), 7);
+  EXPECT_EQ(scrape.by_label("requests", "reason"), (std::map<std::string, double>{{"length", 4}, {"stop", 3}}));
+  EXPECT_EQ(scrape.by_label("running", "reason"), (std::map<std::string, double>{{"", 2}}));
+  EXPECT_EQ(scrape.by_label("missing", "reason").size(), 0u);
   EXPECT_EQ(scrape.value("running"), 2);
   EXPECT_EQ(scrape.value("seconds_sum"), 2.5);
   EXPECT_EQ(scrape.value("missing"), std::nullopt);

@@ -39,6 +39,7 @@ class WaitingReply final : public Reply {
   void send_event(std::string_view, std::string_view) override {}
   void end_events() override {}
   void on_abandoned(std::function<void()>) override {}
+  void on_delivered(std::function<void(Duration)>) override {}
 
   HttpResponse wait() {
     while (!response_) next()();

@@ -40,6 +40,7 @@ class RecordingReply final : public Reply {
   }
   void end_events() override { is_ended_ = true; }
   void on_abandoned(std::function<void()> callback) override { on_abandoned_ = std::move(callback); }
+  void on_delivered(std::function<void(Duration)>) override {}
 
   bool is_answered() const { return response_.has_value(); }
   // What was posted first; waits for it.

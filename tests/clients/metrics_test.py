@@ -1,9 +1,11 @@
 """/metrics as its readers take it: vLLM's dashboards and the Gateway API Inference Extension's endpoint picker."""
 
 import re
+import time
 import urllib.request
 
-from conftest import SERVED_NAME, TIMEOUT_S
+import pytest
+from conftest import SERVED_NAME, TIMEOUT_S, Server
 
 # What Grafana's dashboards of vLLM's repository ask for, by type.
 DASHBOARDS = {
@@ -13,7 +15,7 @@ DASHBOARDS = {
     "histogram": """time_to_first_token_seconds inter_token_latency_seconds request_time_per_output_token_seconds
         e2e_request_latency_seconds request_queue_time_seconds request_prefill_time_seconds request_decode_time_seconds
         request_inference_time_seconds request_prompt_tokens request_generation_tokens
-        request_prefill_kv_computed_tokens""",
+        request_prefill_kv_computed_tokens request_params_n request_params_max_tokens iteration_tokens_total""",
 }
 SERIES = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-z_]+="(?:[^"\\]|\\.)*",?)*)\})? (\S+)$')
 
@@ -97,3 +99,28 @@ def test_prefixes_that_were_found_are_counted(server, client):
     computed = grown("vllm:request_prefill_kv_computed_tokens_sum")
     assert computed == sum(usage.prompt_tokens for usage in usages) - cached
     assert grown("vllm:generation_tokens_total") == sum(usage.completion_tokens for usage in usages)
+
+
+@pytest.fixture
+def strict_server():
+    running = Server("--slo", "ttft=1ms,tpot=1ms", "--price-per-hour", "3.6")
+    yield running
+    running.kill()
+
+
+def test_costs_and_causes_of_what_is_slow(strict_server):
+    """Where 1 ms was promised no answer keeps it: each is slow, and by one of the causes that there are."""
+    server = strict_server
+    server.client().completions.create(model=SERVED_NAME, prompt="Once", max_tokens=5, extra_body={"priority": "batch"})
+    _, _, values = scrape(server)
+    assert one(values, "pelton:slo_answers_total", kept="false", priority="batch") == 1
+    slow = {dict(labels)["phase"]: dict(labels)["cause"] for (name, labels), count in values.items()
+            if name == "pelton:slow_answers_total" and count == 1}
+    assert set(slow) == {"first_token", "decode"}
+    assert set(slow.values()) <= {"queue", "prompt", "decode", "machine"}, "nobody else was there"
+    seconds = sum(value for (name, _), value in values.items() if name == "pelton:machine_seconds_total")
+    assert seconds > 0 and abs(one(values, "pelton:request_cost_sum") - seconds * 3.6 / 3600) < 1e-9
+    end = time.monotonic() + TIMEOUT_S  # the log comes through a pipe, by another thread
+    while not any("slow: " in line and "phase=first_token" in line for line in server.log):
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -212,6 +212,7 @@ asio::awaitable<void> Connection::answer(Incoming& incoming, const HttpHandler& 
     if (exchange->has_unsent()) {
       co_await write(exchange->take_unsent(), code);
     } else if (exchange->is_complete()) {
+      exchange->set_delivered();
       break;
     } else {
       co_await wait_for_change();

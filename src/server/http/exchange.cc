@@ -78,9 +78,15 @@ void Exchange::abandon() {
   if (callback) callback();
 }
 
+void Exchange::set_delivered() {
+  CHECK(state_ == State::kComplete);
+  if (on_delivered_) on_delivered_(SteadyClock().now() - completed_);
+}
+
 void Exchange::close() {
   abandon();
   on_change_ = nullptr;
+  on_delivered_ = nullptr;
   const std::lock_guard lock(mutex_);
   strand_.reset();
 }
@@ -109,7 +115,10 @@ void Exchange::write_chunk(std::string_view data) {
 
 void Exchange::set(State state) {
   state_ = state;
-  if (state == State::kComplete) on_abandoned_ = nullptr;  // and with it what the route holds for this request
+  if (state == State::kComplete) {
+    completed_ = SteadyClock().now();
+    on_abandoned_ = nullptr;  // and with it what the route holds for this request
+  }
   on_change_();
 }
 

@@ -35,6 +35,7 @@ class Exchange final : public Reply, public std::enable_shared_from_this<Exchang
   void send_event(std::string_view name, std::string_view data) override;
   void end_events() override;
   void on_abandoned(std::function<void()> callback) override;
+  void on_delivered(std::function<void(Duration)> callback) override { on_delivered_ = std::move(callback); }
 
   // For the connection.
   std::string take_unsent();
@@ -44,6 +45,7 @@ class Exchange final : public Reply, public std::enable_shared_from_this<Exchang
   bool keeps_alive() const { return options_.keeps_alive; }
   void forbid_keep_alive() { options_.keeps_alive = false; }  // has an effect until the answer begins
   void abandon();
+  void set_delivered();  // all of a complete answer is written
   void close();
   int status() const { return status_; }  // 499 (nginx's "client closed request") until an answer begins
   size_t taken_bytes() const { return taken_bytes_; }
@@ -60,6 +62,8 @@ class Exchange final : public Reply, public std::enable_shared_from_this<Exchang
   Options options_;
   std::function<void()> on_change_;
   std::function<void()> on_abandoned_;
+  std::function<void(Duration)> on_delivered_;
+  TimePoint completed_;
   State state_ = State::kWaiting;
   std::string unsent_;
   int status_ = 499;

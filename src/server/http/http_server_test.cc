@@ -67,6 +67,9 @@ class HttpServerTest : public testing::Test {
         reply->send_event("named", "two");
         reply->end_events();
       });
+    } else if (request.path == "/large") {
+      reply->on_delivered([this](Duration duration) { delivered_ = duration; });
+      reply->respond({.body = std::string(kLargeBytes, 'x')});
     } else if (request.path == "/flood") {
       reply->on_abandoned([this] { ++abandoned_count_; });
       reply->begin_events();
@@ -99,8 +102,11 @@ class HttpServerTest : public testing::Test {
     return false;
   }
 
+  static constexpr size_t kLargeBytes = size_t{32} << 20;  // more than sockets hold
+
   HttpOptions options_;
   std::atomic<int> abandoned_count_ = 0;
+  std::atomic<Duration> delivered_{};
   std::mutex mutex_;
   std::shared_ptr<Reply> hanging_;
   std::atomic<bool> is_blocking_ = false;
@@ -247,6 +253,15 @@ TEST_F(HttpServerTest, SlowReaderIsCutOff) {
   client.send(get("/flood"));
   EXPECT_TRUE(eventually([&] { return abandoned_count_ == 1; }));
   EXPECT_TRUE(eventually([&] { return server_->connection_count() == 0; }));
+}
+
+TEST_F(HttpServerTest, KnowsHowLongAnAnswerLayReady) {
+  RawClient client = connect();
+  client.send(get_last("/large"));
+  std::this_thread::sleep_for(milliseconds(50));
+  EXPECT_EQ(delivered_.load(), Duration(0)) << "nobody has read it";
+  EXPECT_GT(client.read_all().size(), kLargeBytes);
+  EXPECT_TRUE(eventually([&] { return delivered_.load() > Duration(0); }));
 }
 
 TEST_F(HttpServerTest, StopWaitsForRequestsInFlight) {

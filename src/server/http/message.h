@@ -51,6 +51,9 @@ class Reply {
   // Called once if the request ends before its answer: the client left, reads too slowly, or the server stops. At once
   // if that already happened.
   virtual void on_abandoned(std::function<void()> callback) = 0;
+  // Called once when the system has taken the last byte of the answer, with how long that lay ready. Not where the
+  // client left before.
+  virtual void on_delivered(std::function<void(Duration)> callback) = 0;
 };
 
 // Called on an I/O thread; must not block or work for longer than a millisecond, and must not throw.

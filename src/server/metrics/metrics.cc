@@ -1,5 +1,6 @@
 #include "server/metrics/metrics.h"
 
+#include <fmt/format.h>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
@@ -7,12 +8,18 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <atomic>
+#include <limits>
 #include <mutex>
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
+#include "base/energy_meter.h"
+#include "base/log.h"
 #include "base/version.h"
 #include "server/metrics/process_use.h"
+#include "server/metrics/slow_answers.h"
 
 namespace pelton {
 namespace {
@@ -43,6 +50,25 @@ Buckets token_count_buckets(int64_t last) {
 
 constexpr const char* kReasons[] = {"stop", "length", "abort", "error"};
 
+// Of a currency: an answer of a small model costs a millionth of what an hour does.
+const Buckets kPrices = {1e-8, 2e-8, 5e-8, 1e-7, 2e-7, 5e-7, 1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5,
+                         1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1,  1};
+
+// Lines about slow answers: under overload every second answer is one.
+constexpr Duration kSlowLogInterval = std::chrono::seconds(1);
+
+const char* priority_name(Priority priority) {
+  switch (priority) {
+    case Priority::kInteractive:
+      return "interactive";
+    case Priority::kNormal:
+      return "normal";
+    case Priority::kBatch:
+      return "batch";
+  }
+  PELTON_UNREACHABLE();
+}
+
 // A bounded set: nothing of a client's may become a label.
 const char* reason_of(ErrorCode code) { return code == ErrorCode::kCancelled ? "abort" : "error"; }
 
@@ -54,6 +80,9 @@ struct Metrics::Series {
         labels{{"engine", "0"}, {"model_name", options.model_name}},
         token_buckets(token_count_buckets(std::max<int64_t>(options.context_length, 1))),
         page_token_count(options.page_token_count),
+        price_per_second(options.price_per_hour ? std::optional(*options.price_per_hour / 3600) : std::nullopt),
+        slow(options.service_level),
+        energy(options.root),
         adapter_count_max(options.adapter_count_max) {
     for (const char* reason : kReasons) {
       prometheus::Labels with_reason = labels;
@@ -65,6 +94,13 @@ struct Metrics::Series {
     family<Gauge>("pelton:build_info", "1; the labels say which program answers.")
         .Add({{"version", std::string(kVersion)}})
         .Set(1);
+    energy.start();
+    if (options.price_per_hour) {
+      gauge("pelton:price_per_hour", "Of the machine, as the server was told.").Set(*options.price_per_hour);
+      price = &histogram("pelton:request_cost",
+                         "Price of an answer's part of the machine's time, in the currency of the price per hour.",
+                         kPrices);
+    }
     family<Gauge>("process_start_time_seconds", "When the server began, since 1970.").Add({}).SetToCurrentTime();
   }
 
@@ -78,6 +114,23 @@ struct Metrics::Series {
       return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
     }
   }
+  Counter& kept(Priority priority, bool is_kept) {
+    prometheus::Labels with_class = labels;
+    with_class["priority"] = priority_name(priority);
+    with_class["kept"] = is_kept ? "true" : "false";
+    return family<Counter>("pelton:slo_answers_total", "Answers by whether they kept the service level (--slo).")
+        .Add(with_class);
+  }
+  Counter& use(const char* kind) {
+    prometheus::Labels with_kind = labels;
+    with_kind["kind"] = kind;
+    return family<Counter>("pelton:machine_seconds_total", "The machine's time that finished answers took.")
+        .Add(with_kind);
+  }
+  void count_slow(SlowAnswers::Phase phase, const SlowAnswers::Slowness& slowness, const std::string& request_id,
+                  double value_s, const std::string& parts);
+  void set_steps(const EngineStatistics& engine);  // with adapters_mutex
+  void set_costs();
   void set_adapters(const std::vector<AdapterInfo>& infos);  // with adapters_mutex
   Counter& counter(const char* name, const char* help) { return family<Counter>(name, help).Add(labels); }
   Gauge& gauge(const char* name, const char* help) { return family<Gauge>(name, help).Add(labels); }
@@ -89,6 +142,13 @@ struct Metrics::Series {
   const prometheus::Labels labels;
   const Buckets token_buckets;
   const int64_t page_token_count;
+  const std::optional<double> price_per_second;
+  Histogram* price = nullptr;  // none: there is no price
+  SlowAnswers slow;
+  std::atomic<int64_t> slow_logged_ns{std::numeric_limits<int64_t>::min()};
+  std::atomic<int64_t> slow_unlogged_count{0};
+  EnergyMeter energy;           // with adapters_mutex
+  EngineStatistics steps_seen;  // likewise
   const int64_t adapter_count_max;
   std::mutex adapters_mutex;
   Gauge* adapters = nullptr;  // the one series of vllm:lora_requests_info, which changes its labels; none yet
@@ -127,6 +187,13 @@ struct Metrics::Series {
   Histogram& prompt_lengths = histogram("vllm:request_prompt_tokens", "Tokens of a request's prompt.", token_buckets);
   Histogram& answer_lengths =
       histogram("vllm:request_generation_tokens", "Tokens of a request's answer.", token_buckets);
+  Histogram& answer_counts = histogram("vllm:request_params_n", "Answers that a request asks for.", {1, 2, 5, 10, 20});
+  Histogram& tokens_asked =
+      histogram("vllm:request_params_max_tokens", "Tokens that an answer may have.", token_buckets);
+  Histogram& step_rows = histogram("vllm:iteration_tokens_total", "Rows (tokens) of a step.",
+                                   Buckets(kStepRowBounds.begin(), kStepRowBounds.end()));
+  Counter& prompt_seconds = use("prompt");
+  Counter& answer_seconds = use("generation");
   Histogram& computed_lengths = histogram("vllm:request_prefill_kv_computed_tokens",
                                           "Tokens of a prompt that the prefix cache did not have.", token_buckets);
 };
@@ -184,6 +251,58 @@ void Metrics::Series::set_adapters(const std::vector<AdapterInfo>& infos) {
   adapters->SetToCurrentTime();
 }
 
+// What the engine counted since we asked last.
+void Metrics::Series::set_steps(const EngineStatistics& engine) {
+  std::vector<double> increments;
+  for (size_t i = 0; i < engine.steps_by_rows.size(); ++i) {
+    increments.push_back(static_cast<double>(engine.steps_by_rows[i] - steps_seen.steps_by_rows[i]));
+  }
+  step_rows.ObserveMultiple(increments, static_cast<double>(engine.step_row_count - steps_seen.step_row_count));
+  steps_seen = engine;
+}
+
+void Metrics::Series::set_costs() {
+  if (!price_per_second) return;
+  const auto set = [&](const char* kind, const Counter& machine_seconds, const Counter& tokens) {
+    prometheus::Labels with_kind = labels;
+    with_kind["kind"] = kind;
+    family<Gauge>("pelton:cost_per_million_tokens", "Since the start: price of the machine's time that they took.")
+        .Add(with_kind)
+        .Set(tokens.Value() > 0 ? 1e6 * machine_seconds.Value() * *price_per_second / tokens.Value() : 0);
+  };
+  set("prompt", prompt_seconds, prompt_tokens);
+  set("generation", answer_seconds, generated_tokens);
+}
+
+void Metrics::Series::count_slow(SlowAnswers::Phase phase, const SlowAnswers::Slowness& slowness,
+                                 const std::string& request_id, double value_s, const std::string& parts) {
+  const char* phase_name = SlowAnswers::kPhases[static_cast<size_t>(phase)];
+  prometheus::Labels with_cause = labels;
+  with_cause["phase"] = phase_name;
+  with_cause["cause"] = slowness.cause;
+  family<Counter>("pelton:slow_answers_total",
+                  "Answers beyond the service level, or beyond the 99th percentile where none was promised, by what "
+                  "took most of the time.")
+      .Add(with_cause)
+      .Increment();
+  const int64_t now = clock->now().time_since_epoch().count();
+  int64_t logged = slow_logged_ns;
+  if (logged > now - Duration(kSlowLogInterval).count() || !slow_logged_ns.compare_exchange_strong(logged, now)) {
+    ++slow_unlogged_count;
+    return;
+  }
+  const int64_t left_out = slow_unlogged_count.exchange(0);
+  log::info(fmt::format("slow: {} phase={} cause={} took {:.3f} s ({} {:.3f} s){}{}{}", request_id, phase_name,
+                        slowness.cause, value_s, slowness.was_promised ? "promised" : "p99", slowness.limit_s,
+                        parts.empty() ? "" : ": ", parts,
+                        left_out > 0 ? fmt::format("; {} more were not logged", left_out) : ""));
+}
+
+void Metrics::observe_delivery(const std::string& request_id, Duration duration) {
+  const auto slowness = SlowAnswers::judge_delivery(duration);
+  if (slowness) series_->count_slow(SlowAnswers::Phase::kDelivery, *slowness, request_id, seconds(duration), "");
+}
+
 Metrics::Metrics(const Options& options) : series_(std::make_shared<Series>(options)) {}
 Metrics::~Metrics() = default;
 
@@ -201,6 +320,14 @@ std::string Metrics::text(const EngineStatistics& engine, const std::vector<Adap
   raise_to(series.steps, static_cast<double>(engine.step_count));
   raise_to(series.prefix_queries, static_cast<double>(engine.prompt_token_count));
   raise_to(series.prefix_hits, static_cast<double>(engine.cached_token_count));
+  series.set_steps(engine);
+  series.set_costs();
+  if (const std::optional<double> joules = series.energy.joules()) {  // since it was asked last
+    series.family<Counter>("pelton:energy_joules_total", "What the machine's processors took, all programs together.")
+        .Add({})
+        .Increment(*joules);
+    series.energy.start();
+  }
   set_process_use(series.registry);
   prometheus::Labels cache = series.labels;
   cache["block_size"] = std::to_string(series.page_token_count);
@@ -209,8 +336,10 @@ std::string Metrics::text(const EngineStatistics& engine, const std::vector<Adap
   return prometheus::TextSerializer().Serialize(series.registry.Collect());
 }
 
-AnswerMeter::AnswerMeter(Metrics& metrics, TimePoint received, int64_t prompt_token_count)
-    : series_(metrics.series_), received_(received), prompt_token_count_(prompt_token_count) {}
+AnswerMeter::AnswerMeter(Metrics& metrics, Options options) : series_(metrics.series_), options_(std::move(options)) {
+  if (options_.prompt_token_count > 0) series_->answer_counts.Observe(static_cast<double>(options_.answer_count));
+  if (options_.max_tokens) series_->tokens_asked.Observe(static_cast<double>(*options_.max_tokens));
+}
 
 AnswerMeter::~AnswerMeter() {
   if (!has_ended_) end("abort");
@@ -225,8 +354,9 @@ void AnswerMeter::add_tokens(int64_t count) {
     const double each = seconds(now - *last_token_) / static_cast<double>(count);
     for (int64_t i = 0; i < count; ++i) series_->inter_token.Observe(each);
   } else {
-    series_->prompt_tokens.Increment(static_cast<double>(prompt_token_count_));
-    series_->first_token.Observe(seconds(now - received_));
+    series_->prompt_tokens.Increment(static_cast<double>(options_.prompt_token_count));
+    first_token_s_ = seconds(now - options_.received);
+    series_->first_token.Observe(first_token_s_);
   }
   last_token_ = now;
 }
@@ -234,20 +364,51 @@ void AnswerMeter::add_tokens(int64_t count) {
 void AnswerMeter::finish(const GenerationSummary& summary) {
   const RequestTimings& timings = summary.timings;
   const double decoding = seconds(timings.total - timings.first_token);
-  series_->end_to_end.Observe(seconds(series_->clock->now() - received_));
+  series_->end_to_end.Observe(seconds(series_->clock->now() - options_.received));
   series_->queue.Observe(seconds(timings.queue));
   series_->prefill.Observe(seconds(timings.first_token - timings.queue));
   series_->decode.Observe(decoding);
   series_->inference.Observe(seconds(timings.total - timings.queue));
   series_->prompt_lengths.Observe(static_cast<double>(summary.prompt_tokens));
   series_->answer_lengths.Observe(static_cast<double>(summary.completion_tokens));
-  if (prompt_token_count_ > 0) {  // else the prompt was counted with another answer
+  if (options_.prompt_token_count > 0) {  // else the prompt was counted with another answer
     series_->computed_lengths.Observe(static_cast<double>(summary.prompt_tokens - summary.cached_tokens));
   }
   if (summary.completion_tokens > 1) {
     series_->per_output_token.Observe(decoding / static_cast<double>(summary.completion_tokens - 1));
   }
+  series_->prompt_seconds.Increment(seconds(timings.prompt_use));
+  series_->answer_seconds.Increment(seconds(timings.answer_use));
+  if (series_->price != nullptr) {
+    series_->price->Observe(seconds(timings.prompt_use + timings.answer_use) * *series_->price_per_second);
+  }
+  judge(summary);
   end(summary.reason == FinishReason::kStop ? "stop" : "length");
+}
+
+void AnswerMeter::judge(const GenerationSummary& summary) {
+  TimeShares until_first = summary.timings.until_first_token;
+  // Reading and tokenising the request, before the engine knows of it, is the prompt's doing too.
+  until_first[TimePart::kPrompt] +=
+      std::max(Duration(0), std::chrono::duration_cast<Duration>(std::chrono::duration<double>(first_token_s_)) -
+                                summary.timings.first_token);
+  const double per_token = seconds(summary.timings.total - summary.timings.first_token) /
+                           static_cast<double>(std::max<int64_t>(1, summary.completion_tokens - 1));
+  if (const auto slowness = series_->slow.judge_first_token(first_token_s_, until_first)) {
+    series_->count_slow(SlowAnswers::Phase::kFirstToken, *slowness, options_.request_id, first_token_s_,
+                        describe(until_first));
+  }
+  if (summary.completion_tokens > 1) {
+    const TimeShares& after_first = summary.timings.after_first_token;
+    if (const auto slowness = series_->slow.judge_decode(per_token, after_first)) {
+      series_->count_slow(SlowAnswers::Phase::kDecode, *slowness, options_.request_id, per_token,
+                          describe(after_first));
+    }
+  }
+  if (const auto& level = series_->slow.level()) {
+    const bool is_kept = first_token_s_ <= seconds(level->ttft) && per_token <= seconds(level->tpot);
+    series_->kept(options_.priority, is_kept).Increment();
+  }
 }
 
 void AnswerMeter::fail(ErrorCode code) { end(reason_of(code)); }

@@ -2,12 +2,13 @@
 // dashboards and the Gateway API Inference Extension's endpoint picker work unchanged. All safe from any thread.
 //
 //   auto metrics = Metrics({.model_name = "demo"});
-//   auto meter = AnswerMeter(metrics, request.received);
+//   auto meter = AnswerMeter(metrics, {.received = request.received, .prompt_token_count = 90});
 //   meter.add_tokens(1); … meter.finish(summary);
 //   print(metrics.text(engine.statistics()));
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 #include "base/clock.h"
 #include "engine/adapter_set.h"
 #include "engine/request.h"
+#include "engine/service_level.h"
 #include "engine/statistics.h"
 
 namespace pelton {
@@ -29,6 +31,9 @@ class Metrics {
     int64_t context_length = 0;     // the largest bucket of token counts
     int64_t page_token_count = 0;   // of vllm:cache_config_info
     int64_t adapter_count_max = 0;  // of vllm:lora_requests_info
+    std::optional<ServiceLevel> service_level = {};
+    std::optional<double> price_per_hour = {};  // of the machine, in anybody's currency
+    std::filesystem::path root = "/";           // of the files that tell the energy taken (base/energy_meter.h)
     std::shared_ptr<const Clock> clock = std::make_shared<SteadyClock>();
   };
   explicit Metrics(const Options& options);
@@ -38,6 +43,8 @@ class Metrics {
 
   // Everything in the text exposition format 0.0.4; the engine gives what is a state and not a sum of ours.
   std::string text(const EngineStatistics& engine, const std::vector<AdapterInfo>& adapters = {});
+  // The last byte of an answer was taken so long after it was there.
+  void observe_delivery(const std::string& request_id, Duration duration);
 
  private:
   friend class AnswerMeter;
@@ -48,8 +55,15 @@ class Metrics {
 // Follows one answer. One thread at a time. An answer that was neither finished nor failed counts as aborted.
 class AnswerMeter {
  public:
-  // `received`: when the whole HTTP request was there, from where all latencies count.
-  AnswerMeter(Metrics& metrics, TimePoint received, int64_t prompt_token_count);
+  struct Options {
+    std::string request_id = {};     // for the log
+    TimePoint received{};            // when the whole HTTP request was there, from where all latencies count
+    int64_t prompt_token_count = 0;  // 0: counted with another answer
+    int64_t answer_count = 1;        // to its prompt: n
+    std::optional<int64_t> max_tokens = {};
+    Priority priority = Priority::kNormal;
+  };
+  AnswerMeter(Metrics& metrics, Options options);
   ~AnswerMeter();
   AnswerMeter(const AnswerMeter&) = delete;
   AnswerMeter& operator=(const AnswerMeter&) = delete;
@@ -60,10 +74,11 @@ class AnswerMeter {
 
  private:
   void end(const char* reason);
+  void judge(const GenerationSummary& summary);
 
   std::shared_ptr<Metrics::Series> series_;
-  TimePoint received_;
-  int64_t prompt_token_count_;
+  Options options_;
+  double first_token_s_ = 0;
   std::optional<TimePoint> last_token_;
   bool has_ended_ = false;
 };

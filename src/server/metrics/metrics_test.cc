@@ -1,5 +1,6 @@
 #include "server/metrics/metrics.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,6 +15,8 @@ namespace pelton {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::HasSubstr;
+using testing::Not;
 
 class MetricsTest : public testing::Test {
  protected:
@@ -76,7 +79,7 @@ TEST_F(MetricsTest, WhatTheProcessTakes) {
 
 TEST_F(MetricsTest, APromptCountsOnceForAllOfItsAnswers) {
   for (const int64_t prompt : {90, 0}) {
-    AnswerMeter meter(metrics_, clock_->now(), prompt);
+    AnswerMeter meter(metrics_, {.received = clock_->now(), .prompt_token_count = prompt, .answer_count = 2});
     meter.add_tokens(1);
     meter.finish({.prompt_tokens = 90, .cached_tokens = 30, .completion_tokens = 1});
   }
@@ -87,7 +90,7 @@ TEST_F(MetricsTest, APromptCountsOnceForAllOfItsAnswers) {
 }
 
 TEST_F(MetricsTest, FollowsAnAnswer) {
-  AnswerMeter meter(metrics_, clock_->now(), 90);
+  AnswerMeter meter(metrics_, {.received = clock_->now(), .prompt_token_count = 90});
   clock_->advance(milliseconds(30));
   meter.add_tokens(1);
   clock_->advance(milliseconds(5));
@@ -119,10 +122,75 @@ TEST_F(MetricsTest, FollowsAnAnswer) {
   EXPECT_EQ(endings("stop"), 0);
 }
 
+TEST_F(MetricsTest, CountsStepsByTheirRows) {
+  EngineStatistics engine{.step_count = 3, .step_row_count = 300};
+  engine.steps_by_rows = {1, 0, 0, 0, 0, 0, 2};
+  const auto bucket = [&](const char* bound) {
+    return value(fmt::format(R"(vllm:iteration_tokens_total_bucket{{engine="0",model_name="demo",le="{}"}})", bound),
+                 engine);
+  };
+  EXPECT_EQ(bucket("1"), 1);
+  EXPECT_EQ(bucket("128"), 1);
+  EXPECT_EQ(bucket("256"), 3);
+  EXPECT_EQ(value(labelled("vllm:iteration_tokens_total_sum"), engine), 300) << "asking again adds nothing";
+}
+
+TEST_F(MetricsTest, SaysWhoseAnswersKeptTheServiceLevelAndWhyNot) {
+  Metrics metrics({.model_name = "demo",
+                   .service_level = ServiceLevel{.ttft = milliseconds(100), .tpot = milliseconds(10)},
+                   .clock = clock_});
+  const auto answer = [&](Priority priority, Duration first, Duration each) {
+    AnswerMeter meter(metrics, {.request_id = "r", .received = clock_->now(), .priority = priority});
+    clock_->advance(first);
+    meter.add_tokens(1);
+    clock_->advance(each * 4);
+    meter.add_tokens(4);
+    GenerationSummary summary{.completion_tokens = 5,
+                              .timings = {.queue = first / 2, .first_token = first, .total = first + each * 4}};
+    summary.timings.until_first_token[TimePart::kPreemption] = first;
+    summary.timings.after_first_token[TimePart::kBatch] = each * 4;
+    meter.finish(summary);
+  };
+  answer(Priority::kInteractive, milliseconds(90), milliseconds(9));
+  answer(Priority::kInteractive, milliseconds(110), milliseconds(9));
+  answer(Priority::kBatch, milliseconds(120), milliseconds(11));
+  const std::string text = metrics.text({});
+  for (const char* line : {
+           R"(pelton:slo_answers_total{engine="0",kept="true",model_name="demo",priority="interactive"} 1)",
+           R"(pelton:slo_answers_total{engine="0",kept="false",model_name="demo",priority="interactive"} 1)",
+           R"(pelton:slo_answers_total{engine="0",kept="false",model_name="demo",priority="batch"} 1)",
+           R"(pelton:slow_answers_total{cause="preemption",engine="0",model_name="demo",phase="first_token"} 2)",
+           R"(pelton:slow_answers_total{cause="batch",engine="0",model_name="demo",phase="decode"} 1)",
+       }) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
+TEST_F(MetricsTest, CostsAreTheMachinesTimeAtItsPrice) {
+  Metrics metrics({.model_name = "demo", .price_per_hour = 7.2, .clock = clock_});
+  AnswerMeter meter(metrics, {.received = clock_->now(), .prompt_token_count = 100, .max_tokens = 8});
+  meter.add_tokens(4);
+  meter.finish({.prompt_tokens = 100,
+                .completion_tokens = 4,
+                .timings = {.prompt_use = milliseconds(200), .answer_use = milliseconds(50)}});
+  const std::string text = metrics.text({});
+  for (const char* line : {
+           R"(pelton:machine_seconds_total{engine="0",kind="prompt",model_name="demo"} 0.2)",
+           R"(pelton:machine_seconds_total{engine="0",kind="generation",model_name="demo"} 0.05)",
+           R"(pelton:cost_per_million_tokens{engine="0",kind="prompt",model_name="demo"} 4)",
+           R"(pelton:cost_per_million_tokens{engine="0",kind="generation",model_name="demo"} 25)",
+           R"(pelton:request_cost_sum{engine="0",model_name="demo"} 0.0005)",
+           R"(pelton:price_per_hour{engine="0",model_name="demo"} 7.2)",
+       }) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(metrics_.text({}), Not(HasSubstr("cost")));
+}
+
 TEST_F(MetricsTest, CountsEachEndingOnce) {
-  { const AnswerMeter given_up(metrics_, clock_->now(), 1); }
-  AnswerMeter(metrics_, clock_->now(), 1).fail(ErrorCode::kCancelled);
-  AnswerMeter(metrics_, clock_->now(), 1).fail(ErrorCode::kInternal);
+  { const AnswerMeter given_up(metrics_, {.prompt_token_count = 1}); }
+  AnswerMeter(metrics_, {.prompt_token_count = 1}).fail(ErrorCode::kCancelled);
+  AnswerMeter(metrics_, {.prompt_token_count = 1}).fail(ErrorCode::kInternal);
   EXPECT_EQ(endings("abort"), 2);
   EXPECT_EQ(endings("error"), 1);
   EXPECT_EQ(value(labelled("vllm:prompt_tokens_total")), 0) << "none was computed";
@@ -130,7 +198,7 @@ TEST_F(MetricsTest, CountsEachEndingOnce) {
 
 TEST_F(MetricsTest, OutlivedByTheMetersOfAnAnswer) {
   auto metrics = std::make_unique<Metrics>(Metrics::Options{.model_name = "other"});
-  AnswerMeter meter(*metrics, {}, 1);
+  AnswerMeter meter(*metrics, {.prompt_token_count = 1});
   metrics.reset();
   meter.add_tokens(1);
 }

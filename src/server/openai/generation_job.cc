@@ -25,11 +25,17 @@ double mean_logprob(const std::vector<SampledToken>& tokens) {
 // On the engine's thread: hands over and returns.
 class GenerationJob::Sink final : public GenerationSink {
  public:
-  Sink(std::shared_ptr<GenerationJob> job, size_t index, int64_t prompt_token_count)
+  // `prompt_token_count`: 0 where another answer counts the prompt.
+  Sink(std::shared_ptr<GenerationJob> job, size_t index, int64_t prompt_token_count, const GenerationRequest& request)
       : job_(std::move(job)),
         index_(index),
         uncharged_token_count_(prompt_token_count),
-        meter_(job_->metrics_, job_->options_.received, prompt_token_count) {}
+        meter_(job_->metrics_, {.request_id = job_->options_.request_id,
+                                .received = job_->options_.received,
+                                .prompt_token_count = prompt_token_count,
+                                .answer_count = static_cast<int64_t>(job_->options_.choice_count),
+                                .max_tokens = request.sampling.max_tokens,
+                                .priority = request.priority}) {}
 
   void on_tokens(std::string text, std::vector<SampledToken> tokens) override {
     const auto token_count = static_cast<int64_t>(tokens.size());
@@ -81,7 +87,7 @@ void GenerationJob::start(std::vector<GenerationRequest> requests) {
       const auto prompt_token_count = static_cast<int64_t>(request.prompt.size());
       std::vector<std::shared_ptr<GenerationSink>> sinks;
       for (size_t i = 0; i < options_.best_of; ++i) {  // the prompt counts once
-        sinks.push_back(std::make_shared<Sink>(self, parts_.size() + i, i == 0 ? prompt_token_count : 0));
+        sinks.push_back(std::make_shared<Sink>(self, parts_.size() + i, i == 0 ? prompt_token_count : 0, request));
       }
       for (const RequestId id : engine_.submit(std::move(request), std::move(sinks))) parts_.push_back({.id = id});
     }
@@ -91,6 +97,8 @@ void GenerationJob::start(std::vector<GenerationRequest> requests) {
   }
   unfinished_count_ = parts_.size();
   reply_->on_abandoned([self] { self->cancel(); });
+  reply_->on_delivered(
+      [&metrics = metrics_, id = options_.request_id](Duration duration) { metrics.observe_delivery(id, duration); });
 }
 
 void GenerationJob::add(size_t index, Piece piece) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "engine/engine.h"
@@ -20,7 +21,8 @@ class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
   struct Options {
     bool streams = false;
     bool has_logprobs = false;
-    TimePoint received{};            // the HTTP request
+    std::string request_id;  // of the HTTP request
+    TimePoint received{};
     std::shared_ptr<Caller> caller;  // whose tokens these are; null: nobody's
     size_t choice_count = 1;         // n: choices of a request
     size_t best_of = 1;  // at least n; more: answers to a request, the best n of which are its choices; no stream

@@ -27,6 +27,7 @@ Start start_chat(const Call& call, const openai::ChatRequest& request, Generatio
       std::make_shared<openai::GenerationJob>(call.context.engine, call.context.metrics, call.reply, std::move(format),
                                               openai::GenerationJob::Options{.streams = request.generation.streams,
                                                                              .has_logprobs = request.wants_logprobs,
+                                                                             .request_id = call.request.id,
                                                                              .received = call.request.received,
                                                                              .caller = call.caller,
                                                                              .choice_count = choice_count,

@@ -63,6 +63,7 @@ Start prepare_text(const Call& call) {
                                               std::make_unique<openai::CompletionAnswer>(form, std::move(echoes)),
                                               openai::GenerationJob::Options{.streams = request.generation.streams,
                                                                              .has_logprobs = form.has_logprobs,
+                                                                             .request_id = call.request.id,
                                                                              .received = call.request.received,
                                                                              .caller = call.caller,
                                                                              .choice_count = choice_count,

@@ -1,4 +1,4 @@
-#include "bench/energy_meter.h"
+#include "base/energy_meter.h"
 
 #include <algorithm>
 #include <fstream>
