@@ -27,7 +27,8 @@ namespace {
 
 constexpr const char* kNotes =
     "Answers OpenAI's /v1/models, /v1/chat/completions, /v1/completions, /v1/responses and /v1/embeddings,\n"
-    "Anthropic's /v1/messages and its count_tokens, /v1/rerank; /tokenize, /detokenize, /apply-template; /health,\n"
+    "Anthropic's /v1/messages and its count_tokens, /v1/rerank, /classify; /tokenize, /detokenize, /apply-template; "
+    "/health,\n"
     "/ready, /version, /metrics (Prometheus, vLLM's names), and /openapi.json, which describes them all. An encoder\n"
     "(BERT, MiniLM, ModernBERT) gives embeddings alone, a reranker scores alone.\n"
     "Each request brings its own sampling options.\n"

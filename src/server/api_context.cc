@@ -29,7 +29,7 @@ void require_generation(const ApiContext& context) {
   if (context.engine.can_generate()) return;
   throw Error(ErrorCode::kUnsupported,
               fmt::format("the model {} answers {} and generates no text", context.model_names.front(),
-                          context.engine.can_classify() ? "/v1/rerank" : "/v1/embeddings"),
+                          context.engine.can_classify() ? "/classify and /v1/rerank" : "/v1/embeddings"),
               "model");
 }
 

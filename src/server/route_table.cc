@@ -4,6 +4,7 @@
 #include "server/metrics/metrics.h"
 #include "server/openai/adapter_request.h"
 #include "server/openai/chat_request.h"
+#include "server/openai/classify.h"
 #include "server/openai/completion_request.h"
 #include "server/openai/embeddings.h"
 #include "server/openai/rerank.h"
@@ -69,6 +70,11 @@ constexpr Route kRoutes[] = {
      .summary = "The same",
      .prepare = routes::prepare_rerank,
      .body = openai::rerank_request_schema},
+    {.method = "POST",
+     .path = "/classify",
+     .summary = "What a classifier says of texts, a reward model of a chat (vLLM)",
+     .prepare = routes::prepare_classify,
+     .body = openai::classify_request_schema},
     {.method = "POST",
      .path = "/tokenize",
      .summary = "Tokens of a text or a chat",

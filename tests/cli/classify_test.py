@@ -1,12 +1,16 @@
 """`pelton classify`: encoders and decoders with a head of labels."""
 
+import contextlib
 import json
 import math
 import pathlib
+import subprocess
+import urllib.error
+import urllib.request
 
 import pytest
 
-from conftest import GOLDEN
+from conftest import GOLDEN, TIMEOUT_S
 from safetensors_bytes import read_safetensors, write_safetensors
 from tiny_chat_model import write_tiny_chat_model
 
@@ -78,6 +82,67 @@ def test_a_reward_model_scores_a_chat(pelton, tmp_path):
     (of_text,) = lines_of(pelton("classify", "-m", model, "--json", rendered))
     assert of_chat == of_text
     assert of_chat["probabilities"]["a"] == pytest.approx(1 / (1 + math.exp(-of_chat["scores"]["a"])))
+
+
+@contextlib.contextmanager
+def serving(pelton, model):
+    """Asks a server with this model: path and body → status and answer."""
+    command = [pelton.program, "serve", "-m", model, "--port", "0", "--json", "--name", "served"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                               env=pelton.environment)
+
+    def ask(body: dict, path: str = "/classify") -> tuple[int, dict]:
+        request = urllib.request.Request(url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    try:
+        url = json.loads(process.stdout.readline())["url"]
+        yield ask
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_over_http(pelton, tmp_path):
+    """vLLM's /classify says what the command says."""
+    model = write_classifier(tmp_path / "model", LABELS)
+    texts = ["say 3", "x", "a longer one"]
+    expected = lines_of(pelton("classify", "-m", model, "--json", *texts))
+    with serving(pelton, model) as ask:
+        status, answer = ask({"input": texts})
+        assert status == 200 and answer["object"] == "list" and answer["model"] == "served", answer
+        assert answer["id"].startswith("classify-") and answer["created"] > 1_700_000_000
+        tokens = sum(line["tokens"] for line in expected)
+        assert answer["usage"] == {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
+        for index, (got, line) in enumerate(zip(answer["data"], expected, strict=True)):
+            assert list(got) == ["index", "label", "probs", "num_classes"]
+            assert got["index"] == index and got["label"] == line["label"] and got["num_classes"] == len(LABELS)
+            assert got["probs"] == pytest.approx(list(line["probabilities"].values()), abs=1e-3)
+        for field in ("use_activation", "activation"):
+            _, raw = ask({"input": texts[0], field: False})
+            assert raw["data"][0]["probs"] == pytest.approx(list(expected[0]["scores"].values()), abs=1e-3)
+
+        chat = [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]
+        (tmp_path / "chat.json").write_text(json.dumps(chat))
+        (of_chat,) = lines_of(pelton("classify", "-m", model, "--json", "--messages", tmp_path / "chat.json"))
+        _, got = ask({"messages": chat, "model": "served"})
+        assert got["usage"]["prompt_tokens"] == of_chat["tokens"] and len(got["data"]) == 1
+        assert got["data"][0]["probs"] == pytest.approx(list(of_chat["probabilities"].values()), abs=1e-3)
+
+        for parameter, body in [("input", {}), ("input", {"input": "x", "messages": chat}), ("input", {"input": []}),
+                                ("messages", {"messages": 3}), ("truncate", {"input": "x", "truncate": 5})]:
+            status, refused = ask(body)
+            assert status == 400 and refused["error"]["param"] == parameter, refused
+        assert ask({"input": "x", "model": "other"})[0] == 404
+        status, refused = ask({"prompt": "x"}, "/v1/completions")
+        assert status == 400 and "/classify" in refused["error"]["message"]
+    with serving(pelton, write_tiny_chat_model(tmp_path / "generator")) as ask:
+        status, refused = ask({"input": "x"})
+        assert status == 400 and "is no classifier" in refused["error"]["message"]
 
 
 def test_encoders_too(pelton):

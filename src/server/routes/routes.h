@@ -43,6 +43,7 @@ Start prepare_messages(const Call& call);
 Start prepare_count_tokens(const Call& call);
 Start prepare_embeddings(const Call& call);
 Start prepare_rerank(const Call& call);
+Start prepare_classify(const Call& call);
 Start prepare_tokenize(const Call& call);
 Start prepare_detokenize(const Call& call);
 Start prepare_template(const Call& call);
