@@ -9,15 +9,21 @@
 
 namespace pelton {
 
+std::unique_ptr<Optimiser> make_adafactor(std::span<const Parameter> parameters, const OptimiserOptions& options);
 std::unique_ptr<Optimiser> make_adamw(std::span<const Parameter> parameters, const OptimiserOptions& options);
+std::unique_ptr<Optimiser> make_adamw_8bit(std::span<const Parameter> parameters, const OptimiserOptions& options);
 std::unique_ptr<Optimiser> make_lion(std::span<const Parameter> parameters, const OptimiserOptions& options);
+std::unique_ptr<Optimiser> make_muon(std::span<const Parameter> parameters, const OptimiserOptions& options);
 std::unique_ptr<Optimiser> make_sgd(std::span<const Parameter> parameters, const OptimiserOptions& options);
 
 namespace {
 
 constexpr OptimiserKind kOptimisers[] = {
     {"adamw", "moments of the gradient and its square, decoupled decay", make_adamw},
+    {"adamw_8bit", "the same, remembered in eight bits: a quarter of its memory", make_adamw_8bit},
+    {"adafactor", "means of squared gradients by rows and columns: hardly any memory", make_adafactor},
     {"lion", "the sign of a moment: half of AdamW's memory", make_lion},
+    {"muon", "orthogonalised momentum for matrices, AdamW for the rest", make_muon},
     {"sgd", "the gradient, with momentum if asked", make_sgd},
 };
 

@@ -26,7 +26,7 @@ struct OptimiserOptions {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0;
-  double momentum = 0;  // of SGD
+  double momentum = 0;  // of SGD, and of Muon, where 0 means 0.95
 };
 
 // One thread at a time.

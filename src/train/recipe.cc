@@ -56,7 +56,7 @@ void for_each_key(Recipe& recipe, Visitor visit) {
   visit("last_layers", recipe.last_layers, kCount, "full: of these only those of the last so many layers");
   visit("output_type", recipe.output_type, kText,
         "Element type of a model that is written; without it f32 of full, merged the base's own");
-  visit("optimiser", recipe.optimiser, kText, "adamw, lion, sgd");
+  visit("optimiser", recipe.optimiser, kText, "adamw, adamw_8bit, adafactor, lion, muon, sgd");
   visit("learning_rate", recipe.learning_rate, kPositive, "The largest");
   visit("schedule", recipe.schedule, kText, "constant, linear, cosine, wsd");
   visit("warmup_steps", recipe.warmup_steps, kNotNegative, "Steps over which the rate rises");
@@ -66,7 +66,7 @@ void for_each_key(Recipe& recipe, Visitor visit) {
   visit("beta2", recipe.beta2, kShare, "Decay of its mean of squares");
   visit("epsilon", recipe.epsilon, kPositive, "Added to AdamW's root");
   visit("weight_decay", recipe.weight_decay, kNotNegative, "Decoupled from the gradient");
-  visit("momentum", recipe.momentum, kShare, "Of sgd");
+  visit("momentum", recipe.momentum, kShare, "Of sgd; of muon, where 0 means 0.95");
   visit("max_grad_norm", recipe.max_grad_norm, kNotNegative, "Gradients are scaled down to this norm; 0: never");
   visit("steps", recipe.steps, kCount, "So many steps, whatever epochs that is");
   visit("epochs", recipe.epochs, Domain{std::numeric_limits<double>::min(), 1e6}, "Times that the data are seen");
