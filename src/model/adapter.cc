@@ -21,6 +21,7 @@ class Extension {
   explicit Extension(const Graph& graph) : graph_(graph) { graph_.calls.clear(); }
 
   void add(LayerCall call) { graph_.calls.push_back(std::move(call)); }
+  uint64_t call_count() const { return graph_.calls.size(); }
   ValueId new_value(int64_t width) {
     graph_.value_widths.push_back(width);
     return static_cast<ValueId>(graph_.value_widths.size() - 1);
@@ -35,23 +36,38 @@ class Extension {
 
 std::string a_name(const std::string& weight) { return weight + std::string(kLoraASuffix); }
 std::string b_name(const std::string& weight) { return weight + std::string(kLoraBSuffix); }
+std::string factor_name(const std::string& weight) { return weight + std::string(kDoraFactorSuffix); }
 
-// y = W x becomes base = W x, low = A x, high = B low, y = base + scale · high.
-void add_adapted(const LayerCall& call, const AdapterMatrix& matrix, Extension& list) {
+// y = W x becomes base = W x, low = A x, high = B low, y = base + scale · high. With dropout, low = A dropout(x). With
+// DoRA, y = factor ⊙ (base + scale · high), and the bias of the call after that.
+void add_adapted(const LayerCall& call, const AdapterMatrix& matrix, double dropout, Extension& list) {
   const int64_t width = list.width_of(call.output);
   LayerCall base = call;
   base.output = list.new_value(width);
-  const LayerCall low{LinearCall{}, call.name + ".lora_a", call.inputs, list.new_value(matrix.a.shape()[0]),
+  std::vector<ValueId> low_inputs = call.inputs;
+  if (dropout > 0) {
+    low_inputs = {list.new_value(list.width_of(call.inputs[0]))};
+    list.add({DropoutCall{static_cast<float>(dropout), list.call_count() * uint64_t{0x9E3779B97F4A7C15}},
+              call.name + ".lora_dropout", call.inputs, low_inputs[0], ""});
+  }
+  const LayerCall low{LinearCall{}, call.name + ".lora_a", low_inputs, list.new_value(matrix.a.shape()[0]),
                       a_name(matrix.weight)};
   const LayerCall high{LinearCall{}, call.name + ".lora_b", {low.output}, list.new_value(width), b_name(matrix.weight)};
   const LayerCall scaled{ScaleCall{matrix.scale}, call.name + ".lora_scale", {high.output}, list.new_value(width), ""};
   const ValueId addend = matrix.scale == 1 ? high.output : scaled.output;
-  const LayerCall sum{AddCall{}, call.name + ".lora_sum", {base.output, addend}, call.output, ""};
+  LayerCall sum{AddCall{}, call.name + ".lora_sum", {base.output, addend}, call.output, ""};
+  LayerCall sized{ColumnScaleCall{}, call.name + ".dora_factor", {}, call.output, factor_name(matrix.weight)};
+  if (matrix.is_dora()) {
+    sum.output = list.new_value(width);
+    sized.inputs = {sum.output};
+    sized.bias = std::exchange(base.bias, "");
+  }
   list.add(base);
   list.add(low);
   list.add(high);
   if (addend != high.output) list.add(scaled);
   list.add(sum);
+  if (matrix.is_dora()) list.add(sized);
 }
 
 std::shared_ptr<const Model> changed(const Model& base, Graph graph, std::map<std::string, Tensor> weights) {
@@ -68,7 +84,7 @@ Tensor decoded(const Tensor& weight) {
   return values;
 }
 
-// W + scale · B A
+// W + scale · B A, its rows as long as DoRA says.
 Tensor merged(Executor& executor, const Tensor& weight, const AdapterMatrix& matrix) {
   const int64_t rows = weight.shape()[0], columns = weight.shape()[1], rank = matrix.a.shape()[0];
   Tensor sum = decoded(weight);
@@ -77,6 +93,13 @@ Tensor merged(Executor& executor, const Tensor& weight, const AdapterMatrix& mat
                  [&](float value) { return value * matrix.scale; });
   gemm_f32(executor, {.m = rows, .n = columns, .k = rank, .beta = 1}, scaled_b.floats(), matrix.a.floats(),
            sum.mutable_floats());
+  if (matrix.is_dora()) {
+    const Tensor factors = dora_factors(executor, weight, matrix);
+    for (int64_t row = 0; row < rows; ++row) {
+      float* values = sum.mutable_floats() + row * columns;
+      for (int64_t column = 0; column < columns; ++column) values[column] *= factors.floats()[row];
+    }
+  }
   return sum;
 }
 
@@ -104,7 +127,80 @@ Tensor merged_in_type(Executor& executor, const Tensor& weight, const AdapterMat
 
 }  // namespace
 
-std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adapter) {
+// Blocks of columns are decoded once, and met by all rows of A.
+RowNorms::RowNorms(Executor& executor, const Tensor& weight)
+    : weight_(weight), squares_(static_cast<size_t>(weight.shape()[0])) {
+  const int64_t columns = weight.shape()[1];
+  std::vector<std::vector<float>> decoded(static_cast<size_t>(executor.thread_count()));
+  for (std::vector<float>& row : decoded) row.resize(static_cast<size_t>(columns));
+  executor.parallel([&](int thread, int thread_count) {
+    const Range rows = split_range(weight_.shape()[0], 1, thread, thread_count);
+    std::vector<float>& values = decoded[static_cast<size_t>(thread)];
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      decode_function(weight_.type())(weight_.row(row), values.data(), columns);
+      double sum = 0;
+      for (const float value : values) sum += static_cast<double>(value) * static_cast<double>(value);
+      squares_[static_cast<size_t>(row)] = sum;
+    }
+  });
+}
+
+// |w + s b A|² = |w|² + 2 s b · (A w) + s² b · (A Aᵀ b).
+void RowNorms::compute(Executor& executor, const AdapterMatrix& matrix, float* norms) const {
+  const int64_t columns = weight_.shape()[1], rank = matrix.a.shape()[0];
+  std::vector<float> a_transposed(static_cast<size_t>(columns * rank));
+  for (int64_t r = 0; r < rank; ++r) {
+    for (int64_t k = 0; k < columns; ++k)
+      a_transposed[static_cast<size_t>(k * rank + r)] = matrix.a.floats()[r * columns + k];
+  }
+  std::vector<float> gram(static_cast<size_t>(rank * rank));
+  gemm_f32(executor, {.m = rank, .n = rank, .k = columns, .is_b_transposed = true}, matrix.a.floats(),
+           matrix.a.floats(), gram.data());
+  struct Room {
+    std::vector<float> row, product;
+  };
+  std::vector<Room> rooms(static_cast<size_t>(executor.thread_count()));
+  for (Room& room : rooms)
+    room = {std::vector<float>(static_cast<size_t>(columns)), std::vector<float>(static_cast<size_t>(rank))};
+  const auto scale = static_cast<double>(matrix.scale);
+  executor.parallel([&](int thread, int thread_count) {
+    const Range rows = split_range(weight_.shape()[0], 1, thread, thread_count);
+    auto& [values, product] = rooms[static_cast<size_t>(thread)];
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      decode_function(weight_.type())(weight_.row(row), values.data(), columns);
+      std::fill(product.begin(), product.end(), 0.0f);
+      for (int64_t k = 0; k < columns; ++k) {
+        const float* a_column = a_transposed.data() + k * rank;
+        for (int64_t r = 0; r < rank; ++r)
+          product[static_cast<size_t>(r)] += values[static_cast<size_t>(k)] * a_column[r];
+      }
+      const float* b = matrix.b.floats() + row * rank;
+      double linear = 0, quadratic = 0;
+      for (int64_t r = 0; r < rank; ++r) {
+        double gram_b = 0;
+        for (int64_t i = 0; i < rank; ++i)
+          gram_b += static_cast<double>(gram[static_cast<size_t>(r * rank + i)]) * static_cast<double>(b[i]);
+        linear += static_cast<double>(b[r]) * static_cast<double>(product[static_cast<size_t>(r)]);
+        quadratic += static_cast<double>(b[r]) * gram_b;
+      }
+      const double square = squares_[static_cast<size_t>(row)] + 2 * scale * linear + scale * scale * quadratic;
+      norms[row] = static_cast<float>(std::sqrt(std::max(square, 1e-30)));  // a row of zeros stays one
+    }
+  });
+}
+
+Tensor dora_factors(Executor& executor, const Tensor& weight, const AdapterMatrix& matrix) {
+  Tensor factors = Tensor::f32(matrix.magnitude.shape());
+  RowNorms(executor, weight).compute(executor, matrix, factors.mutable_floats());
+  for (int64_t row = 0; row < factors.shape()[0]; ++row) {
+    float& factor = factors.mutable_floats()[row];
+    factor = matrix.magnitude.floats()[row] / factor;
+  }
+  return factors;
+}
+
+std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adapter, double dropout) {
+  Executor executor(1);
   std::map<std::string, const AdapterMatrix*, std::less<>> matrices;
   std::map<std::string, Tensor> weights;
   Extension list(base.graph);
@@ -114,6 +210,9 @@ std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adap
     weights.emplace(b_name(matrix.weight), matrix.b);
     list.add_weight(a_name(matrix.weight), matrix.a.shape());
     list.add_weight(b_name(matrix.weight), matrix.b.shape());
+    if (!matrix.is_dora()) continue;
+    weights.emplace(factor_name(matrix.weight), dora_factors(executor, base.weights.at(matrix.weight), matrix));
+    list.add_weight(factor_name(matrix.weight), matrix.magnitude.shape());
   }
   for (const LayerCall& call : base.graph.calls) {
     const auto found = matrices.find(call.weight);
@@ -122,7 +221,7 @@ std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adap
       continue;
     }
     CHECK(std::holds_alternative<LinearCall>(call.kind));
-    add_adapted(call, *found->second, list);
+    add_adapted(call, *found->second, dropout, list);
   }
   return changed(base, list.finish(), std::move(weights));
 }

@@ -1,4 +1,6 @@
 // LoRA adapters (Hu et al. 2021, arXiv 2106.09685): W x becomes W x + scale · B (A x) for some of a model's matrices.
+// With DoRA (Liu et al. 2024, arXiv 2402.09353) each row of that sum W' is then made as long as a magnitude says:
+// W'_n · m_n / |W'_n|; a bias is added after it.
 //
 // Applied in one of two ways. Beside the base: the list of layer calls says it, with plain calls for A, B, the scale
 // and the sum, so that inference and training, forwards and backwards, need nothing new; the base's weights stay shared
@@ -18,10 +20,13 @@
 namespace pelton {
 
 struct AdapterMatrix {
-  std::string weight;  // canonical name of the base's W [N, K]
-  Tensor a;            // [R, K], F32
-  Tensor b;            // [N, R], F32; rows in the order of the base's
-  float scale = 1;     // alpha / R, or alpha / √R with rank-stabilised LoRA (Kalajdzievski 2023, arXiv 2312.03732)
+  std::string weight;     // canonical name of the base's W [N, K]
+  Tensor a;               // [R, K], F32
+  Tensor b;               // [N, R], F32; rows in the order of the base's
+  float scale = 1;        // alpha / R, or alpha / √R with rank-stabilised LoRA (Kalajdzievski 2023, arXiv 2312.03732)
+  Tensor magnitude = {};  // [N], F32, of DoRA; empty: it is LoRA alone
+
+  bool is_dora() const { return !magnitude.is_empty(); }
 };
 
 struct Adapter {
@@ -40,14 +45,32 @@ Adapter read_adapter(const std::filesystem::path& path, const Model& base);
 // (transformers has no name for the family; weights of one tensor with different A).
 void write_peft_adapter(const std::filesystem::path& folder, const Adapter& adapter, const Model& base);
 // The same files into a folder that is there.
-void write_peft_files(const std::filesystem::path& folder, const Adapter& adapter, const Model& base);
+// The same into a folder that is there. dropout: what PEFT's configuration says of it.
+void write_peft_files(const std::filesystem::path& folder, const Adapter& adapter, const Model& base,
+                      double dropout = 0);
 // A GGUF file for llama.cpp. Errors: kIo; kUnsupported (likewise; matrices with different alpha, of which the file
 // holds one).
 void write_gguf_adapter(const std::filesystem::path& file, const Adapter& adapter, const Model& base);
 
+// Lengths of the rows of W + scale · B A, whatever type W has.
+class RowNorms {
+ public:
+  RowNorms(Executor& executor, const Tensor& weight);
+  // Of A and B as they are now: `norms` [N].
+  void compute(Executor& executor, const AdapterMatrix& matrix, float* norms) const;
+
+ private:
+  Tensor weight_;
+  std::vector<double> squares_;  // of W's rows
+};
+
+// m / |W + scale · B A|, a number for each row [N], of a matrix with DoRA.
+Tensor dora_factors(Executor& executor, const Tensor& weight, const AdapterMatrix& matrix);
+
 // The base with the adapter beside it. A and B are weights of the new model: canonical names are W's with ".lora_a" and
-// ".lora_b". Shares the base's weights.
-std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adapter);
+// ".lora_b", and of DoRA what m / |W'| is now, [N], with ".dora_factor". Shares the base's weights. dropout: the share
+// of what A reads that is dropped while training.
+std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adapter, double dropout = 0);
 // The base with the adapter merged: matrices get their old type, rounded. Error kUnsupported: one is in blocks, which
 // would round the adapter away.
 std::shared_ptr<const Model> merge_adapter(Executor& executor, const Model& base, const Adapter& adapter);

@@ -70,10 +70,11 @@ BaseTensors adaptable_tensors(const Model& base, WeightNaming naming) {
   return tensors;
 }
 
-// A and B of one tensor, as a file has them.
+// A and B of one tensor, as a file has them, and DoRA's magnitudes.
 struct Pair {
   std::optional<Tensor> a;
   std::optional<Tensor> b;
+  std::optional<Tensor> magnitude;
 };
 
 Tensor decoded(const Tensor& tensor, std::string_view name) {
@@ -84,6 +85,13 @@ Tensor decoded(const Tensor& tensor, std::string_view name) {
   Tensor values = Tensor::f32(tensor.shape());
   decode_function(tensor.type())(tensor.data(), values.mutable_floats(), tensor.shape().element_count());
   return values;
+}
+
+// The same numbers in another shape.
+Tensor reshaped(const Tensor& tensor, Shape shape) {
+  Tensor copy = Tensor::f32(shape);
+  std::copy_n(tensor.floats(), tensor.shape().element_count(), copy.mutable_floats());
+  return copy;
 }
 
 RowOrder order_of_rows(const Model& base, WeightNaming file_naming, bool has_head_rows) {
@@ -102,6 +110,22 @@ Tensor rows_of(const Tensor& b, const WeightPlace& place, int64_t count, RowOrde
                 rows.mutable_floats() + row * rank);
   }
   return rows;
+}
+
+// A vector as a matrix of one column, and back.
+Tensor matrix_of_one_column(const Tensor& vector) { return reshaped(vector, {vector.shape().element_count(), 1}); }
+Tensor as_vector(const Tensor& column) { return reshaped(column, {column.shape().element_count()}); }
+
+void check_magnitude(const std::string& tensor, const Pair& pair, const BaseTensor& base, bool is_dora) {
+  if (is_dora != pair.magnitude.has_value()) {
+    fail(fmt::format("the adapter {} magnitudes of {}, and use_dora is {}", is_dora ? "lacks" : "has",
+                     in_quotes(tensor), is_dora));
+  }
+  if (!pair.magnitude) return;
+  const Shape& shape = pair.magnitude->shape();
+  if (shape.element_count() == base.row_count && shape.rank() >= 1 && shape.rank() <= 2) return;
+  fail(fmt::format("the adapter's magnitudes {} do not fit {}, which has {} rows", shape.to_string(), in_quotes(tensor),
+                   base.row_count));
 }
 
 void check_pair(const std::string& tensor, const Pair& pair, const BaseTensor& base) {
@@ -135,6 +159,11 @@ Adapter make_adapter(const Model& base, WeightNaming naming, const BaseTensors& 
       const RowOrder order = order_of_rows(base, naming, part.place.has_head_rows);
       matrices[part.weight] = {part.weight, a, rows_of(b, part.place, part.row_count, order, base.spec.head_width),
                                scale};
+      if (pair.magnitude) {
+        const Tensor column = matrix_of_one_column(decoded(*pair.magnitude, name));
+        matrices[part.weight].magnitude =
+            as_vector(rows_of(column, part.place, part.row_count, order, base.spec.head_width));
+      }
     }
   }
   Adapter adapter;
@@ -161,7 +190,7 @@ class PeftConfig {
     const auto type = reader_.string("peft_type");
     if (!type) fail("adapter_config.json: peft_type is missing");
     if (*type != "LORA") refuse(fmt::format("adapters of type {} are not supported, only LORA", in_quotes(*type)));
-    for (const char* flag : {"use_dora", "use_qalora", "lora_bias"}) {
+    for (const char* flag : {"use_qalora", "lora_bias"}) {
       if (reader_.boolean(flag).value_or(false)) refuse_option(flag, "true");
     }
     // What is trained beside A and B, or changes the base.
@@ -184,7 +213,10 @@ class PeftConfig {
     rank_ = reader_.integer("r", 1, kRankMax).value_or(8);
     alpha_ = reader_.number("lora_alpha", -1e6, 1e6).value_or(8);
     is_rank_stabilised_ = reader_.boolean("use_rslora").value_or(false);
+    is_dora_ = reader_.boolean("use_dora").value_or(false);
   }
+
+  bool is_dora() const { return is_dora_; }
 
   double scale_of(const std::string& module, int64_t rank) const {
     const double expected = pattern("rank_pattern", module).value_or(static_cast<double>(rank_));
@@ -232,6 +264,7 @@ class PeftConfig {
   int64_t rank_ = 0;
   double alpha_ = 0;
   bool is_rank_stabilised_ = false;
+  bool is_dora_ = false;
 };
 
 Adapter read_peft_adapter(const fs::path& folder, const Model& base) {
@@ -252,18 +285,22 @@ Adapter read_peft_adapter(const fs::path& folder, const Model& base) {
     };
     const bool is_a = take(".lora_A.weight") || take(".lora_A.default.weight");
     const bool is_b = !is_a && (take(".lora_B.weight") || take(".lora_B.default.weight"));
-    if (!is_a && !is_b) {
-      refuse(fmt::format("the adapter's tensor {} is neither A nor B of a linear layer{}", in_quotes(entry.name),
-                         name.find("lora_embedding") != std::string_view::npos     ? ": it changes the embedding table"
-                         : name.find("magnitude_vector") != std::string_view::npos ? ": it is DoRA's"
-                                                                                   : ""));
+    const bool is_magnitude = !is_a && !is_b &&
+                              (take(".lora_magnitude_vector") || take(".lora_magnitude_vector.weight") ||
+                               take(".lora_magnitude_vector.default.weight"));
+    if (!is_a && !is_b && !is_magnitude) {
+      refuse(
+          fmt::format("the adapter's tensor {} is neither A nor B of a linear layer{}", in_quotes(entry.name),
+                      name.find("lora_embedding") != std::string_view::npos ? ": it changes the embedding table" : ""));
     }
     const std::string tensor = std::string(name) + std::string(kWeightSuffix);
     if (!tensors.contains(tensor)) refuse_target(tensor);
-    std::optional<Tensor>& slot = is_a ? pairs[tensor].a : pairs[tensor].b;
+    Pair& pair = pairs[tensor];
+    std::optional<Tensor>& slot = is_a ? pair.a : is_b ? pair.b : pair.magnitude;
     if (slot) fail(fmt::format("the adapter's tensor {} is there twice", in_quotes(entry.name)));
     slot = file->find(entry.name);
   }
+  for (const auto& [name, pair] : pairs) check_magnitude(name, pair, tensors.find(name)->second, config.is_dora());
   return make_adapter(base, WeightNaming::kHuggingFace, tensors, pairs, [&](const std::string& tensor, int64_t rank) {
     return config.scale_of(tensor.substr(0, tensor.size() - kWeightSuffix.size()), rank);
   });
@@ -313,6 +350,7 @@ struct WholePair {
   Tensor a;  // [R, K]
   Tensor b;  // [N, R]
   float scale;
+  Tensor magnitude = {};  // [N]; empty: no DoRA
 };
 
 bool is_same(const Tensor& a, const Tensor& b) {
@@ -332,7 +370,9 @@ std::vector<WholePair> whole_pairs(const Adapter& adapter, const Model& base, We
       const AdapterMatrix& matrix = *found->second;
       const int64_t rank = matrix.a.shape()[0];
       if (!pair) pair = WholePair{name, matrix.a, Tensor::f32({tensor.row_count, rank}), matrix.scale};
-      if (!is_same(pair->a, matrix.a) || pair->scale != matrix.scale) {
+      if (pair->magnitude.is_empty() && matrix.is_dora()) pair->magnitude = Tensor::f32({tensor.row_count});
+      if (!is_same(pair->a, matrix.a) || pair->scale != matrix.scale ||
+          pair->magnitude.is_empty() == matrix.is_dora()) {
         refuse(fmt::format("{} holds several matrices, whose adapters differ; it cannot be written as one", name));
       }
       // Rows that order_of_rows() of the reader takes back.
@@ -344,6 +384,12 @@ std::vector<WholePair> whole_pairs(const Adapter& adapter, const Model& base, We
       const Tensor rows = rows_of(matrix.b, {}, part.row_count, order, base.spec.head_width);
       for (int64_t row = 0; row < part.row_count; ++row) {
         std::copy_n(rows.floats() + row * rank, rank, pair->b.mutable_floats() + part.place.tensor_row(row) * rank);
+      }
+      if (!matrix.is_dora()) continue;
+      const Tensor magnitudes =
+          rows_of(matrix_of_one_column(matrix.magnitude), {}, part.row_count, order, base.spec.head_width);
+      for (int64_t row = 0; row < part.row_count; ++row) {
+        pair->magnitude.mutable_floats()[part.place.tensor_row(row)] = magnitudes.floats()[row];
       }
     }
     if (pair) pairs.push_back(std::move(*pair));
@@ -380,7 +426,7 @@ void write_peft_adapter(const fs::path& folder, const Adapter& adapter, const Mo
   result.commit();
 }
 
-void write_peft_files(const fs::path& folder, const Adapter& adapter, const Model& base) {
+void write_peft_files(const fs::path& folder, const Adapter& adapter, const Model& base, double dropout) {
   const std::vector<WholePair> pairs = whole_pairs(adapter, base, WeightNaming::kHuggingFace);
   CHECK(!pairs.empty());
   const auto module_of = [](const WholePair& pair) {
@@ -391,7 +437,9 @@ void write_peft_files(const fs::path& folder, const Adapter& adapter, const Mode
   std::vector<NamedTensor> tensors;
   const int64_t rank = pairs.front().a.shape()[0];
   const double alpha = alpha_of(pairs.front());
+  const bool is_dora = !pairs.front().magnitude.is_empty();
   for (const WholePair& pair : pairs) {
+    if (pair.magnitude.is_empty() == is_dora) refuse("DoRA for some matrices alone is nothing that PEFT can be told");
     const std::string module = module_of(pair);
     targets.insert(module.substr(module.rfind('.') + 1));
     if (pair.a.shape()[0] != rank) ranks[module] = pair.a.shape()[0];
@@ -399,16 +447,17 @@ void write_peft_files(const fs::path& folder, const Adapter& adapter, const Mode
     const std::string prefix = std::string(kPeftPrefix) + module;
     tensors.push_back({prefix + ".lora_A.weight", pair.a});
     tensors.push_back({prefix + ".lora_B.weight", pair.b});
+    if (is_dora) tensors.push_back({prefix + ".lora_magnitude_vector", pair.magnitude});
   }
   const json::object config = {{"peft_type", "LORA"},
                                {"task_type", "CAUSAL_LM"},
                                {"r", rank},
                                {"lora_alpha", alpha},
-                               {"lora_dropout", 0.0},
+                               {"lora_dropout", dropout},
                                {"bias", "none"},
                                {"fan_in_fan_out", base.architecture->hugging_face_prefix == "transformer."},
                                {"use_rslora", false},
-                               {"use_dora", false},
+                               {"use_dora", is_dora},
                                {"inference_mode", true},
                                {"init_lora_weights", true},
                                {"modules_to_save", nullptr},
@@ -436,6 +485,7 @@ void write_gguf_adapter(const fs::path& file, const Adapter& adapter, const Mode
     if (alpha_of(pair) != alpha_of(pairs.front())) {
       refuse("the adapter's matrices have different alphas, of which GGUF holds one");
     }
+    if (!pair.magnitude.is_empty()) refuse("GGUF has no place for DoRA's magnitudes; merge the adapter instead");
     entries.push_back({pair.tensor + std::string(kLoraASuffix), ElementType::kF32, pair.a.shape()});
     entries.push_back({pair.tensor + std::string(kLoraBSuffix), ElementType::kF32, pair.b.shape()});
   }

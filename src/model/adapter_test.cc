@@ -235,6 +235,44 @@ INSTANTIATE_TEST_SUITE_P(Golden, AdapterOn,
                                          Case{"gpt2", kGpt2Targets, kGpt2Config}),
                          [](const auto& test) { return test.param.base; });
 
+// PEFT's own DoRA adapter and logits (tests/golden/dora); Qwen 2's queries have a bias, which is added after the size.
+class DoraOn : public testing::TestWithParam<std::string> {
+ protected:
+  static std::vector<float> logits_of(const std::shared_ptr<const Model>& model, const SafetensorsFile& expected) {
+    Executor executor(2);
+    const Tensor ids = *expected.find("input_ids");
+    TrainingBatch batch{.offsets = {0, 20, 40}};
+    for (int64_t i = 0; i < 40; ++i)
+      batch.tokens.push_back(static_cast<int32_t>(reinterpret_cast<const int64_t*>(ids.data())[i]));
+    batch.targets = batch.tokens;
+    DifferentiableModel trained(executor, model);
+    const std::span<const float> found = trained.forward(batch);
+    return {found.begin(), found.end()};
+  }
+  const fs::path adapter_ = fs::path(PELTON_GOLDEN_DIR) / "dora" / GetParam();
+};
+
+TEST_P(DoraOn, ComputesWhatPeftDoes) {
+  const TestFolder work;
+  const auto expected_file = SafetensorsFile::open(adapter_ / "expected.safetensors");
+  const Tensor logits = *expected_file->find("logits");
+  const std::vector<float> expected(logits.floats(), logits.floats() + logits.shape().element_count());
+  const fs::path base = golden(GetParam());
+  expect_close(logits_of(load(base, adapter_), *expected_file), expected, "unmerged");
+  expect_close(logits_of(load(base, adapter_, AdapterMode::kMerged), *expected_file), expected, "merged");
+  convert(base, work.path() / "base.gguf");
+  expect_close(logits_of(load(work.path() / "base.gguf", adapter_), *expected_file), expected, "on GGUF");
+
+  const auto model = load(base);
+  const Adapter adapter = read_adapter(adapter_, *model);
+  write_peft_adapter(work.path() / "copy", adapter, *model);
+  expect_close(logits_of(load(base, work.path() / "copy"), *expected_file), expected, "written and read back");
+  expect_error([&] { write_gguf_adapter(work.path() / "a.gguf", adapter, *model); }, ErrorCode::kUnsupported,
+               {"DoRA", "merge"});
+}
+
+INSTANTIATE_TEST_SUITE_P(Peft, DoraOn, testing::Values("llama", "qwen2"));
+
 TEST(Adapter, OnAQuantisedBaseIsUnmergedOrRefused) {
   const TestFolder work;
   write_peft(work.path() / "a", peft_tensors(kLlamaTargets), kLlamaConfig);
@@ -307,11 +345,17 @@ TEST_F(AdapterRefuses, TensorsThatDoNotFit) {
   expect(tensors, kLlamaConfig, ErrorCode::kUnsupported, {"input_layernorm"});
   const std::string prefix = "base_model.model.model.";
   for (const auto& [name, reason] : {std::pair<std::string, std::string>{"embed_tokens.lora_embedding_A", "embedding"},
-                                     {"layers.0.self_attn.q_proj.lora_magnitude_vector", "DoRA"},
                                      {"layers.0.self_attn.q_proj.lora_B.bias", "neither"}}) {
     tensors = peft_tensors(kLlamaTargets);
     tensors.push_back({prefix + name, Tensor::f32({4, 4})});
     expect(tensors, kLlamaConfig, ErrorCode::kUnsupported, {name, reason});
+  }
+  for (const int64_t size : {64, 63}) {
+    tensors = peft_tensors({kLlamaTargets.front()});
+    tensors.push_back({prefix + "layers.0.self_attn.q_proj.lora_magnitude_vector", Tensor::f32({size})});
+    json::object config = kLlamaConfig;
+    config["use_dora"] = size != 64;
+    expect(tensors, config, ErrorCode::kCorruptFile, {size == 64 ? "use_dora is false" : "[63]"});
   }
   tensors = peft_tensors(kLlamaTargets);
   tensors.push_back({tensors[0].name.substr(std::string("base_model.model.").size()), tensors[0].tensor});
@@ -320,7 +364,7 @@ TEST_F(AdapterRefuses, TensorsThatDoNotFit) {
 
 TEST_F(AdapterRefuses, OptionsBeyondPlainLora) {
   expect_option("peft_type", "IA3", ErrorCode::kUnsupported, {"IA3", "LORA"});
-  expect_option("use_dora", true, ErrorCode::kUnsupported, {"use_dora"});
+  expect_option("use_dora", true, ErrorCode::kCorruptFile, {"lacks magnitudes", "use_dora"});
   expect_option("bias", "all", ErrorCode::kUnsupported, {"bias", "all"});
   expect_option("modules_to_save", {"lm_head"}, ErrorCode::kUnsupported, {"modules_to_save", "lm_head"});
   expect_option("init_lora_weights", "pissa", ErrorCode::kUnsupported, {"pissa"});

@@ -112,6 +112,7 @@ void DifferentiableModel::start(const TrainingBatch& batch, std::vector<int32_t>
   context_.selected_rows = selected_rows_;
   context_.shared_input = &shared_input_;
   context_.sequences = {batch_.offsets};
+  context_.dropout_seed = dropout_seed_;
   shared_input_.start_step();
 
   for (Buffer& value : values_) pool_.give(std::exchange(value, {}));

@@ -64,6 +64,8 @@ class DifferentiableModel {
 
   // All of the list that comes before the logits' rows are chosen. Returns how many have a target: S.
   int64_t forward_body(const TrainingBatch& batch);
+  // Of the passes that come: what dropout layers drop; none: nothing.
+  void set_dropout_seed(std::optional<uint64_t> seed) { dropout_seed_ = seed; }
   // After forward_body(): the logits [n, V] of these of the S rows, in order, until all have been seen.
   using LogitsReader = FunctionRef<void(Range rows, const float* logits)>;
   void read_logits(LogitsReader read);
@@ -114,6 +116,7 @@ class DifferentiableModel {
   std::vector<std::unique_ptr<Layer>> layers_;
   int64_t logits_at_once_;
   bool uses_bf16_;
+  std::optional<uint64_t> dropout_seed_;
   std::map<std::string, Tensor> gradients_;
   ActivationPlan plan_;
   std::vector<bool> is_rounded_;  // by value: attention reads it, and then the backward what stays of it in BF16

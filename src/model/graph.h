@@ -55,6 +55,11 @@ struct AddCall {};
 struct ScaleCall {
   float factor;
 };
+struct ColumnScaleCall {};
+struct DropoutCall {  // while training
+  float share;
+  uint64_t salt;  // its own, so that it drops what no other does
+};
 struct SoftCapCall {
   float cap;
 };
@@ -94,12 +99,12 @@ struct QueryKeyValueWriteCall : QueryKeyValueCall {  // the same; keys and value
 struct PagedAttentionCall : FusedCall {};  // attention, whose keys and values somebody else has written
 struct LogitsTopKCall : FusedCall {};      // linear; gives the best of each row alone where a step wants no more
 
-using LayerKind =
-    std::variant<EmbeddingCall, PositionEmbeddingCall, TokenTypeEmbeddingCall, LinearCall, RmsNormCall, LayerNormCall,
-                 RopeCall, AttentionCall, SiluGateCall, GeluGateCall, GeluErfGateCall, GeluCall, GeluErfCall, AddCall,
-                 ScaleCall, SoftCapCall, SelectRowsCall, ColumnsCall, JoinCall, StoredScaleCall, ExpertsCall,
-                 RmsNormQuantiseCall, AddRmsNormCall, AddRmsNormQuantiseCall, GatedLinearCall, GatedLinearQuantiseCall,
-                 QueryKeyValueCall, QueryKeyValueWriteCall, PagedAttentionCall, LogitsTopKCall>;
+using LayerKind = std::variant<EmbeddingCall, PositionEmbeddingCall, TokenTypeEmbeddingCall, LinearCall, RmsNormCall,
+                               LayerNormCall, RopeCall, AttentionCall, SiluGateCall, GeluGateCall, GeluErfGateCall,
+                               GeluCall, GeluErfCall, AddCall, ScaleCall, ColumnScaleCall, DropoutCall, SoftCapCall,
+                               SelectRowsCall, ColumnsCall, JoinCall, StoredScaleCall, ExpertsCall, RmsNormQuantiseCall,
+                               AddRmsNormCall, AddRmsNormQuantiseCall, GatedLinearCall, GatedLinearQuantiseCall,
+                               QueryKeyValueCall, QueryKeyValueWriteCall, PagedAttentionCall, LogitsTopKCall>;
 std::string_view layer_kind_name(const LayerKind& kind);  // "rms_norm"
 
 struct LayerCall {

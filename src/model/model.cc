@@ -160,6 +160,12 @@ class LayerMaker {
   Made operator()(const LayerCall&, const GeluErfCall&) { return std::make_unique<GeluLayer>(Nonlinearity::kGeluErf); }
   Made operator()(const LayerCall&, const AddCall&) { return std::make_unique<AddLayer>(); }
   Made operator()(const LayerCall&, const ScaleCall& kind) { return std::make_unique<ScaleLayer>(kind.factor); }
+  Made operator()(const LayerCall& call, const ColumnScaleCall&) {
+    return std::make_unique<ColumnScaleLayer>(model_.weights.at(call.weight), vector(call.bias));  // F32, of an adapter
+  }
+  Made operator()(const LayerCall&, const DropoutCall& kind) {
+    return std::make_unique<DropoutLayer>(kind.share, kind.salt);
+  }
   Made operator()(const LayerCall&, const SoftCapCall& kind) { return std::make_unique<SoftCapLayer>(kind.cap); }
   Made operator()(const LayerCall&, const SelectRowsCall&) { return std::make_unique<SelectRowsLayer>(); }
   Made operator()(const LayerCall& call, const ColumnsCall& kind) {

@@ -45,7 +45,10 @@ PreparedAdapter::PreparedAdapter(const Model& base, const Adapter& adapter, Acti
   for (const AdapterMatrix& matrix : adapter.matrices) {
     const auto place = places.find(matrix.weight);
     CHECK(place != places.end());
-    weights_.push_back({.a = ready(matrix.a), .b = ready(scaled(matrix.b, matrix.scale))});
+    weights_.push_back(
+        {.a = ready(matrix.a),
+         .b = ready(scaled(matrix.b, matrix.scale)),
+         .factors = matrix.is_dora() ? dora_factors(executor, base.weights.at(matrix.weight), matrix) : Tensor()});
     by_place_[place->second] = &weights_.back();
     rank_max_ = std::max(rank_max_, matrix.a.shape()[0]);
   }

@@ -2,8 +2,8 @@
 // for all rows, whatever adapters these have. The list of layer calls stays the base's own, fused as ever
 // (model/adapter.h has the other ways).
 //
-// y = W x + B (A x), scale in B. For kInt8 A and B are rounded to BF16, as are the rows that they read; for kF32
-// nothing is rounded. Immutable; any thread.
+// y = W x + B (A x), scale in B, and of DoRA factors ⊙ y before the bias. For kInt8 A and B are rounded to BF16, as are
+// the rows that they read; for kF32 nothing is rounded. Immutable; any thread.
 #pragma once
 
 #include <cstdint>

@@ -66,8 +66,9 @@ TEST_P(PreparedAdapterOn, InFloat32GivesTheBitsOfTheListWithAdapters) {
   const auto base = load_bundle(golden(GetParam()).string())->model;
   const DecoderOptions options{.activations = ActivationType::kF32, .kv_type = ElementType::kF32};
   std::vector<Adapter> adapters;
-  for (const int64_t rank : {2, 16, 7})
-    adapters.push_back(random_adapter(*base, static_cast<uint64_t>(rank), {.rank = rank}));
+  for (const int64_t rank : {2, 16, 7}) {
+    adapters.push_back(random_adapter(*base, static_cast<uint64_t>(rank), {.rank = rank, .is_dora = rank == 7}));
+  }
   std::vector<PreparedAdapter> prepared;
   for (const Adapter& adapter : adapters) prepared.emplace_back(*base, adapter, options.activations);
   EXPECT_EQ(prepared[1].rank_max(), 16);

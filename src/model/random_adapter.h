@@ -16,6 +16,7 @@ namespace pelton {
 struct RandomAdapterOptions {
   int64_t rank = 4;
   float scale = 2;
+  bool is_dora = false;
   float size = 0.1f;                                          // of what it adds, beside the size of what it reads
   std::function<bool(std::string_view weight)> changes = {};  // by canonical name; empty: every matrix that it may
 };
@@ -41,6 +42,9 @@ inline Adapter random_adapter(const Model& base, uint64_t seed, const RandomAdap
                                 .a = random({options.rank, weight.shape[1]}, 1 / std::sqrt(columns)),
                                 .b = random({weight.shape[0], options.rank}, options.size),
                                 .scale = options.scale});
+    if (!options.is_dora) continue;
+    Tensor& magnitude = adapter.matrices.back().magnitude = random({weight.shape[0]}, 0.5f);
+    for (int64_t i = 0; i < weight.shape[0]; ++i) magnitude.mutable_floats()[i] += 1;
   }
   return adapter;
 }

@@ -20,6 +20,7 @@ enum class WeightNaming { kHuggingFace, kGguf };
 // no file of the model.
 constexpr std::string_view kLoraASuffix = ".lora_a";
 constexpr std::string_view kLoraBSuffix = ".lora_b";
+constexpr std::string_view kDoraFactorSuffix = ".dora_factor";
 
 // Where a weight lies in files of one naming.
 struct WeightPlace {

@@ -29,6 +29,40 @@ void ScaleLayer::backward(const StepContext& step, const Backward& pass) const {
   scale(*step.executor, pass.d_output, factor_, element_count(pass.inputs[0]), pass.d_inputs[0]);
 }
 
+void ColumnScaleLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output,
+                               float*) const {
+  const Activation& x = inputs[0];
+  scale_columns(*step.executor, x.data, factors_.floats(), bias_.is_empty() ? nullptr : bias_.floats(), x.row_count,
+                x.width, output);
+}
+
+void ColumnScaleLayer::backward(const StepContext& step, const Backward& pass) const {
+  const Activation& x = pass.inputs[0];
+  if (pass.d_inputs[0] != nullptr) {
+    scale_columns(*step.executor, pass.d_output, factors_.floats(), nullptr, x.row_count, x.width, pass.d_inputs[0]);
+  }
+  if (pass.d_weight != nullptr) {
+    scale_columns_backward(*step.executor, x.data, pass.d_output, x.row_count, x.width, pass.d_weight);
+  }
+  if (pass.d_bias != nullptr) add_bias_backward(*step.executor, pass.d_output, x.row_count, x.width, pass.d_bias);
+}
+
+void DropoutLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output, float*) const {
+  run(step, inputs[0].data, element_count(inputs[0]), output);
+}
+
+void DropoutLayer::backward(const StepContext& step, const Backward& pass) const {
+  run(step, pass.d_output, element_count(pass.inputs[0]), pass.d_inputs[0]);
+}
+
+void DropoutLayer::run(const StepContext& step, const float* x, int64_t count, float* y) const {
+  if (!step.dropout_seed) {
+    std::copy_n(x, count, y);
+    return;
+  }
+  dropout(*step.executor, x, share_, *step.dropout_seed ^ salt_, count, y);
+}
+
 void SoftCapLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output, float*) const {
   soft_cap(*step.executor, inputs[0].data, cap_, element_count(inputs[0]), output);
 }

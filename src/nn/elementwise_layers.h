@@ -28,6 +28,37 @@ class ScaleLayer final : public Layer {
   float factor_;
 };
 
+// y = x ⊙ factors + bias, a factor a column: [W], F32; bias: likewise, or empty.
+class ColumnScaleLayer final : public Layer {
+ public:
+  explicit ColumnScaleLayer(Tensor factors, Tensor bias = {}) : factors_(std::move(factors)), bias_(std::move(bias)) {}
+
+  BackwardReads backward_reads(bool wants_weights) const override { return {.inputs = wants_weights, .output = false}; }
+  void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
+  void backward(const StepContext& step, const Backward& pass) const override;
+
+ private:
+  Tensor factors_;
+  Tensor bias_;
+};
+
+// While training some of x is dropped (ops/elementwise.h), by the step's seed and a salt of the layer's own; else y =
+// x.
+class DropoutLayer final : public Layer {
+ public:
+  DropoutLayer(float share, uint64_t salt) : share_(share), salt_(salt) {}
+
+  BackwardReads backward_reads(bool) const override { return {.inputs = false, .output = false}; }
+  void forward(const StepContext& step, std::span<const Activation> inputs, float* output, float* saved) const override;
+  void backward(const StepContext& step, const Backward& pass) const override;
+
+ private:
+  void run(const StepContext& step, const float* x, int64_t count, float* y) const;
+
+  float share_;
+  uint64_t salt_;
+};
+
 // y = cap · tanh(x / cap)
 class SoftCapLayer final : public Layer {
  public:

@@ -61,6 +61,7 @@ struct StepContext {
   std::span<const std::span<const AttentionSequence>> cache_sequences;  // by cache: with their pages in it
   // Training and encoders: whole sequences, back to back.
   SequenceOffsets sequences;
+  std::optional<uint64_t> dropout_seed;  // of this pass; none: nothing is dropped
 
   // What adapters add to the products of some rows, by the weight's place in Graph::weights. Empty: no row has one.
   std::span<const std::vector<LowRankRows>> low_rank = {};

@@ -54,6 +54,42 @@ void scale(Executor& executor, const float* x, float factor, int64_t count, floa
   });
 }
 
+void scale_columns(Executor& executor, const float* x, const float* factors, const float* bias, int64_t row_count,
+                   int64_t width, float* y) {
+  executor.parallel_for(row_count, parallel_grain(row_count, width), [&](Range rows) {
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      for (int64_t i = 0; i < width; ++i) {
+        y[row * width + i] = x[row * width + i] * factors[i] + (bias == nullptr ? 0 : bias[i]);
+      }
+    }
+  });
+}
+
+void scale_columns_backward(Executor& executor, const float* x, const float* d_y, int64_t row_count, int64_t width,
+                            float* d_factors) {
+  executor.parallel_for(width, parallel_grain(width, row_count), [&](Range columns) {
+    for (int64_t row = 0; row < row_count; ++row) {
+      for (int64_t i = columns.begin; i < columns.end; ++i) d_factors[i] += d_y[row * width + i] * x[row * width + i];
+    }
+  });
+}
+
+void dropout(Executor& executor, const float* x, float share, uint64_t seed, int64_t count, float* y) {
+  const auto threshold = static_cast<uint32_t>(std::min(static_cast<double>(share) * 0x1p32, 0x1p32 - 1));
+  const auto low = static_cast<uint32_t>(seed);
+  const auto high = static_cast<uint32_t>(seed >> 32);
+  const float kept = 1 / (1 - share);
+  executor.parallel_for(count, parallel_grain(count, 8), [&](Range range) {
+    for (int64_t i = range.begin; i < range.end; ++i) {
+      uint32_t bits = static_cast<uint32_t>(i) * 0x9E3779B1u ^ low;  // murmur3's last steps, around the seed's halves
+      bits = (bits ^ (bits >> 16)) * 0x85EBCA6Bu ^ high;
+      bits = (bits ^ (bits >> 13)) * 0xC2B2AE35u;
+      bits ^= bits >> 16;
+      y[i] = bits < threshold ? 0 : x[i] * kept;
+    }
+  });
+}
+
 void soft_cap(Executor& executor, const float* x, float cap, int64_t count, float* y) {
   for_elements(executor, count, kExponentialOperations, [&](const ElementwiseKernels& kernels, Range range) {
     kernels.soft_cap(x + range.begin, cap, range.end - range.begin, y + range.begin);

@@ -21,6 +21,17 @@ void add_bias_backward(Executor& executor, const float* d_y, int64_t row_count, 
 // y = factor · x; y may be x. Its own backward.
 void scale(Executor& executor, const float* x, float factor, int64_t count, float* y);
 
+// y = x ⊙ factors (+ bias) of each row; bias: null: none.
+void scale_columns(Executor& executor, const float* x, const float* factors, const float* bias, int64_t row_count,
+                   int64_t width, float* y);
+// d_factors += Σ over the rows of d_y ⊙ x.
+void scale_columns_backward(Executor& executor, const float* x, const float* d_y, int64_t row_count, int64_t width,
+                            float* d_factors);
+
+// y = x / (1 - share) or, of a share of all numbers, 0 (Srivastava et al. 2014): which ones, `seed` and the number's
+// place say. Its own backward. share: [0, 1).
+void dropout(Executor& executor, const float* x, float share, uint64_t seed, int64_t count, float* y);
+
 // y = cap · tanh(x / cap), cap > 0 (Gemma 2, arXiv 2408.00118); y may be x. The backward needs y alone; d_x may be d_y.
 void soft_cap(Executor& executor, const float* x, float cap, int64_t count, float* y);
 void soft_cap_backward(Executor& executor, const float* y, float cap, const float* d_y, int64_t count, float* d_x);

@@ -34,6 +34,50 @@ TEST(Elementwise, SumsAreExactAndMayBeInPlace) {
   }
 }
 
+TEST(Elementwise, ColumnsAreScaledAndTheirFactorsHaveGradients) {
+  for (const int thread_count : {1, 3}) {
+    Executor executor(thread_count);
+    for (const auto& [rows, width] : {std::pair<int64_t, int64_t>{1, 7}, {3, 40}, {300, 129}}) {
+      Rng rng(4);
+      const std::vector<float> x = random_floats(rng, rows * width), d_y = random_floats(rng, rows * width);
+      const std::vector<float> factors = random_floats(rng, width), bias = random_floats(rng, width);
+      std::vector<float> y(x.size()), d_factors(static_cast<size_t>(width), 1.0F);
+      scale_columns(executor, x.data(), factors.data(), bias.data(), rows, width, y.data());
+      scale_columns_backward(executor, x.data(), d_y.data(), rows, width, d_factors.data());
+      std::vector<double> sums(static_cast<size_t>(width), 1.0);
+      for (size_t i = 0; i < y.size(); ++i) {
+        const size_t column = i % static_cast<size_t>(width);
+        ASSERT_NEAR(y[i], x[i] * factors[column] + bias[column], 1e-6);
+        sums[column] += static_cast<double>(x[i]) * static_cast<double>(d_y[i]);
+      }
+      for (size_t column = 0; column < sums.size(); ++column) ASSERT_NEAR(d_factors[column], sums[column], 1e-4);
+    }
+  }
+}
+
+TEST(Elementwise, DropoutDropsItsShareAndScalesTheRest) {
+  constexpr int64_t kCount = 100'000;
+  const std::vector<float> ones(kCount, 1.0F);
+  std::vector<float> first(kCount), second(kCount), other(kCount);
+  Executor one(1), three(3);
+  for (const float share : {0.1F, 0.5F}) {
+    dropout(one, ones.data(), share, 7, kCount, first.data());
+    dropout(three, ones.data(), share, 7, kCount, second.data());
+    dropout(one, ones.data(), share, 8, kCount, other.data());
+    EXPECT_EQ(first, second);
+    double dropped = 0, both = 0;
+    for (size_t i = 0; i < first.size(); ++i) {
+      ASSERT_TRUE(first[i] == 0 || first[i] == 1 / (1 - share));
+      dropped += first[i] == 0;
+      both += first[i] == 0 && other[i] == 0;
+    }
+    EXPECT_NEAR(dropped / kCount, share, 0.005);
+    EXPECT_NEAR(both / kCount, share * share, 0.005) << "seeds are independent of each other";
+  }
+  dropout(one, ones.data(), 0, 7, kCount, first.data());
+  EXPECT_EQ(first, ones);
+}
+
 TEST(Elementwise, ABiasIsAddedToEveryRow) {
   for (const int thread_count : {1, 3}) {
     Executor executor(thread_count);

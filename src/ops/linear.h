@@ -108,11 +108,12 @@ std::string_view linear_path_name(LinearPath path);  // "tiles"
 // nowhere by more than a few per cent and gives the same bits for any number of rows.
 LinearPath linear_path(const LinearWeight& weight);
 
-// What adapters add to a product (model/adapter.h): for these of its rows y += (x · Aᵀ) · Bᵀ. A row gives the same bits
-// whatever other rows and adapters stand beside it.
+// What adapters add to a product (model/adapter.h): for these of its rows y += (x · Aᵀ) · Bᵀ, and then y ⊙= factors. A
+// row gives the same bits whatever other rows and adapters stand beside it.
 struct LowRankWeight {
-  LinearWeight a;  // [R, K], F32 or BF16
-  LinearWeight b;  // [N, R], likewise, with the adapter's scale in it
+  LinearWeight a;       // [R, K], F32 or BF16
+  LinearWeight b;       // [N, R], likewise, with the adapter's scale in it
+  Tensor factors = {};  // [N], F32; empty: none
 };
 struct LowRankRows {
   Range rows;  // not empty; those of one product do not overlap

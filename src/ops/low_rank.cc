@@ -90,6 +90,7 @@ void LowRankSums::add(size_t product, const ColumnProduct& target, Range columns
   float* block = blocks_ + thread * block_floats_;
   for (int64_t i = groups_of_[product].begin; i < groups_of_[product].end; ++i) {
     const Group& group = groups_[static_cast<size_t>(i)];
+    const Tensor& factors = group.weight->factors;
     const int64_t row_count = group.rows.end - group.rows.begin;
     const ColumnProduct whole{.x = group.low,
                               .row_count = row_count,
@@ -105,6 +106,8 @@ void LowRankSums::add(size_t product, const ColumnProduct& target, Range columns
       for (int64_t row = 0; row < row_count; ++row) {
         float* y = target.y + (group.rows.begin + row) * target.y_stride + part.begin - target.first_column;
         kernels.add(y, block + row * count, count, y);
+        if (factors.is_empty()) continue;
+        for (int64_t column = 0; column < count; ++column) y[column] *= factors.floats()[part.begin + column];
       }
     }
   }

@@ -20,8 +20,8 @@ class LowRankSums {
   // time on a thread, which the region of add() belongs to. Groups of a product must not overlap.
   LowRankSums(Executor& executor, LinearInput& x, std::span<const std::span<const LowRankRows>> products);
 
-  // y += scale · (x · Aᵀ) · Bᵀ for these columns of a product, all of its rows that have an adapter, after the product
-  // itself was written there. By a thread of the region.
+  // y += scale · (x · Aᵀ) · Bᵀ, then ⊙ factors, for these columns of a product, all of its rows that have an adapter,
+  // after the product itself was written there. By a thread of the region.
   void add(size_t product, const ColumnProduct& target, Range columns, int thread) const;
 
  private:

@@ -103,6 +103,8 @@ class WorkCounter {
   CallWork operator()(const LayerCall& call, const GeluErfCall&) { return {.operations = 20 * elements(call.output)}; }
   CallWork operator()(const LayerCall& call, const AddCall&) { return {.operations = elements(call.output)}; }
   CallWork operator()(const LayerCall& call, const ScaleCall&) { return {.operations = elements(call.output)}; }
+  CallWork operator()(const LayerCall& call, const ColumnScaleCall&) { return {.operations = elements(call.output)}; }
+  CallWork operator()(const LayerCall& call, const DropoutCall&) { return {.operations = 10 * elements(call.output)}; }
   // As e^2x, two sums and two quotients with a product.
   CallWork operator()(const LayerCall& call, const SoftCapCall&) { return {.operations = 6 * elements(call.output)}; }
   CallWork operator()(const LayerCall&, const SelectRowsCall&) { return {}; }

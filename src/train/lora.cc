@@ -107,6 +107,7 @@ Adapter make_lora(const Model& base, const LoraOptions& options) {
 
   const auto rank = static_cast<double>(options.rank);
   const auto scale = static_cast<float>(options.alpha / (options.is_rank_stabilised ? std::sqrt(rank) : rank));
+  Executor executor(1);
   TorchUniform random(options.seed);
   std::map<std::string, Tensor> a_of_tensor;
   Adapter adapter;
@@ -120,7 +121,11 @@ Adapter make_lora(const Model& base, const LoraOptions& options) {
       random.skip(options.rank * (shape[1] + candidates[i].row_count));
       random.fill(kaiming_bound(shape[1]), options.rank * shape[1], a->second.mutable_floats());
     }
-    adapter.matrices.push_back({candidates[i].weight, a->second, Tensor::f32({shape[0], options.rank}), scale});
+    AdapterMatrix& matrix = adapter.matrices.emplace_back();
+    matrix = {candidates[i].weight, a->second, Tensor::f32({shape[0], options.rank}), scale};
+    if (!options.is_dora) continue;
+    matrix.magnitude = Tensor::f32({shape[0]});
+    RowNorms(executor, base.weights.at(matrix.weight)).compute(executor, matrix, matrix.magnitude.mutable_floats());
   }
   return adapter;
 }
@@ -138,6 +143,9 @@ std::vector<TrainedParameter> lora_parameters(const Adapter& adapter, double b_r
       parameters[found->second].weights.push_back(a);
     }
     parameters.push_back({{.name = b, .value = matrix.b, .learning_rate = b_rate}, {b}});
+    if (!matrix.is_dora()) continue;
+    parameters.push_back({{.name = matrix.weight + ".magnitude", .value = matrix.magnitude},
+                          {matrix.weight + std::string(kDoraFactorSuffix)}});
   }
   return parameters;
 }

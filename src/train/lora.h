@@ -21,6 +21,7 @@ struct LoraOptions {
   // ("q_proj") or its end from a dot on; a pattern with * over the whole module's name.
   std::vector<std::string> targets;
   bool is_rank_stabilised = false;
+  bool is_dora = false;  // magnitudes as the base's rows have them
   uint64_t seed = 0;
 };
 
@@ -30,8 +31,8 @@ struct LoraOptions {
 // Error kInvalidArgument: a target that the model has not (what there is is named).
 Adapter make_lora(const Model& base, const LoraOptions& options);
 
-// What is trained of an adapter: A and B of each matrix, an A that several share once. Names are those of the weights
-// of with_adapter()'s model; `learning_rate` of B is b_rate.
+// What is trained of an adapter: A and B of each matrix, and DoRA's magnitudes, an A that several share once. Names are
+// those of the weights of with_adapter()'s model; `learning_rate` of B is b_rate.
 std::vector<TrainedParameter> lora_parameters(const Adapter& adapter, double b_rate);
 
 }  // namespace pelton

@@ -28,6 +28,10 @@ class TrainingMethod {
   // What is trained, on the base's other weights. Its trained weights are the parameters' own memory.
   virtual std::shared_ptr<const Model> model() const = 0;
   virtual std::vector<TrainedParameter> parameters() const = 0;
+  // What follows from the parameters, made anew: before each step, and whenever they were changed otherwise.
+  virtual void parameters_changed(Executor&) {}
+  // Gradients, one for each of parameters(), of what they give the model → of the parameters themselves, in place.
+  virtual void finish_gradients(std::span<Tensor> /*gradients*/) const {}
   // Whether these are the base's own weights, which then have to be made ready anew after each step.
   virtual bool trains_base() const = 0;
 

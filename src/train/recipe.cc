@@ -23,6 +23,7 @@ struct Domain {
   double max = std::numeric_limits<double>::infinity();
 };
 constexpr Domain kShare{0, 1};
+constexpr Domain kBelowOne{0, 0.99};
 constexpr Domain kPositive{std::numeric_limits<double>::min(), 1e9};
 constexpr Domain kNotNegative{0, 1e9};
 constexpr Domain kCount{1, 1e9};
@@ -48,6 +49,8 @@ void for_each_key(Recipe& recipe, Visitor visit) {
   visit("targets", recipe.targets, kText,
         "Matrices that LoRA changes: q, k, v, o, gate, up, down, all-linear, names of modules, patterns with *");
   visit("rank_stabilised", recipe.rank_stabilised, kText, "rsLoRA: alpha / √rank instead");
+  visit("dora", recipe.dora, kText, "DoRA: the length of each row of a changed matrix is learnt apart");
+  visit("dropout", recipe.dropout, kBelowOne, "lora: share of what A reads that is dropped while training");
   visit("lora_plus_ratio", recipe.lora_plus_ratio, kPositive, "LoRA+: B learns so many times as fast as A");
   visit("init_adapter", recipe.init_adapter, kText, "An adapter to go on from, in place of a new one");
   visit("merge", recipe.merge, kText, "lora: the output is the model with the adapter merged into it");

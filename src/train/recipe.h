@@ -29,6 +29,8 @@ struct TuneRecipe {
   double alpha = 32;
   std::vector<std::string> targets = {"q", "k", "v", "o"};
   bool rank_stabilised = false;
+  bool dora = false;
+  double dropout = 0;
   double lora_plus_ratio = 1;
   std::optional<std::string> init_adapter;
   bool merge = false;

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/rng.h"
 #include "ops/elementwise.h"
 
 namespace pelton {
@@ -126,6 +127,7 @@ Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const Tu
       units_(make_units(recipe, examples_)),
       schedule_(make_schedule(recipe, units_.size())),
       order_(make_order(recipe, examples_, units_.size())),
+      seed_(static_cast<uint64_t>(recipe.seed)),
       learning_rate_(recipe.learning_rate),
       max_gradient_norm_(recipe.max_grad_norm),
       batch_size_(recipe.batch_size),
@@ -196,11 +198,13 @@ StepReport Trainer::step() {
   totals.learnt_count = report.learnt_count;
 
   policy_->clear_gradients();
-  for (const std::vector<const Example*>& batch : batches) {
-    report.loss += run_batch(batch, totals, report.metrics, Pass::kTrain);
+  for (size_t i = 0; i < batches.size(); ++i) {
+    const std::vector<const Example*>& batch = batches[i];
+    report.loss += run_batch(batch, totals, report.metrics, Pass::kTrain, dropout_seed(i));
     check_finite(report.loss, "loss", report.step, batch);
   }
   std::vector<Tensor> gradients = collect_gradients();
+  method_->finish_gradients(gradients);
   report.gradient_norm = gradient_norm(executor_, gradients);
   check_finite(report.gradient_norm, "gradient's norm", report.step, flattened(batches));
   if (max_gradient_norm_ > 0) {
@@ -209,7 +213,7 @@ StepReport Trainer::step() {
     if (factor < 1) scale_gradients(executor_, gradients, factor);
   }
   optimiser_->step(executor_, parameters_, gradients, report.learning_rate, report.step);
-  if (method_->trains_base()) policy_->weights_changed();
+  parameters_changed();
   ++steps_done_;
   return report;
 }
@@ -237,7 +241,7 @@ Evaluation Trainer::evaluate(std::span<const Example> examples) {
 }
 
 double Trainer::run_batch(std::span<const Example* const> examples, const StepTotals& totals, ObjectiveMetrics& metrics,
-                          Pass pass) {
+                          Pass pass, std::optional<uint64_t> dropout_seed) {
   std::vector<const TrainingSequence*> sequences;
   for (const Example* example : examples) {
     for (const TrainingSequence& sequence : example->sequences) sequences.push_back(&sequence);
@@ -254,6 +258,7 @@ double Trainer::run_batch(std::span<const Example* const> examples, const StepTo
   }
   std::vector<float> reference;
   if (reference_ != nullptr) reference = score_sequences(executor_, *reference_, batch);
+  policy_->set_dropout_seed(dropout_seed);
   const std::optional<double> known =
       pass == Pass::kTrain ? objective_->token_gradient(totals) : std::optional<double>();
   const std::vector<float> scores = known ? score_and_backward(executor_, *policy_, batch, static_cast<float>(*known))
@@ -279,6 +284,7 @@ double Trainer::run_batch(std::span<const Example* const> examples, const StepTo
   }
   const double loss = objective_->loss(scored, totals, metrics);
   if (!known && pass == Pass::kTrain) backward_scores(executor_, *policy_, batch, d_scores);
+  policy_->set_dropout_seed(std::nullopt);
   return loss;
 }
 
@@ -310,7 +316,18 @@ std::vector<NamedTensor> Trainer::parameter_state() {
 
 void Trainer::resume_at(int64_t steps_done) {
   steps_done_ = steps_done;
+  parameters_changed();
+}
+
+void Trainer::parameters_changed() {
+  method_->parameters_changed(executor_);
   if (method_->trains_base()) policy_->weights_changed();
+}
+
+// Of a batch of the step that comes: the same after a resume.
+uint64_t Trainer::dropout_seed(size_t batch) const {
+  Rng rng(seed_ + static_cast<uint64_t>(steps_done_ * batches_per_step_) + batch);
+  return rng.next();
 }
 
 }  // namespace pelton

@@ -68,9 +68,12 @@ class Trainer {
 
  private:
   enum class Pass : uint8_t { kTrain, kEvaluate };
+  // dropout_seed: of the pass whose gradient is wanted; none: nothing is dropped.
   double run_batch(std::span<const Example* const> examples, const StepTotals& totals, ObjectiveMetrics& metrics,
-                   Pass pass);
+                   Pass pass, std::optional<uint64_t> dropout_seed = {});
   std::vector<Tensor> collect_gradients();
+  void parameters_changed();
+  uint64_t dropout_seed(size_t batch) const;
 
   Executor& executor_;
   std::shared_ptr<const Model> base_;
@@ -86,6 +89,7 @@ class Trainer {
   std::vector<std::vector<int64_t>> units_;         // indices of examples that come together: one, or a pack of them
   Schedule schedule_;
   DataOrder order_;
+  uint64_t seed_;
   double learning_rate_;
   double max_gradient_norm_;
   int64_t batch_size_;

@@ -16,7 +16,8 @@ namespace {
 // What the recipe says must be true of an adapter that is gone on with: the manifest repeats it.
 void check_alike(const Adapter& given, const Adapter& wanted) {
   const auto differs = [](const AdapterMatrix& a, const AdapterMatrix& b) {
-    return a.weight != b.weight || a.a.shape() != b.a.shape() || std::abs(a.scale - b.scale) > 1e-6F * b.scale;
+    return a.weight != b.weight || a.a.shape() != b.a.shape() || std::abs(a.scale - b.scale) > 1e-6F * b.scale ||
+           a.is_dora() != b.is_dora();
   };
   for (size_t i = 0; i < std::max(given.matrices.size(), wanted.matrices.size()); ++i) {
     if (i < given.matrices.size() && i < wanted.matrices.size() && !differs(given.matrices[i], wanted.matrices[i])) {
@@ -25,11 +26,12 @@ void check_alike(const Adapter& given, const Adapter& wanted) {
     const auto describe = [&](const Adapter& adapter) {
       if (i >= adapter.matrices.size()) return std::string("no more matrices");
       const AdapterMatrix& matrix = adapter.matrices[i];
-      return fmt::format("{} with rank {} and scale {:g}", matrix.weight, matrix.a.shape()[0], matrix.scale);
+      return fmt::format("{} with rank {}, scale {:g} and {} DoRA", matrix.weight, matrix.a.shape()[0], matrix.scale,
+                         matrix.is_dora() ? "with" : "without");
     };
     throw Error(
         ErrorCode::kInvalidArgument,
-        fmt::format("init_adapter has {}, and the recipe's targets, rank and alpha say {}; say there what it has",
+        fmt::format("init_adapter has {}, and the recipe's targets, rank, alpha and dora say {}; say there what it has",
                     describe(given), describe(wanted)),
         "init_adapter");
   }
@@ -40,6 +42,7 @@ Adapter first_adapter(const Model& base, const TuneRecipe& recipe) {
                                          .alpha = recipe.alpha,
                                          .targets = recipe.targets,
                                          .is_rank_stabilised = recipe.rank_stabilised,
+                                         .is_dora = recipe.dora,
                                          .seed = static_cast<uint64_t>(recipe.seed)});
   if (!recipe.init_adapter) return fresh;
   Adapter given = read_adapter(*recipe.init_adapter, base);
@@ -47,16 +50,62 @@ Adapter first_adapter(const Model& base, const TuneRecipe& recipe) {
   return given;
 }
 
+// What the model multiplies a matrix' rows by, after magnitudes, A and B.
+class DoraSizes {
+ public:
+  DoraSizes(Executor& executor, const Model& base, const Model& model, const AdapterMatrix& matrix)
+      : matrix_(matrix),
+        row_norms_(executor, base.weights.at(matrix.weight)),
+        norms_(static_cast<size_t>(matrix.magnitude.shape()[0])),
+        factors_(model.weights.at(matrix.weight + std::string(kDoraFactorSuffix))) {
+    update(executor);
+  }
+
+  void update(Executor& executor) {
+    row_norms_.compute(executor, matrix_, norms_.data());
+    for (size_t row = 0; row < norms_.size(); ++row) {
+      factors_.mutable_floats()[row] = matrix_.magnitude.floats()[row] / norms_[row];
+    }
+  }
+  const std::vector<float>& norms() const { return norms_; }
+
+ private:
+  AdapterMatrix matrix_;  // shares the parameters' memory
+  RowNorms row_norms_;
+  std::vector<float> norms_;
+  Tensor factors_;  // the model's own memory
+};
+
 class LoraMethod final : public TrainingMethod {
  public:
   LoraMethod(std::shared_ptr<const Model> base, const TuneRecipe& recipe)
       : base_(std::move(base)),
         adapter_(first_adapter(*base_, recipe)),
+        dropout_(recipe.dropout),
+        model_(with_adapter(*base_, adapter_, dropout_)),
         b_rate_(recipe.lora_plus_ratio),
         merges_(recipe.merge),
-        output_type_(recipe.output_type) {}
+        output_type_(recipe.output_type) {
+    Executor executor(1);
+    for (const AdapterMatrix& matrix : adapter_.matrices) {
+      if (matrix.is_dora()) sizes_.emplace_back(executor, *base_, *model_, matrix);
+    }
+  }
 
-  std::shared_ptr<const Model> model() const override { return with_adapter(*base_, adapter_); }
+  std::shared_ptr<const Model> model() const override { return model_; }
+  void parameters_changed(Executor& executor) override {
+    for (DoraSizes& sizes : sizes_) sizes.update(executor);
+  }
+  // As PEFT and the paper (4.3) have it, the rows' lengths count as constants.
+  void finish_gradients(std::span<Tensor> gradients) const override {
+    size_t next = 0;
+    const std::vector<TrainedParameter> all = parameters();
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (!all[i].weights.front().ends_with(kDoraFactorSuffix)) continue;
+      const std::vector<float>& norms = sizes_[next++].norms();
+      for (size_t row = 0; row < norms.size(); ++row) gradients[i].mutable_floats()[row] /= norms[row];
+    }
+  }
   std::vector<TrainedParameter> parameters() const override { return lora_parameters(adapter_, b_rate_); }
   bool trains_base() const override { return false; }
   std::string_view output_kind() const override { return merges_ ? "model" : "adapter"; }
@@ -68,7 +117,7 @@ class LoraMethod final : public TrainingMethod {
   std::string write_output(Executor& executor, const std::filesystem::path& base_path,
                            const std::filesystem::path& folder) const override {
     if (!merges_) {
-      write_peft_files(folder, adapter_, *base_);
+      write_peft_files(folder, adapter_, *base_, dropout_);
       return "";
     }
     MergedWeights merged = merged_weights(executor, *base_, adapter_);
@@ -90,6 +139,9 @@ class LoraMethod final : public TrainingMethod {
 
   std::shared_ptr<const Model> base_;
   Adapter adapter_;
+  double dropout_;
+  std::shared_ptr<const Model> model_;
+  std::vector<DoraSizes> sizes_;  // of the adapter's matrices, where they have magnitudes
   double b_rate_;
   bool merges_;
   std::optional<std::string> output_type_;

@@ -1,0 +1,116 @@
+// DoRA and dropout. DoRA's steps beside PEFT's (tests/golden/dora).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "io/safetensors.h"
+#include "model/bundle.h"
+#include "train/trainer.h"
+
+namespace pelton {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kGolden = PELTON_GOLDEN_DIR;
+
+std::vector<Example> examples_of(const SafetensorsFile& expected) {
+  const Tensor ids = *expected.find("input_ids");
+  std::vector<Example> examples;
+  for (int64_t row = 0; row < ids.shape()[0]; ++row) {
+    TrainingSequence sequence;
+    for (int64_t i = 0; i < ids.shape()[1]; ++i) {
+      sequence.tokens.push_back(
+          static_cast<int32_t>(reinterpret_cast<const int64_t*>(ids.data())[row * ids.shape()[1] + i]));
+      sequence.is_learnt.push_back(i > 0);
+    }
+    examples.push_back({.place = "row", .sequences = {sequence}});
+  }
+  return examples;
+}
+
+TuneRecipe dora_recipe(const std::string& base) {
+  TuneRecipe recipe;
+  recipe.init_adapter = (kGolden / "dora" / base).string();
+  recipe.rank = 4;
+  recipe.alpha = 8;
+  recipe.targets = {"q", "v", "o", "down"};
+  recipe.dora = true;
+  recipe.learning_rate = 1e-2;
+  recipe.max_grad_norm = 0;
+  recipe.batch_size = 2;
+  recipe.steps = 4;
+  recipe.shuffle = false;
+  return recipe;
+}
+
+class Dora : public testing::TestWithParam<std::string> {};
+
+TEST_P(Dora, StepsArePefts) {
+  Executor executor(2);
+  const auto expected = SafetensorsFile::open(kGolden / "dora" / GetParam() / "expected.safetensors");
+  const Tensor losses = *expected->find("losses");
+  const auto base = load_bundle((kGolden / "arch" / GetParam()).string())->model;
+  Trainer trainer(executor, base, dora_recipe(GetParam()), examples_of(*expected));
+  for (int64_t step = 0; step < 4; ++step) {
+    const StepReport report = trainer.step();
+    EXPECT_NEAR(report.loss, losses.floats()[step], 2e-5) << "step " << step + 1;
+    if (step > 0) continue;
+    double squares = 0;
+    for (const TensorEntry& entry : expected->entries()) {
+      if (!entry.name.starts_with("gradient.")) continue;
+      const Tensor gradient = *expected->find(entry.name);
+      for (int64_t i = 0; i < gradient.shape().element_count(); ++i) {
+        squares += std::pow(static_cast<double>(gradient.floats()[i]), 2);
+      }
+    }
+    EXPECT_NEAR(report.gradient_norm, std::sqrt(squares), 1e-4 * std::sqrt(squares));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Peft, Dora, testing::Values("llama", "qwen2"));
+
+// A new one changes nothing: magnitudes are the lengths that the rows have.
+TEST(DoraMethod, BeginsAsTheBase) {
+  Executor executor(2);
+  const auto expected = SafetensorsFile::open(kGolden / "dora/llama/expected.safetensors");
+  const auto base = load_bundle((kGolden / "arch/llama").string())->model;
+  const auto first_loss = [&](bool is_dora) {
+    TuneRecipe recipe = dora_recipe("llama");
+    recipe.init_adapter.reset();
+    recipe.dora = is_dora;
+    return Trainer(executor, base, recipe, examples_of(*expected)).step().loss;
+  };
+  EXPECT_NEAR(first_loss(true), first_loss(false), 1e-6);
+}
+
+TEST(Dropout, IsTheSameForASeedAndAStepAndOffWhileEvaluating) {
+  const auto expected = SafetensorsFile::open(kGolden / "dora/llama/expected.safetensors");
+  const auto base = load_bundle((kGolden / "arch/llama").string())->model;
+  const std::vector<Example> examples = examples_of(*expected);
+  struct Run {
+    std::vector<double> losses;
+    double evaluated;
+  };
+  const auto run = [&](double dropout, int64_t seed, int thread_count, const std::string& checkpointing = "none") {
+    Executor executor(thread_count);
+    TuneRecipe recipe = dora_recipe("llama");
+    recipe.dropout = dropout;
+    recipe.seed = seed;
+    recipe.activation_checkpointing = checkpointing;
+    Trainer trainer(executor, base, recipe, examples);
+    Run result{.losses = {}, .evaluated = trainer.evaluate(examples).loss};
+    for (int step = 0; step < 3; ++step) result.losses.push_back(trainer.step().loss);
+    return result;
+  };
+  const Run none = run(0, 1, 2), half = run(0.5, 1, 2);
+  EXPECT_EQ(half.evaluated, none.evaluated);
+  EXPECT_NE(half.losses[0], none.losses[0]);
+  EXPECT_EQ(half.losses, run(0.5, 1, 1).losses) << "on any number of threads";
+  EXPECT_EQ(half.losses, run(0.5, 1, 2, "layer").losses) << "and where activations are computed again";
+  EXPECT_NE(half.losses, run(0.5, 2, 2).losses);
+}
+
+}  // namespace
+}  // namespace pelton
