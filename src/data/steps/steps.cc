@@ -24,6 +24,7 @@ Step make_license(StepOptions& options);
 Step make_minhash(StepOptions& options);
 Step make_paragraphs(StepOptions& options);
 Step make_personal_data(StepOptions& options);
+Step make_phrases(StepOptions& options);
 Step make_sample(StepOptions& options);
 Step make_split(StepOptions& options);
 Step make_substring(StepOptions& options);
@@ -45,6 +46,7 @@ constexpr StepType kSteps[] = {
     {"minhash", "Drops records that are nearly another one (MinHash, verified)", make_minhash},
     {"paragraphs", "Cuts out paragraphs, lines or sentences that an earlier record has", make_paragraphs},
     {"personal_data", "Masks or replaces personal data and secrets, or drops who has them", make_personal_data},
+    {"phrases", "Drops, masks or notes words of lists: own ones, refusals, hedging, unasked advice", make_phrases},
     {"sample", "Keeps a sample: mixed by weights, evened out by a temperature, or stratified", make_sample},
     {"split", "Notes train, validation or test; near duplicates in one of them", make_split},
     {"substring", "Cuts out passages of so many words that come earlier, too", make_substring},

@@ -74,6 +74,48 @@ TEST(Steps, PersonalData) {
   EXPECT_EQ(drop.apply()[1].reason, "personal_data");
 }
 
+TEST(Steps, Phrases) {
+  StepTestRun refusals("phrases", R"({"lists": ["refusal"], "in": "answers", "within_words": 8})");
+  refusals.add_chat("Say: I must decline.", "I must decline.");
+  refusals.add_chat("I must decline", "Yes.");
+  refusals.add_chat("?", "I’M SORRY - but I cannot do that, and I must decline.");
+  refusals.add_chat("?", "One two three four five six seven eight, I must decline.");
+  refusals.add_text("I must decline");
+  const std::vector<Verdict> verdicts = refusals.apply();
+  EXPECT_EQ(verdicts[0].reason, "listed_phrase");
+  EXPECT_EQ(verdicts[0].detail, "\"I must decline\" in an answer");
+  EXPECT_EQ(verdicts[1].action, Action::kKeep);
+  EXPECT_EQ(verdicts[2].detail, "\"I'm sorry, but I cannot\" in an answer") << "the other one is too far behind";
+  EXPECT_EQ(verdicts[3].action, Action::kKeep);
+  EXPECT_EQ(verdicts[4].action, Action::kKeep);
+
+  const std::string path = std::filesystem::path(testing::TempDir()) / "words.txt";
+  std::ofstream(path) << "# a list\r\ndarn\r\n\nblast it\n";
+  StepTestRun mask("phrases", fmt::format(R"({{"files": "{}", "phrases": "blast", "action": "mask"}})", path));
+  mask.add_text("“Darn!” — BLAST  it, he said; blasted darn\xff");
+  mask.add_text("nothing");
+  const std::vector<Verdict> masked = mask.apply();
+  EXPECT_EQ(masked[0].reason, "phrases_masked");
+  EXPECT_EQ(masked[0].detail, "\"darn\" in the text, and 2 more");
+  EXPECT_EQ(mask.record(0).text, "“[…]!” — […], he said; blasted […]\xff") << "of two that begin alike the longer";
+  EXPECT_EQ(masked[1].action, Action::kKeep);
+
+  StepTestRun note("phrases", R"({"phrases": ["a b"], "action": "note", "field": "n"})");
+  note.add_chat("a b a b", "a, b");
+  EXPECT_EQ(note.apply()[0].reason, "phrases_noted");
+  EXPECT_EQ(std::get<double>(find_field(note.record(0), "n")->value), 3);
+
+  StepTestRun tolerant("phrases", R"({"phrases": ["x"], "tolerated": 1})");
+  tolerant.add_text("x");
+  tolerant.add_text("x x");
+  EXPECT_EQ(tolerant.apply()[0].action, Action::kKeep);
+  EXPECT_EQ(tolerant.apply()[1].action, Action::kDrop);
+
+  EXPECT_THROW(StepTestRun("phrases"), Error);
+  EXPECT_THROW(StepTestRun("phrases", R"({"lists": ["no such"]})"), Error);
+  EXPECT_THROW(StepTestRun("phrases", R"({"files": "/no/such/file"})"), Error);
+}
+
 TEST(Steps, Decontaminate) {
   const std::string path = std::filesystem::path(testing::TempDir()) / "evaluation.jsonl";
   std::ofstream(path) << R"({"id": "e1", "question": "Which river took the bridge of the town with it in the night?"})"
