@@ -46,11 +46,14 @@ constexpr const char* kNotes =
     "  pelton tune recipe.yaml --steps 10\n"
     "  pelton tune recipe.yaml --show-batch\n"
     "  pelton tune recipe.yaml --eval-data held-out.jsonl --eval-steps 20 --early-stop 3\n"
+    "  pelton tune recipe.yaml --sample-prompts \"Who are you?\" --sample-steps 20\n"
+    "  tensorboard --logdir my-adapter.run   # while it goes on; OUTPUT has the same file at the end\n"
     "  pelton tune -m model.gguf --data pairs.jsonl --objective dpo --beta 0.1 --output preferred\n"
     "  pelton tune -m model.gguf --data chats.jsonl --method full --last-layers 4 --learning-rate 2e-5 --output tuned\n"
     "  pelton run -m model.gguf --adapter my-adapter \"Who are you?\"\n";
 
 constexpr uint64_t kRecipeBytesMax = uint64_t{1} << 20;
+constexpr size_t kShownBytesMax = 300;  // of a sample's prompt or answer
 
 struct TuneOptions {
   std::optional<std::string> recipe_path;
@@ -179,6 +182,15 @@ class StepProgress {
                            line.at("eval_loss").as_double()));
   }
 
+  void show_samples(const json::object& line) {
+    if (prints_lines_) return print_text(to_json_text(line) + "\n");
+    for (const json::value& sample : line.at("samples").as_array()) {
+      line_.note(fmt::format("step {}: {} → {}", line.at("step").as_int64(),
+                             one_line(sample.at("prompt").as_string(), kShownBytesMax),
+                             one_line(sample.at("answer").as_string(), kShownBytesMax)));
+    }
+  }
+
  private:
   SteadyClock clock_;
   bool prints_lines_;
@@ -207,6 +219,7 @@ int tune(const TuneOptions& options) {
       .on_note = print_note,
       .on_step = [&](const json::object& line, int64_t step_count) { progress.show(line, step_count); },
       .on_evaluation = [&](const json::object& line) { progress.show_evaluation(line); },
+      .on_samples = [&](const json::object& line) { progress.show_samples(line); },
       .wants_stop = [&] { return interrupt.signal() != 0; }};
   if (!run_tuning(executor, bundle, recipe, std::move(data), listener, clock)) {
     print_note(fmt::format("stopped; the same command goes on from here ({}.run)", recipe.output));

@@ -92,6 +92,10 @@ void for_each_key(Recipe& recipe, Visitor visit) {
   visit("keep_best", recipe.keep_best, kText, "The output is what had the least loss on eval_data");
   visit("early_stop", recipe.early_stop, kNotNegative,
         "Ends after so many measurements without a better one; 0: never");
+  visit("sample_prompts", recipe.sample_prompts, kText,
+        "What the model is asked now and then; the log has its answers");
+  visit("sample_steps", recipe.sample_steps, kCount, "Steps between two times; one more is at the end");
+  visit("sample_tokens", recipe.sample_tokens, Domain{1, 4096}, "Tokens of the longest answer");
   visit("checkpoint_steps", recipe.checkpoint_steps, kCount, "Steps between two checkpoints, from which a run goes on");
 }
 
@@ -128,6 +132,7 @@ class Reader {
     for (const std::string& text : texts_) append_parts(text, member);
     if (member.empty()) refuse(key_, "the list is empty");
   }
+  void set(WholeTexts& member) const { member.texts = texts_; }
   void set(double& member) const { member = number_of(key_, single(key_, texts_), domain_); }
   void set(int64_t& member) const {
     const double value = number_of(key_, single(key_, texts_), domain_);
@@ -166,6 +171,7 @@ json::value to_json(int64_t value) { return value; }
 json::value to_json(double value) { return value; }
 json::value to_json(bool value) { return value; }
 json::value to_json(const std::vector<std::string>& values) { return json::array(values.begin(), values.end()); }
+json::value to_json(const WholeTexts& value) { return to_json(value.texts); }
 template <typename T>
 json::value to_json(const std::optional<T>& value) {
   return value ? to_json(*value) : json::value(nullptr);

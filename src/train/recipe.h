@@ -12,6 +12,12 @@
 
 namespace pelton {
 
+// A list of texts, each with its commas; of other lists several items may stand in one text, between commas.
+struct WholeTexts {
+  std::vector<std::string> texts;
+  friend bool operator==(const WholeTexts&, const WholeTexts&) = default;
+};
+
 struct TuneRecipe {
   std::string model;
   std::vector<std::string> data;
@@ -69,6 +75,9 @@ struct TuneRecipe {
   int64_t eval_steps = 20;
   bool keep_best = true;
   int64_t early_stop = 0;
+  WholeTexts sample_prompts;
+  int64_t sample_steps = 50;
+  int64_t sample_tokens = 64;
 
   int64_t checkpoint_steps = 10;
 

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "train/tensorboard.h"
 
 namespace pelton {
 namespace fs = std::filesystem;
@@ -66,6 +67,8 @@ void RunFolder::cut_log(uint64_t bytes) {
   if (bytes > log_bytes_ || ::ftruncate(log_, static_cast<off_t>(bytes)) != 0) fail("cutting", path_ / "log.jsonl");
   log_bytes_ = bytes;
 }
+
+fs::path RunFolder::events() const { return path_ / kTensorboardFile; }
 
 std::string RunFolder::log() const { return read_file(path_ / "log.jsonl", uint64_t{1} << 32); }
 

@@ -22,6 +22,7 @@ class RunFolder {
   std::filesystem::path checkpoint() const { return path_ / "checkpoint.safetensors"; }
   std::filesystem::path best() const { return path_ / "best.safetensors"; }  // parameters alone
   std::filesystem::path manifest() const { return path_ / "manifest.json"; }
+  std::filesystem::path events() const;  // TensorBoard's, while the run goes on
 
   // The log: lines go to its end. Error kIo.
   void append_to_log(std::string_view line);

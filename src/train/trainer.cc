@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "ops/cross_entropy.h"
 #include "ops/elementwise.h"
 
 namespace pelton {
@@ -238,6 +239,26 @@ Evaluation Trainer::evaluate(std::span<const Example> examples) {
     begin = end;
   }
   return evaluation;
+}
+
+std::vector<int32_t> Trainer::continue_greedily(std::vector<int32_t> tokens, int64_t count_max,
+                                                std::span<const int32_t> ends) {
+  const int64_t vocabulary_size = base_->spec.vocabulary_size;
+  const size_t given = tokens.size();
+  while (static_cast<int64_t>(tokens.size() - given) < count_max) {
+    TrainingBatch batch{.tokens = tokens, .offsets = {0, static_cast<int64_t>(tokens.size())}, .targets = {}};
+    batch.targets.assign(tokens.size(), kIgnoredTarget);
+    batch.targets.back() = 0;  // so that its logits are there
+    policy_->forward_body(batch);
+    int32_t likeliest = 0;
+    policy_->read_logits([&](Range, const float* logits) {
+      likeliest = static_cast<int32_t>(std::max_element(logits, logits + vocabulary_size) - logits);
+    });
+    if (std::find(ends.begin(), ends.end(), likeliest) != ends.end()) break;
+    tokens.push_back(likeliest);
+  }
+  tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(given));
+  return tokens;
 }
 
 double Trainer::run_batch(std::span<const Example* const> examples, const StepTotals& totals, ObjectiveMetrics& metrics,

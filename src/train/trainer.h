@@ -58,6 +58,10 @@ class Trainer {
   Evaluation evaluate(std::span<const Example> examples);
   void check_kind(std::span<const Example> examples) const;
 
+  // The likeliest tokens that follow `tokens`, one by one: so many, or up to one of `ends`, which is left out. Computes
+  // all of the sequence for each of them.
+  std::vector<int32_t> continue_greedily(std::vector<int32_t> tokens, int64_t count_max, std::span<const int32_t> ends);
+
   // As trained so far.
   const TrainingMethod& method() const { return *method_; }
   // All that steps change, as memory to be written to a checkpoint, or filled from one before resume_at().

@@ -96,6 +96,18 @@ std::string tune_report(std::string_view log, const json::object& manifest) {
     }
   }
   page.add_pictures(pictures);
+  std::vector<std::vector<std::string>> samples = {{"prompt", "after step", "answer"}};
+  for (const json::object& line : lines) {
+    const json::value* asked = line.if_contains("samples");
+    if (asked == nullptr) continue;
+    for (const json::value& sample : asked->as_array()) {
+      samples.push_back({text_of(sample.at("prompt")), text_of(line.at("step")), text_of(sample.at("answer"))});
+    }
+  }
+  if (samples.size() > 1) {
+    page.add_heading("What it says");
+    page.add_table(samples);
+  }
   page.add_heading("Recipe");
   std::vector<std::vector<std::string>> rows = {{"key", "value"}};
   for (const auto& [key, value] : recipe) {

@@ -36,6 +36,12 @@ TEST(TuneReport, DrawsWhatTheLogHas) {
   EXPECT_EQ(page.find("<script"), std::string::npos);
 }
 
+TEST(TuneReport, ShowsSampleAnswers) {
+  const std::string page =
+      tune_report(R"({"step":5,"samples":[{"prompt":"Who <are> you?","answer":"A duck."}]})", manifest());
+  EXPECT_THAT(page, testing::HasSubstr("Who &lt;are&gt; you?</td><td>5</td><td>A duck."));
+}
+
 TEST(TuneReport, LongRunsStaySmall) {
   std::string log;
   for (int step = 1; step <= 20'000; ++step) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <fstream>
 #include <utility>
 
 #include "base/atomic_folder.h"
@@ -13,6 +15,8 @@
 #include "train/checkpoint.h"
 #include "train/loss_watch.h"
 #include "train/run_folder.h"
+#include "train/sample_answers.h"
+#include "train/tensorboard.h"
 #include "train/token_file.h"
 #include "train/tune_report.h"
 
@@ -75,7 +79,7 @@ json::object data_of(const TuneData& data) {
 std::string fingerprint_of(json::object manifest) {
   json::object& recipe = manifest["recipe"].as_object();
   recipe.erase("output");
-  recipe.erase("checkpoint_steps");
+  for (const char* key : {"checkpoint_steps", "sample_prompts", "sample_steps", "sample_tokens"}) recipe.erase(key);
   const std::string text = to_json_text(manifest);
   Fnv1a hash;
   hash.add(text.data(), text.size());
@@ -175,18 +179,23 @@ struct ExampleReader {
   }
 };
 
+double unix_s() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+
 // One run, from where it stands to its end.
 class TuneLoop {
  public:
-  TuneLoop(RunFolder& folder, Trainer& trainer, const TuneRecipe& recipe, const TuneListener& listener,
-           const Clock& clock)
-      : folder_(folder), trainer_(trainer), recipe_(recipe), listener_(listener), clock_(clock) {}
+  TuneLoop(RunFolder& folder, Trainer& trainer, const TuneRecipe& recipe, const SampleAnswers& samples,
+           const TuneListener& listener, const Clock& clock)
+      : folder_(folder), trainer_(trainer), recipe_(recipe), samples_(samples), listener_(listener), clock_(clock) {}
 
   Progress& progress() { return progress_; }
 
   // False: stopped on demand, with a checkpoint.
   bool run(const std::vector<Example>& evaluation, const std::string& fingerprint) {
     watch_what_was_logged();
+    // Written anew, since a run that goes on has taken lines back.
+    events_.open(folder_.events(), std::ios::binary | std::ios::trunc);
+    events_ << tensorboard_events(folder_.log(), unix_s()) << std::flush;
     bool is_done = trainer_.steps_done() >= trainer_.step_count() || has_stopped_early();
     while (!is_done) {
       take_step();
@@ -194,6 +203,7 @@ class TuneLoop {
       if (!evaluation.empty() && (is_done || trainer_.steps_done() % recipe_.eval_steps == 0)) {
         is_done = !evaluate(evaluation) || is_done;
       }
+      if (!samples_.is_empty() && (is_done || trainer_.steps_done() % recipe_.sample_steps == 0)) show_samples();
       const bool stops = listener_.wants_stop() && !is_done;
       if (stops || trainer_.steps_done() % recipe_.checkpoint_steps == 0) {
         save(folder_, trainer_, fingerprint, progress_);
@@ -219,7 +229,7 @@ class TuneLoop {
     const TimePoint begin = clock_.now();
     const StepReport report = trainer_.step();
     const json::object line = log_line(report, seconds(clock_.now() - begin));
-    folder_.append_to_log(to_json_text(line));
+    note(line);
     listener_.on_step(line, trainer_.step_count());
     const auto spike = watch_.add(report.loss);
     if (!spike) return;
@@ -238,7 +248,7 @@ class TuneLoop {
     const Evaluation evaluation = trainer_.evaluate(examples);
     json::object line = {{"step", trainer_.steps_done()}, {"eval_loss", evaluation.loss}};
     for (const auto& [name, value] : evaluation.metrics) line["eval_" + name] = value;
-    folder_.append_to_log(to_json_text(line));
+    note(line);
     listener_.on_evaluation(line);
     if (!progress_.best_loss || evaluation.loss < *progress_.best_loss) {
       progress_ = {evaluation.loss, trainer_.steps_done(), 0};
@@ -249,6 +259,18 @@ class TuneLoop {
     if (!has_stopped_early()) return true;
     listener_.on_note(fmt::format("stopping early: no evaluation was better since step {}", progress_.best_step));
     return false;
+  }
+
+  void show_samples() {
+    const json::object line = {{"step", trainer_.steps_done()}, {"samples", samples_.ask(trainer_)}};
+    note(line);
+    listener_.on_samples(line);
+  }
+
+  // In the log; for TensorBoard, which nobody needs to go on, as far as it can be written.
+  void note(const json::object& line) {
+    folder_.append_to_log(to_json_text(line));
+    events_ << tensorboard_event(line, unix_s()) << std::flush;
   }
 
   bool has_stopped_early() const { return recipe_.early_stop > 0 && progress_.worse_count >= recipe_.early_stop; }
@@ -264,8 +286,10 @@ class TuneLoop {
   RunFolder& folder_;
   Trainer& trainer_;
   const TuneRecipe& recipe_;
+  const SampleAnswers& samples_;
   const TuneListener& listener_;
   const Clock& clock_;
+  std::ofstream events_;
   LossWatch watch_;
   Progress progress_;
 };
@@ -298,7 +322,8 @@ bool run_tuning(Executor& executor, const std::shared_ptr<const ModelBundle>& bu
   manifest["recipe"] = recipe_to_json(recipe);
   const std::string fingerprint = fingerprint_of(manifest);
   if (!data.evaluation.empty()) trainer.check_kind(data.evaluation);
-  TuneLoop loop(folder, trainer, recipe, listener, clock);
+  const SampleAnswers samples(*bundle, recipe.sample_prompts.texts, recipe.sample_tokens, recipe.now_unix_s);
+  TuneLoop loop(folder, trainer, recipe, samples, listener, clock);
   if (resume(folder, trainer, fingerprint, loop.progress())) {
     listener.on_note(fmt::format("going on after step {} of {}", trainer.steps_done(), trainer.step_count()));
   }
@@ -313,6 +338,7 @@ bool run_tuning(Executor& executor, const std::shared_ptr<const ModelBundle>& bu
   replace_file(output.path() / "manifest.json", manifest_text);
   replace_file(output.path() / "log.jsonl", folder.log());
   replace_file(output.path() / "report.html", tune_report(folder.log(), manifest));
+  replace_file(output.path() / kTensorboardFile, tensorboard_events(folder.log(), unix_s()));
   output.commit();
   listener.on_note(fmt::format("the {} is in {}", trainer.method().output_kind(), recipe.output));
   folder.remove();

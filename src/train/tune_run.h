@@ -29,6 +29,7 @@ struct TuneListener {
   std::function<void(const std::string& note)> on_note;                       // for people
   std::function<void(const json::object& line, int64_t step_count)> on_step;  // the log's line
   std::function<void(const json::object& line)> on_evaluation;                // likewise
+  std::function<void(const json::object& line)> on_samples;                   // likewise
   std::function<bool()> wants_stop;                                           // asked after each step
 };
 

@@ -65,7 +65,8 @@ def test_an_adapter_that_helps(pelton, tmp_path, model, recipe):
     assert log[-1]["loss"] < 0.8 * log[0]["loss"]
     out = tmp_path / "out"
     assert sorted(file.name for file in out.iterdir()) == [
-        "adapter_config.json", "adapter_model.safetensors", "log.jsonl", "manifest.json", "report.html"
+        "adapter_config.json", "adapter_model.safetensors", "events.out.tfevents.0.pelton", "log.jsonl", "manifest.json",
+        "report.html"
     ]
     assert lines_of((out / "log.jsonl").read_text()) == log
     manifest = json.loads((out / "manifest.json").read_text())
@@ -289,6 +290,26 @@ def test_evaluations_survive_kills(pelton, tmp_path, recipe, chats):
         ours, theirs = ((tmp_path / folder / name).read_bytes() for folder in ("out", "whole"))
         assert ours == theirs.replace(b"/whole", b"/out"), name
     assert without_speed((tmp_path / "out/log.jsonl").read_text()) == without_speed((tmp_path / "whole/log.jsonl").read_text())
+
+
+def test_sample_answers(pelton, tmp_path, model, recipe):
+    """What it says now and then, and at the end what the output says."""
+    prompts = ["say 3", "say 5, again"]
+    recipe.write_text(recipe.read_text() + f"sample_prompts: {json.dumps(prompts)}\nsample_steps: 5\nsample_tokens: 8\n")
+    done = pelton("tune", recipe, "--activation-checkpointing", "layer", "--dropout", "0.1")
+    assert done.returncode == 0, done.stderr
+    samples = [line for line in lines_of(done.stdout) if "samples" in line]
+    assert [line["step"] for line in samples] == [5, 10, 12]
+    assert all([sample["prompt"] for sample in line["samples"]] == prompts for line in samples)
+    assert samples == [line for line in lines_of((tmp_path / "out/log.jsonl").read_text()) if "samples" in line]
+    for sample in samples[-1]["samples"]:
+        run = pelton("run", "-m", model, "--adapter", tmp_path / "out", "--activations", "f32", "--kv-type", "f32",
+                     "--temperature", "0", "--max-tokens", "8", sample["prompt"])
+        assert run.stdout.removesuffix("\n") == sample["answer"].removesuffix("\n")
+    assert "What it says" in (tmp_path / "out/report.html").read_text()
+
+    long = pelton("tune", recipe, "--output", tmp_path / "other", "--sample-prompts", "word " * 3000)
+    assert long.returncode == 1 and "sample_prompts" in long.stderr
 
 
 def test_a_loss_that_stands_out_names_its_records(pelton, tmp_path, model):
