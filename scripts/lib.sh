@@ -34,7 +34,7 @@ run_ctest() {
   rm -rf "$results"
   mkdir -p "$results"
   local timeout_s=900
-  if [ "$preset" = tsan ]; then timeout_s=2700; fi # ThreadSanitizer takes a model ten to fifty times as long
+  if [ "$preset" = tsan ] || [ "$preset" = asan ]; then timeout_s=2700; fi # they take a model ten to fifty times as long
   ctest --test-dir "build/$preset" --output-on-failure --timeout "$timeout_s" --output-junit "$results/ctest.xml" "$@" ||
     true # the summary below decides
   python3 scripts/test_summary.py "$results"

@@ -16,6 +16,11 @@ namespace pelton {
 
 class RecordingSink final : public GenerationSink {
  public:
+  void on_prompt(const std::vector<SampledToken>& tokens) override {
+    const std::lock_guard lock(mutex_);
+    CHECK(prompt_.empty() && tokens_.empty());
+    prompt_ = tokens;
+  }
   void on_tokens(std::string text, std::vector<SampledToken> tokens) override {
     const std::lock_guard lock(mutex_);
     CHECK(!has_ended_locked());
@@ -47,6 +52,7 @@ class RecordingSink final : public GenerationSink {
                              [&] { return has_ended_locked() || tokens_.size() >= count; });
   }
 
+  std::vector<SampledToken> prompt() const { return locked(prompt_); }
   std::string text() const { return locked(text_); }
   std::vector<int32_t> tokens() const { return locked(tokens_); }
   std::optional<GenerationSummary> summary() const { return locked(summary_); }
@@ -65,6 +71,7 @@ class RecordingSink final : public GenerationSink {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
+  std::vector<SampledToken> prompt_;
   std::string text_;
   std::vector<int32_t> tokens_;
   std::optional<GenerationSummary> summary_;

@@ -99,6 +99,9 @@ struct GenerationRequest {
   std::vector<TokenId> prompt;  // at least one token
   SamplingParameters sampling;
   bool keeps_special_tokens = false;  // control tokens appear in the text
+  // Log-probabilities of the prompt's own tokens, with so many alternatives each, 0 to 20; absent: none. Such a prompt
+  // takes nothing from the prefix cache and leaves nothing there.
+  std::optional<int> prompt_logprobs = {};
   Priority priority = Priority::kNormal;
   std::string client;      // requests of one client share what is one client's fair part; empty: one client too
   std::string cache_salt;  // prefixes are shared among requests of equal salt only
@@ -151,6 +154,9 @@ struct GenerationSummary {
 class GenerationSink {
  public:
   virtual ~GenerationSink() = default;
+  // Once, before the first tokens, where prompt_logprobs asked for it: the prompt's tokens, of which the first has no
+  // log-probability.
+  virtual void on_prompt(const std::vector<SampledToken>& /*tokens*/) {}
   // `text` is what may be shown now: it may lag behind the tokens (unfinished characters, possible stop strings).
   // An end token is among the tokens but adds no text.
   virtual void on_tokens(std::string text, std::vector<SampledToken> tokens) = 0;

@@ -39,7 +39,26 @@ float inverse(double temperature) {
   return static_cast<float>(std::min(1 / temperature, static_cast<double>(std::numeric_limits<float>::max())));
 }
 
+SampledToken scored(std::span<const float> logits, LogitsPeak peak, TokenId token, int64_t alternative_count,
+                    SamplerScratch& scratch) {
+  const double normaliser = log_sum_exp(logits, peak.value);
+  const auto logprob = [&](int32_t id) { return static_cast<float>(logits[static_cast<size_t>(id)] - normaliser); };
+  SampledToken sampled{token, logprob(index_of(token)), {}};
+  const int64_t count = std::min<int64_t>(alternative_count, static_cast<int64_t>(logits.size()));
+  if (count == 0) return sampled;
+  select_largest(logits, count, scratch.rank_buffer, scratch.indices);
+  for (const int32_t id : scratch.indices) sampled.alternatives.push_back({TokenId{id}, logprob(id)});
+  std::stable_sort(sampled.alternatives.begin(), sampled.alternatives.end(),
+                   [](const TokenLogprob& a, const TokenLogprob& b) { return a.logprob > b.logprob; });
+  return sampled;
+}
+
 }  // namespace
+
+SampledToken score_token(std::span<const float> logits, TokenId token, int64_t alternative_count,
+                         SamplerScratch& scratch) {
+  return scored(logits, peak_of(logits), token, alternative_count, scratch);
+}
 
 Sampler::Sampler(const SamplingParameters& sampling, uint64_t seed, const Context& context)
     : sampling_(sampling),
@@ -68,7 +87,7 @@ SampledToken Sampler::sample(std::span<const float> logits, SamplerScratch& scra
   SampledToken sampled;
   sampled.token = TokenId{choose(adjusted, adjusted_peak, scratch)};
   record(sampled.token);
-  if (sampling_.logprobs) add_logprobs(logits, peak, scratch, sampled);
+  if (sampling_.logprobs) sampled = scored(logits, peak, sampled.token, *sampling_.logprobs, scratch);
   return sampled;
 }
 
@@ -144,19 +163,6 @@ int32_t Sampler::draw_mirostat(Candidates& candidates) {
   const double error = candidates.surprise_bits(id) - sampling_.mirostat->target_bits;
   surprise_bits_max_ -= sampling_.mirostat->learning_rate * error;
   return id;
-}
-
-void Sampler::add_logprobs(std::span<const float> logits, LogitsPeak peak, SamplerScratch& scratch,
-                           SampledToken& sampled) const {
-  const double normaliser = log_sum_exp(logits, peak.value);
-  const auto logprob = [&](int32_t id) { return static_cast<float>(logits[static_cast<size_t>(id)] - normaliser); };
-  sampled.logprob = logprob(index_of(sampled.token));
-  const int64_t count = std::min<int64_t>(*sampling_.logprobs, static_cast<int64_t>(logits.size()));
-  if (count == 0) return;
-  select_largest(logits, count, scratch.rank_buffer, scratch.indices);
-  for (const int32_t id : scratch.indices) sampled.alternatives.push_back({TokenId{id}, logprob(id)});
-  std::stable_sort(sampled.alternatives.begin(), sampled.alternatives.end(),
-                   [](const TokenLogprob& a, const TokenLogprob& b) { return a.logprob > b.logprob; });
 }
 
 }  // namespace pelton

@@ -26,6 +26,11 @@ struct SamplerScratch {
   std::vector<RankedLogit> ranked;
 };
 
+// A token with its log-probability and those of the `alternative_count` likeliest, by a row of logits [V] of the model
+// itself. Error kInternal: a logit is NaN or infinite.
+SampledToken score_token(std::span<const float> logits, TokenId token, int64_t alternative_count,
+                         SamplerScratch& scratch);
+
 // One for each request. The same parameters, seed, prompt and logits give the same tokens.
 class Sampler {
  public:
@@ -62,8 +67,6 @@ class Sampler {
   // Whether anything changes the logits before they are looked at.
   bool adjusts() const { return rules_.is_active() || penalties_.is_active() || dry_.is_active(); }
   void record(TokenId token);
-  void add_logprobs(std::span<const float> logits, LogitsPeak peak, SamplerScratch& scratch,
-                    SampledToken& sampled) const;
 
   SamplingParameters sampling_;
   Rng rng_;

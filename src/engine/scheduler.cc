@@ -68,6 +68,7 @@ void Scheduler::add(const SequenceArrival& arrival) {
                     .priority = arrival.priority,
                     .client = &client,
                     .number = ++arrival_count_,
+                    .chunk_rows_max = arrival.chunk_rows_max,
                     .waits_since = arrival.time,
                     .rank = static_cast<int64_t>(arrival.priority),
                     .prompt_count = arrival.token_count,
@@ -389,7 +390,8 @@ void Scheduler::plan_prompts(StepPlan& plan) {
     const int64_t budget_left = budget_of(*sequence) - plan.row_count;
     if (budget_left <= 0) continue;
     const int64_t pending_count = sequence->pending_count();
-    schedule(*sequence, options_.keeps_sequences_whole ? pending_count : std::min(pending_count, budget_left), plan);
+    const int64_t chunk = std::min({pending_count, budget_left, sequence->chunk_rows_max});
+    schedule(*sequence, options_.keeps_sequences_whole ? pending_count : chunk, plan);
   }
 }
 

@@ -39,6 +39,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <list>
 #include <optional>
 #include <span>
@@ -91,6 +92,7 @@ struct SequenceArrival {
   Priority priority = Priority::kNormal;
   uint64_t client = 0;  // who shares the machine fairly with whom
   TimePoint time = {};
+  int64_t chunk_rows_max = std::numeric_limits<int64_t>::max();  // of its prompt in one step
 };
 
 // The rows of one sequence in a step: its tokens at positions [first_position, first_position + row_count).
@@ -175,7 +177,8 @@ class Scheduler {
     std::optional<int64_t> token_count_max;
     Priority priority;
     Client* client;
-    uint64_t number;             // by age
+    uint64_t number;  // by age
+    int64_t chunk_rows_max;
     TimePoint waits_since;       // for a place, or for rows
     int64_t rank;                // 0: the best
     int64_t computed_count = 0;  // tokens whose keys and values are in the pages

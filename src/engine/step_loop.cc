@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -70,10 +71,15 @@ struct StepLoop::Active {
   int64_t cached_token_count = 0;
   TimeAccount time;
   AdapterUse adapter;
+  std::optional<int> prompt_logprobs;            // wanted and not handed over yet
+  std::vector<SampledToken> prompt_scores;       // so far, of the prompt's tokens in order
   std::vector<TokenId> tokens;                   // prompt and answer: all that a recomputation needs
   std::optional<PrefixHash> prefix;              // of its full pages; none: they are not looked for
   std::vector<std::unique_ptr<Choice>> choices;  // at least one
 };
+
+// Logits of prompts in one step, which are all there at once: 64 MB.
+constexpr int64_t kPromptLogitsMax = int64_t{16} << 20;
 
 StepLoop::StepLoop(Environment environment)
     : environment_(std::move(environment)),
@@ -105,6 +111,8 @@ void StepLoop::add(Submission submission) noexcept {
     active.adapter = std::move(submission.adapter);
     active.tokens = std::move(submission.request.prompt);
     active.prompt_token_count = static_cast<int64_t>(active.tokens.size());
+    active.prompt_logprobs = submission.request.prompt_logprobs;
+    if (active.prompt_logprobs) active.prompt_scores.push_back({active.tokens.front(), std::nullopt, {}});
     const std::vector<PrefixHash> prefixes = prefixes_of(active, submission.request.cache_salt);
     active_.emplace(sequence, std::move(made));
     deadline_count_ += active.deadline ? 1 : 0;
@@ -116,7 +124,10 @@ void StepLoop::add(Submission submission) noexcept {
                     .prefixes = prefixes,
                     .priority = submission.request.priority,
                     .client = std::hash<std::string>()(submission.request.client),
-                    .time = submission.submitted});
+                    .time = submission.submitted,
+                    .chunk_rows_max = active.prompt_logprobs
+                                          ? std::max<int64_t>(1, kPromptLogitsMax / limits_.vocabulary_size)
+                                          : std::numeric_limits<int64_t>::max()});
   } catch (...) {
     const Error error = current_error();
     for (size_t i = 0; i < sinks.size(); ++i) choices_.erase(RequestId{id + i});
@@ -128,7 +139,7 @@ void StepLoop::add(Submission submission) noexcept {
 // Of the prompt's full pages.
 std::vector<PrefixHash> StepLoop::prefixes_of(Active& active, std::string_view salt) const {
   std::vector<PrefixHash> prefixes;
-  if (!environment_.caches_prefixes) return prefixes;
+  if (!environment_.caches_prefixes || active.prompt_logprobs) return prefixes;
   const auto page = static_cast<size_t>(limits_.page_token_count);
   PrefixHash prefix = hasher_.root(salt, active.adapter.number());
   for (size_t end = page; end <= active.tokens.size(); end += page) {
@@ -196,13 +207,16 @@ void StepLoop::step_or_throw() {
   ++steps_by_rows_[static_cast<size_t>(std::lower_bound(kStepRowBounds.begin(), kStepRowBounds.end(), plan_.row_count) -
                                        kStepRowBounds.begin())];
 
+  score_prompts(logits);
   sample(logits);
   account(start);
+  keep_prompt_scores();
   for (const ScheduledRows& rows : plan_.sequences) {
-    if (rows.completes_tokens) separate_choices(*active_.at(rows.id));
+    if (rows.completes_tokens && active_.contains(rows.id)) separate_choices(*active_.at(rows.id));
   }
   for (Drawn& drawn : drawn_) {
-    const RequestId id = drawn.choice->id;
+    const RequestId id = drawn.id;
+    if (!choices_.contains(id)) continue;  // its prompt failed
     try {
       if (drawn.error) std::rethrow_exception(drawn.error);
       deliver(*drawn.choice, std::move(drawn.sampled));
@@ -237,6 +251,7 @@ StepLoop::StepLogits StepLoop::run_model() {
   batch_.local_pages.clear();
   batch_.adapters.clear();
   drawn_.clear();
+  prompt_rows_.clear();
   const TimePoint now = environment_.clock.now();
   order_by_adapter();
   for (const auto& [adapter, place] : order_) {
@@ -254,10 +269,19 @@ StepLoop::StepLogits StepLoop::run_model() {
     batch_.sequences.push_back({row_begin, rows.row_count, rows.first_position, rows.pages});
     if (limits_.local_pages) batch_.local_pages.push_back(rows.local_pages);
     if (adapter_count_ > 0) batch_.adapters.push_back(active.adapter.prepared());
+    // The row at a position tells how likely the token behind it is. What was computed before a preemption is known.
+    if (active.prompt_logprobs) {
+      const auto known = static_cast<int64_t>(active.prompt_scores.size());
+      const int64_t end = std::min(rows.first_position + rows.row_count + 1, active.prompt_token_count);
+      for (int64_t position = std::max(known, rows.first_position + 1); position < end; ++position) {
+        prompt_rows_.push_back({rows.id, static_cast<int64_t>(batch_.logit_rows.size()), position, {}, nullptr});
+        batch_.logit_rows.push_back(static_cast<int32_t>(row_begin + position - 1 - rows.first_position));
+      }
+    }
     if (!rows.completes_tokens) continue;
     const auto logit_row = static_cast<int64_t>(batch_.logit_rows.size());
     batch_.logit_rows.push_back(static_cast<int32_t>(batch_.tokens.size() - 1));
-    for (const auto& choice : active.choices) drawn_.push_back({choice.get(), logit_row, {}, nullptr});
+    for (const auto& choice : active.choices) drawn_.push_back({choice.get(), choice->id, logit_row, {}, nullptr});
   }
   if (!plan_.copies.empty() || !plan_.local_copies.empty()) {
     environment_.runner.copy_pages(plan_.copies, plan_.local_copies);
@@ -308,6 +332,7 @@ std::span<const RowMask> StepLoop::masks() {
 }
 
 std::optional<int64_t> StepLoop::largest_count() const {
+  if (!prompt_rows_.empty()) return std::nullopt;
   int64_t most = 1;
   for (const Drawn& drawn : drawn_) {
     const std::optional<int64_t> count = drawn.choice->sampler.largest_count();
@@ -328,6 +353,8 @@ void StepLoop::separate_choices(Active& active) {
     made->prompt_token_count = active.prompt_token_count;
     made->cached_token_count = active.cached_token_count;
     made->time = active.time.fork();
+    made->prompt_logprobs = active.prompt_logprobs;
+    made->prompt_scores = active.prompt_scores;
     made->tokens = active.tokens;
     made->prefix = active.prefix;
     made->adapter = active.adapter;
@@ -339,6 +366,43 @@ void StepLoop::separate_choices(Active& active) {
     child.choices.back()->active = &child;
     deadline_count_ += child.deadline ? 1 : 0;
     scheduler_.fork(active.id, id);
+  }
+}
+
+void StepLoop::score_prompts(const StepLogits& logits) {
+  if (prompt_rows_.empty()) return;
+  Executor& executor = environment_.runner.executor();
+  scratch_.resize(static_cast<size_t>(executor.thread_count()));
+  const auto vocabulary_size = static_cast<size_t>(limits_.vocabulary_size);
+  executor.parallel([&](int thread, int thread_count) {
+    const Range part = split_range(static_cast<int64_t>(prompt_rows_.size()), 1, thread, thread_count);
+    for (int64_t i = part.begin; i < part.end; ++i) {
+      PromptRow& row = prompt_rows_[static_cast<size_t>(i)];
+      const Active& active = *active_.at(row.sequence);
+      try {
+        row.scored = score_token(logits.whole.subspan(static_cast<size_t>(row.row) * vocabulary_size, vocabulary_size),
+                                 active.tokens[static_cast<size_t>(row.position)], *active.prompt_logprobs,
+                                 scratch_[static_cast<size_t>(thread)]);
+      } catch (...) {
+        row.error = std::current_exception();  // nothing may leave a region
+      }
+    }
+  });
+}
+
+void StepLoop::keep_prompt_scores() {
+  for (PromptRow& row : prompt_rows_) {
+    const auto active = active_.find(row.sequence);  // gone: a row before failed
+    if (active == active_.end()) continue;
+    if (row.error) {
+      try {
+        std::rethrow_exception(row.error);
+      } catch (...) {
+        fail_choices(row.sequence, current_error());
+      }
+      continue;
+    }
+    active->second->prompt_scores.push_back(std::move(row.scored));
   }
 }
 
@@ -389,6 +453,12 @@ void StepLoop::deliver(Choice& choice, SampledToken sampled) {
 
   std::vector<SampledToken> tokens;
   tokens.push_back(std::move(sampled));
+  if (active.prompt_logprobs) {
+    const std::vector<SampledToken> prompt = std::exchange(active.prompt_scores, {});
+    active.prompt_logprobs.reset();
+    CHECK(static_cast<int64_t>(prompt.size()) == active.prompt_token_count);
+    call_sink([&] { choice.sink->on_prompt(prompt); });
+  }
   if (!call_sink([&] { choice.sink->on_tokens(std::move(progress.text), std::move(tokens)); })) {
     return fail(choice.id, Error(ErrorCode::kInternal, "the answer could not be handed over"));
   }

@@ -98,8 +98,11 @@ class StepLoop {
   void account(TimePoint begin);
   // The prompt is computed: its answers go their own ways from here.
   void separate_choices(Active& active);
-  // Fills drawn_, by all threads.
+  // Fills drawn_ and prompt_rows_, by all threads.
   void sample(const StepLogits& logits);
+  void score_prompts(const StepLogits& logits);
+  // Of prompt_rows_, for when the answer begins. What went wrong with one ends its request.
+  void keep_prompt_scores();
   void deliver(Choice& choice, SampledToken sampled);
   // Within reasoning: what the next token is instead, where its budget says so.
   void reason(Choice& choice, SampledToken& sampled);
@@ -124,11 +127,21 @@ class StepLoop {
   // One for each answer that gets a token: as many as the row's prompt has answers.
   struct Drawn {
     Choice* choice;
-    int64_t row;  // of the step's logits
+    RequestId id;  // of the choice
+    int64_t row;   // of the step's logits
     SampledToken sampled;
     std::exception_ptr error;  // null: none
   };
   std::vector<Drawn> drawn_;
+  // One for each token of a prompt whose log-probability is wanted.
+  struct PromptRow {
+    SequenceId sequence;
+    int64_t row;       // of the step's logits
+    int64_t position;  // of the token
+    SampledToken scored;
+    std::exception_ptr error;  // null: none
+  };
+  std::vector<PromptRow> prompt_rows_;
   std::vector<std::pair<uint64_t, size_t>> order_;  // of the plan's sequences: adapter and place
   StepTimeEstimator step_times_;
   TimePoint step_end_;                    // of the last one that was accounted for

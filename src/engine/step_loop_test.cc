@@ -164,6 +164,64 @@ TEST_F(StepLoopTest, SampledTokensDoNotDependOnCompany) {
   EXPECT_GT(loop_->statistics().preemption_count, 0);
 }
 
+// In chunks, beside others, and where it has to be computed again: of each token what the fake model thinks of it.
+TEST_F(StepLoopTest, ScoresThePromptsThatAskForIt) {
+  for (const int thread_count : {1, 3}) {
+    start({.limits = {.vocabulary_size = 64, .context_length = 128, .page_count = 8}, .thread_count = thread_count},
+          {.step_token_count_max = 24, .sequence_count_max = 8, .growth_page_count = 0});
+    std::vector<std::shared_ptr<RecordingSink>> sinks;
+    for (uint64_t number = 0; number < 4; ++number) {
+      Submission submission{
+          .id = id(10 * number), .answer_token_count_max = 60, .seed = number, .submitted = clock_.now()};
+      sinks.push_back(std::make_shared<RecordingSink>());
+      submission.sinks = {sinks.back()};
+      if (number == 1) submission.sinks.push_back(std::make_shared<RecordingSink>());
+      for (const int32_t token : prompt(number, 30)) submission.request.prompt.push_back(TokenId{token});
+      submission.request.sampling.temperature = 0;
+      if (number != 3) submission.request.prompt_logprobs = static_cast<int>(number);
+      loop_->add(std::move(submission));
+    }
+    run_until_idle();
+    EXPECT_GT(loop_->statistics().preemption_count, 0);
+    EXPECT_EQ(loop_->statistics().cached_token_count, 0);
+    EXPECT_TRUE(sinks[3]->prompt().empty());
+    for (uint64_t number = 0; number < 3; ++number) {
+      const std::vector<int32_t> tokens = prompt(number, 30);
+      const std::vector<SampledToken> scored = sinks[number]->prompt();
+      ASSERT_EQ(scored.size(), tokens.size());
+      EXPECT_FALSE(scored[0].logprob);
+      for (size_t i = 0; i < tokens.size(); ++i) {
+        EXPECT_EQ(index_of(scored[i].token), tokens[i]);
+        if (i == 0) continue;
+        EXPECT_LT(scored[i].logprob.value(), 0);
+        ASSERT_EQ(scored[i].alternatives.size(), number);
+        if (number == 0) continue;
+        const int32_t likeliest = FakeRunner::next_token({tokens.begin(), tokens.begin() + static_cast<long>(i)}, 64);
+        EXPECT_EQ(index_of(scored[i].alternatives[0].token), likeliest);
+        EXPECT_EQ(scored[i].logprob.value() == scored[i].alternatives[0].logprob, tokens[i] == likeliest);
+      }
+      EXPECT_EQ(sinks[number]->tokens(), greedy_answer(tokens, 60, 64));
+    }
+  }
+}
+
+TEST_F(StepLoopTest, ABrokenRowOfAPromptEndsItsRequestAlone) {
+  int steps = 0;
+  start({.after_step = [&](std::span<float> logits) {
+    if (++steps == 1) logits[70] = std::numeric_limits<float>::quiet_NaN();  // of the second row
+  }});
+  const auto plain = add(1, 1, 5);
+  Submission submission{.id = id(2), .answer_token_count_max = 5, .submitted = clock_.now()};
+  const auto sink = std::make_shared<RecordingSink>();
+  submission.sinks = {sink};
+  for (const int32_t token : prompt(2, 6)) submission.request.prompt.push_back(TokenId{token});
+  submission.request.prompt_logprobs = 0;
+  loop_->add(std::move(submission));
+  run_until_idle();
+  EXPECT_EQ(sink->error_code(), ErrorCode::kInternal);
+  EXPECT_EQ(plain->tokens().size(), 5u);
+}
+
 TEST_F(StepLoopTest, RequestsShareSteps) {
   start();
   for (uint64_t i = 0; i < 8; ++i) add(i, 4, 10);

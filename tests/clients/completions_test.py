@@ -84,6 +84,34 @@ def test_logprobs_in_the_older_form(client):
     assert [choice.text[offset : offset + len(token)] for offset, token in zip(logprobs.text_offset, logprobs.tokens)] == logprobs.tokens
 
 
+def test_the_prompts_own_logprobs(exact_client, oracle):
+    """What evaluation harnesses ask for: echo with logprobs. The reference's numbers, in company too."""
+    ids = [expected["input_ids"] for expected in oracle]
+    choices = complete(exact_client, ids, echo=True, logprobs=2, max_tokens=2).choices
+    for expected, choice in zip(oracle, choices, strict=True):
+        logprobs = choice.logprobs
+        count = len(expected["input_ids"])
+        assert len(logprobs.token_logprobs) == count + 2 and logprobs.token_logprobs[0] is None
+        assert [-value for value in logprobs.token_logprobs[1:count]] == pytest.approx(expected["prompt_nll"], abs=2e-3)
+        assert all(len(top) >= 2 for top in logprobs.top_logprobs[1:])
+        if any(token.startswith("bytes:") for token in logprobs.tokens):
+            continue
+        assert "".join(logprobs.tokens) == choice.text
+        assert [choice.text[at : at + len(token)] for at, token in zip(logprobs.text_offset, logprobs.tokens)] == logprobs.tokens
+
+
+def test_the_prompts_own_logprobs_in_a_stream_and_of_several(client):
+    whole = complete(client, echo=True, logprobs=0, max_tokens=4, n=2).choices
+    assert whole[0].logprobs == whole[1].logprobs, "at temperature 0"
+    chunks = [chunk.choices[0] for chunk in complete(client, echo=True, logprobs=0, max_tokens=4, stream=True)]
+    parts = [chunk.logprobs for chunk in chunks if chunk.logprobs]
+    assert sum([part.tokens for part in parts], []) == whole[0].logprobs.tokens
+    streamed = sum([part.token_logprobs for part in parts], [])
+    assert streamed[0] is None and streamed[1:] == pytest.approx(whole[0].logprobs.token_logprobs[1:], abs=0.2)
+    best = complete(client, echo=True, logprobs=0, max_tokens=4, n=1, best_of=3).choices[0]
+    assert best.logprobs.tokens == whole[0].logprobs.tokens
+
+
 def test_numbers_look_as_usual(server):
     body = b'{"prompt":"Once","temperature":0,"max_tokens":4,"logprobs":2}'
     head = f"POST /v1/completions HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -51,6 +51,8 @@ using Events = std::vector<Event>;
 class AnswerFormat {
  public:
   virtual ~AnswerFormat() = default;
+  // Before a choice's opening, where the prompt's log-probabilities were asked for: its tokens.
+  virtual void set_prompt(size_t /*index*/, std::vector<SampledToken> /*tokens*/) {}
   virtual json::object whole(const std::vector<Choice>& choices, const Usage& usage) = 0;
   // Before a choice's first piece.
   virtual Events opening(size_t index) = 0;

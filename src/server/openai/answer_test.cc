@@ -126,6 +126,23 @@ TEST(CompletionAnswer, EchoIsTheFirstChunk) {
   EXPECT_EQ(answer.opening(1).at(0).data.at("choices").at(0).at("text"), "é");
 }
 
+TEST(CompletionAnswer, EchoedTokensHaveLogprobsToo) {
+  const auto of = [](const json::object& object) { return object.at("choices").at(0).at("logprobs"); };
+  const std::vector<SampledToken> prompt = {{TokenId{1}, std::nullopt, {}}, sampled(0, -1)};
+  CompletionAnswer whole(options(true), {" ba"});
+  whole.set_prompt(0, prompt);
+  const json::value logprobs = of(whole.whole({{.piece = {.text = " b", .tokens = {sampled(1, -2)}}}}, {2, 1}));
+  EXPECT_EQ(logprobs.at("tokens"), parse(R"([" b","a"," b"])"));
+  EXPECT_EQ(logprobs.at("token_logprobs"), parse("[null,-1.0,-2.0]"));
+  EXPECT_EQ(logprobs.at("text_offset"), parse("[0,2,3]"));
+  EXPECT_TRUE(logprobs.at("top_logprobs").at(0).is_null());
+
+  CompletionAnswer stream(options(true), {" ba"});
+  stream.set_prompt(0, prompt);
+  EXPECT_EQ(of(stream.opening(0).at(0).data).at("token_logprobs"), parse("[null,-1.0]"));
+  EXPECT_EQ(of(stream.piece(0, {.text = " b", .tokens = {sampled(1, -2)}}).at(0).data).at("text_offset"), parse("[3]"));
+}
+
 TEST(CompletionAnswer, LogprobsCountCharacters) {
   CompletionAnswer answer(options(true), {""});
   answer.piece(0, {.text = "a", .tokens = {sampled(0, -1)}});

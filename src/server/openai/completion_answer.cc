@@ -18,15 +18,22 @@ int64_t character_count(std::string_view bytes) {
 }  // namespace
 
 CompletionAnswer::CompletionAnswer(AnswerOptions options, std::vector<std::string> echoes)
-    : options_(std::move(options)), echoes_(std::move(echoes)) {
+    : options_(std::move(options)), echoes_(std::move(echoes)), prompts_(echoes_.size()) {
   for (const std::string& echo : echoes_) offsets_.push_back(character_count(echo));
+}
+
+void CompletionAnswer::set_prompt(size_t index, std::vector<SampledToken> tokens) {
+  prompts_[index] = std::move(tokens);
+  offsets_[index] = 0;
 }
 
 json::object CompletionAnswer::whole(const std::vector<Choice>& choices, const Usage& usage) {
   json::array list;
   for (size_t index = 0; index < choices.size(); ++index) {
     const Piece& piece = choices[index].piece;
-    list.push_back(choice(index, echoes_[index] + piece.text, logprobs(index, piece.tokens),
+    std::vector<SampledToken> tokens = std::move(prompts_[index]);
+    tokens.insert(tokens.end(), piece.tokens.begin(), piece.tokens.end());
+    list.push_back(choice(index, echoes_[index] + piece.text, logprobs(index, tokens),
                           json::string(finish_reason_name(choices[index].reason))));
   }
   json::object answer = answer_frame(options_.identity, "text_completion");
@@ -37,7 +44,8 @@ json::object CompletionAnswer::whole(const std::vector<Choice>& choices, const U
 
 Events CompletionAnswer::opening(size_t index) {
   if (echoes_[index].empty()) return {};
-  return {chunk(choice(index, echoes_[index], nullptr, nullptr))};
+  const std::vector<SampledToken> prompt = std::move(prompts_[index]);
+  return {chunk(choice(index, echoes_[index], prompt.empty() ? json::value() : logprobs(index, prompt), nullptr))};
 }
 
 Events CompletionAnswer::piece(size_t index, const Piece& piece) {
@@ -77,12 +85,13 @@ json::value CompletionAnswer::logprobs(size_t index, const std::vector<SampledTo
   json::array names, values, alternatives, offsets;
   for (const SampledToken& sampled : tokens) {
     names.push_back(json::string(token_name(sampled.token)));
-    values.push_back(finite_logprob(sampled.logprob.value_or(0)));
     json::object top;
     for (const TokenLogprob& alternative : sampled.alternatives) {
       top.emplace(token_name(alternative.token), finite_logprob(alternative.logprob));
     }
-    alternatives.push_back(std::move(top));
+    // Nothing tells how likely the first token of a prompt was.
+    values.push_back(sampled.logprob ? json::value(finite_logprob(*sampled.logprob)) : json::value());
+    alternatives.push_back(sampled.logprob ? json::value(std::move(top)) : json::value());
     offsets.push_back(offsets_[index]);
     offsets_[index] += character_count(options_.tokenizer->token_bytes(sampled.token));
   }

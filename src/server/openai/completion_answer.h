@@ -14,6 +14,7 @@ class CompletionAnswer final : public AnswerFormat {
   // `echoes`: what stands before each choice's text; empty where nothing does.
   CompletionAnswer(AnswerOptions options, std::vector<std::string> echoes);
 
+  void set_prompt(size_t index, std::vector<SampledToken> tokens) override;
   json::object whole(const std::vector<Choice>& choices, const Usage& usage) override;
   Events opening(size_t index) override;
   Events piece(size_t index, const Piece& piece) override;
@@ -28,7 +29,8 @@ class CompletionAnswer final : public AnswerFormat {
 
   AnswerOptions options_;
   std::vector<std::string> echoes_;
-  std::vector<int64_t> offsets_;  // by choice: characters of the text so far
+  std::vector<std::vector<SampledToken>> prompts_;  // by choice, with log-probabilities; empty: nobody asked
+  std::vector<int64_t> offsets_;                    // by choice: characters of the text so far
 };
 
 }  // namespace pelton::openai

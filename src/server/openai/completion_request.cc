@@ -49,10 +49,6 @@ constexpr Field<Request> kFields[] = {
 CompletionRequest parse_completion_request(std::string_view body) {
   CompletionRequest request;
   read_generation_request(parse_json(body, "body"), std::span<const Field<Request>>(kFields), request);
-  if (request.echoes && request.logprobs) {
-    throw Error(ErrorCode::kUnsupported, "echo: not together with logprobs: those of the prompt are not computed",
-                "echo");
-  }
   check_answer_count(request);
   return request;
 }

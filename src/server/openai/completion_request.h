@@ -18,7 +18,7 @@ struct CompletionRequest {
   std::vector<Prompt> prompts;      // n choices each
   std::optional<int64_t> logprobs;  // alternatives a token
   std::optional<int64_t> best_of;   // so many answers to each prompt, of which `n` are shown; absent: n
-  bool echoes = false;              // the prompt stands before the answer
+  bool echoes = false;              // the prompt stands before the answer, with its log-probabilities if asked for
   bool parses_special = true;       // special tokens written in a prompt are those tokens
   bool adds_special = true;         // what the tokenizer puts round a text (BOS)
 };

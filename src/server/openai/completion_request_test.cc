@@ -71,7 +71,6 @@ TEST(CompletionRequest, RefusesByName) {
       {R"("prompt":["a","b","c","d","e"],"n":128)", "n"},
       {R"("prompt":"a","logprobs":21)", "logprobs"},
       {R"("prompt":"a","logprobs":true)", "logprobs"},
-      {R"("prompt":"a","echo":true,"logprobs":0)", "echo"},
       {R"("prompt":"a","messages":[])", "messages"},
       {R"("prompt":"a","max_completion_tokens":5)", "max_completion_tokens"},
   };

@@ -37,6 +37,9 @@ class GenerationJob::Sink final : public GenerationSink {
                                 .max_tokens = request.sampling.max_tokens,
                                 .priority = request.priority}) {}
 
+  void on_prompt(const std::vector<SampledToken>& tokens) override {
+    job_->reply_->post([job = job_, index = index_, tokens] { job->set_prompt(index, tokens); });
+  }
   void on_tokens(std::string text, std::vector<SampledToken> tokens) override {
     const auto token_count = static_cast<int64_t>(tokens.size());
     meter_.add_tokens(token_count);
@@ -99,6 +102,12 @@ void GenerationJob::start(std::vector<GenerationRequest> requests) {
   reply_->on_abandoned([self] { self->cancel(); });
   reply_->on_delivered(
       [&metrics = metrics_, id = options_.request_id](Duration duration) { metrics.observe_delivery(id, duration); });
+}
+
+void GenerationJob::set_prompt(size_t index, std::vector<SampledToken> tokens) {
+  const size_t answer = index % options_.best_of;
+  if (answer >= options_.choice_count) return;  // the best of them have all the same prompt
+  format_->set_prompt(index / options_.best_of * options_.choice_count + answer, std::move(tokens));
 }
 
 void GenerationJob::add(size_t index, Piece piece) {

@@ -41,6 +41,7 @@ class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
     Choice choice;         // what came so far, where the reply is not a stream
   };
 
+  void set_prompt(size_t index, std::vector<SampledToken> tokens);
   void add(size_t index, Piece piece);
   void finish(size_t index, const GenerationSummary& summary);
   void fail(const Error& error);

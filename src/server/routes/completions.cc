@@ -53,6 +53,7 @@ Start prepare_text(const Call& call) {
       const int64_t room = call.context.engine.context_length() - static_cast<int64_t>(generation.prompt.size());
       generation.sampling.max_tokens = std::clamp<int64_t>(room, 1, kMaxTokensDefault);
     }
+    if (request.echoes && request.logprobs) generation.prompt_logprobs = static_cast<int>(*request.logprobs);
     generation.grammar = grammar;
     generation.adapter = adapter_of(call.context, form.identity.model);
     requests.push_back(std::move(generation));
