@@ -19,7 +19,9 @@ namespace {
 constexpr size_t kGroupsMax = 1 << 20;
 
 struct SampleOptions {
-  std::string by;                      // the field whose values are the groups; empty: all are one
+  // What tells the groups apart: "file" (its path), "synthetic" ("synthetic" or "real"), "split", "license" (the
+  // record's, else its file's), or any field of the records. Empty: all are one.
+  std::string by;
   bool counts_bytes = false;           // of text; else records
   double size = 0;                     // of the sample, in what is counted; 0: all that the proportions allow
   double temperature = 1;              // a group's weight is its size to the power of 1 / temperature
@@ -42,6 +44,20 @@ struct ByGroupThenOrder {
   }
 };
 
+std::string group_of(const Record& record, const std::string& by) {
+  if (by.empty()) return "";
+  if (by == "file") return record.source == nullptr ? "" : record.source->path;
+  if (by == "synthetic") return is_synthetic(record) ? "synthetic" : "real";
+  if (by == "split") return std::string(split_of(record));
+  if (by == "license") return std::string(license_of(record));
+  const Field* field = find_field(record, by);
+  if (field == nullptr) return "";
+  if (const auto* text = std::get_if<std::string_view>(&field->value)) return std::string(*text);
+  if (const auto* flag = std::get_if<bool>(&field->value)) return *flag ? "true" : "false";
+  if (const auto* number = std::get_if<double>(&field->value)) return fmt::format("{}", *number);
+  return "";
+}
+
 uint64_t hash_of(std::string_view name) {
   uint64_t hash = name.size();
   for (const char c : name) hash = mix_hash(hash ^ static_cast<unsigned char>(c)) + 1;
@@ -54,12 +70,10 @@ class SampleStep final : public StreamStep {
 
   void observe(std::span<const Record> records, Arena& /*arena*/, std::span<SpillBuffer> spills) const override {
     for (const Record& record : records) {
-      const Field* field = options_.by.empty() ? nullptr : find_field(record, options_.by);
-      const std::string_view* name = field == nullptr ? nullptr : std::get_if<std::string_view>(&field->value);
       uint64_t bytes = 0;
       for_each_text(record, [&](std::string_view text) { bytes += text.size(); });
       const uint64_t order = mix_hash(record.hash.low ^ mix_hash(record.hash.high + options_.seed));
-      spills[0].append_row(SampleRow{hash_of(name == nullptr ? "" : *name), options_.counts_bytes ? bytes : 1, order});
+      spills[0].append_row(SampleRow{hash_of(group_of(record, options_.by)), options_.counts_bytes ? bytes : 1, order});
     }
   }
 
@@ -151,7 +165,7 @@ Step make_sample(StepOptions& options) {
     sample.weights[hash_of(std::string_view(weight).substr(0, equals))] = value;
   }
   if (!sample.weights.empty() && sample.by.empty())
-    options.fail("by", "the field that the weights' groups are values of");
+    options.fail("by", "what the weights' groups are values of: file, synthetic, split, license or a field");
   return std::make_unique<const SampleStep>(std::move(sample));
 }
 

@@ -238,6 +238,26 @@ TEST(Steps, Sample) {
   EXPECT_EQ(sampled(R"({"by": "source", "weights": ["a=3", "b=1"], "size": 40})"), (Counts{{"a", 30}, {"b", 10}}));
   EXPECT_EQ(sampled(R"({"by": "source", "weights": "b=1"})"), (Counts{{"a", 0}, {"b", 20}}));
   EXPECT_THROW(StepTestRun("sample", R"({"by": "source", "weights": ["a"]})"), Error);
+
+  // At most one synthetic record to three real ones; groups by flags, numbers and files.
+  const SourceFile made{.path = "made.jsonl", .is_synthetic = true}, found{.path = "found.jsonl"};
+  const auto kept = [&](std::string_view options) {
+    StepTestRun run("sample", options);
+    Counts counts = {{"synthetic", 50}, {"real", 30}};
+    for (int i = 0; i < 80; ++i) {
+      run.add_text(fmt::format("text {}", i));
+      run.record(static_cast<size_t>(i)).source = i < 50 ? &made : &found;
+      set_field(run.record(static_cast<size_t>(i)), "good", i >= 50, run.arena());
+      set_field(run.record(static_cast<size_t>(i)), "stars", i < 50 ? 1.0 : 2.5, run.arena());
+    }
+    for (const auto& [record, decision] : run.decide()) --counts[record < 50 ? "synthetic" : "real"];
+    return counts;
+  };
+  const Counts mixed = {{"synthetic", 10}, {"real", 30}};
+  EXPECT_EQ(kept(R"({"by": "synthetic", "weights": ["synthetic=1", "real=3"]})"), mixed);
+  EXPECT_EQ(kept(R"({"by": "file", "weights": ["made.jsonl=1", "found.jsonl=3"]})"), mixed);
+  EXPECT_EQ(kept(R"({"by": "good", "weights": ["false=1", "true=3"]})"), mixed);
+  EXPECT_EQ(kept(R"({"by": "stars", "weights": ["1=1", "2.5=3"]})"), mixed);
 }
 
 TEST(Steps, Paragraphs) {
