@@ -47,7 +47,7 @@ class Pelton:
             if is_of_hub or name in ("NO_COLOR", "PELTON_ISA", "EDITRC", "XDG_CACHE_HOME", "SSL_CERT_FILE"):
                 del self.environment[name]
 
-    def __call__(self, *arguments, input=None, env=None) -> subprocess.CompletedProcess:
+    def __call__(self, *arguments, input=None, env=None, timeout=TIMEOUT_S) -> subprocess.CompletedProcess:
         """`input`: text for a pipe; None: standard input is empty."""
         return subprocess.run(
             [self.program, *map(str, arguments)],
@@ -56,7 +56,7 @@ class Pelton:
             encoding="utf-8",
             cwd=self.folder,
             env={**self.environment, **(env or {})},
-            timeout=TIMEOUT_S,
+            timeout=timeout,
         )
 
     def json(self, *arguments, code=0, **options):
