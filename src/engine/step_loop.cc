@@ -78,9 +78,6 @@ struct StepLoop::Active {
   std::vector<std::unique_ptr<Choice>> choices;  // at least one
 };
 
-// Logits of prompts in one step, which are all there at once: 64 MB.
-constexpr int64_t kPromptLogitsMax = int64_t{16} << 20;
-
 StepLoop::StepLoop(Environment environment)
     : environment_(std::move(environment)),
       limits_(environment_.runner.limits()),
@@ -126,7 +123,7 @@ void StepLoop::add(Submission submission) noexcept {
                     .client = std::hash<std::string>()(submission.request.client),
                     .time = submission.submitted,
                     .chunk_rows_max = active.prompt_logprobs
-                                          ? std::max<int64_t>(1, kPromptLogitsMax / limits_.vocabulary_size)
+                                          ? std::max<int64_t>(1, PromptScores::kLogitsMax / limits_.vocabulary_size)
                                           : std::numeric_limits<int64_t>::max()});
   } catch (...) {
     const Error error = current_error();
@@ -207,7 +204,6 @@ void StepLoop::step_or_throw() {
   ++steps_by_rows_[static_cast<size_t>(std::lower_bound(kStepRowBounds.begin(), kStepRowBounds.end(), plan_.row_count) -
                                        kStepRowBounds.begin())];
 
-  score_prompts(logits);
   sample(logits);
   account(start);
   keep_prompt_scores();
@@ -251,7 +247,7 @@ StepLoop::StepLogits StepLoop::run_model() {
   batch_.local_pages.clear();
   batch_.adapters.clear();
   drawn_.clear();
-  prompt_rows_.clear();
+  prompt_scores_.clear();
   const TimePoint now = environment_.clock.now();
   order_by_adapter();
   for (const auto& [adapter, place] : order_) {
@@ -274,7 +270,8 @@ StepLoop::StepLogits StepLoop::run_model() {
       const auto known = static_cast<int64_t>(active.prompt_scores.size());
       const int64_t end = std::min(rows.first_position + rows.row_count + 1, active.prompt_token_count);
       for (int64_t position = std::max(known, rows.first_position + 1); position < end; ++position) {
-        prompt_rows_.push_back({rows.id, static_cast<int64_t>(batch_.logit_rows.size()), position, {}, nullptr});
+        prompt_scores_.add({rows.id, static_cast<int64_t>(batch_.logit_rows.size()),
+                            active.tokens[static_cast<size_t>(position)], *active.prompt_logprobs});
         batch_.logit_rows.push_back(static_cast<int32_t>(row_begin + position - 1 - rows.first_position));
       }
     }
@@ -332,7 +329,7 @@ std::span<const RowMask> StepLoop::masks() {
 }
 
 std::optional<int64_t> StepLoop::largest_count() const {
-  if (!prompt_rows_.empty()) return std::nullopt;
+  if (!prompt_scores_.is_empty()) return std::nullopt;
   int64_t most = 1;
   for (const Drawn& drawn : drawn_) {
     const std::optional<int64_t> count = drawn.choice->sampler.largest_count();
@@ -369,29 +366,8 @@ void StepLoop::separate_choices(Active& active) {
   }
 }
 
-void StepLoop::score_prompts(const StepLogits& logits) {
-  if (prompt_rows_.empty()) return;
-  Executor& executor = environment_.runner.executor();
-  scratch_.resize(static_cast<size_t>(executor.thread_count()));
-  const auto vocabulary_size = static_cast<size_t>(limits_.vocabulary_size);
-  executor.parallel([&](int thread, int thread_count) {
-    const Range part = split_range(static_cast<int64_t>(prompt_rows_.size()), 1, thread, thread_count);
-    for (int64_t i = part.begin; i < part.end; ++i) {
-      PromptRow& row = prompt_rows_[static_cast<size_t>(i)];
-      const Active& active = *active_.at(row.sequence);
-      try {
-        row.scored = score_token(logits.whole.subspan(static_cast<size_t>(row.row) * vocabulary_size, vocabulary_size),
-                                 active.tokens[static_cast<size_t>(row.position)], *active.prompt_logprobs,
-                                 scratch_[static_cast<size_t>(thread)]);
-      } catch (...) {
-        row.error = std::current_exception();  // nothing may leave a region
-      }
-    }
-  });
-}
-
 void StepLoop::keep_prompt_scores() {
-  for (PromptRow& row : prompt_rows_) {
+  for (PromptScores::Row& row : prompt_scores_.rows()) {
     const auto active = active_.find(row.sequence);  // gone: a row before failed
     if (active == active_.end()) continue;
     if (row.error) {
@@ -410,6 +386,7 @@ void StepLoop::sample(const StepLogits& logits) {
   Executor& executor = environment_.runner.executor();
   scratch_.resize(static_cast<size_t>(executor.thread_count()));
   const auto vocabulary_size = static_cast<size_t>(limits_.vocabulary_size);
+  prompt_scores_.score(executor, logits.whole, limits_.vocabulary_size, scratch_);
   // Each answer has a generator of its own, so that it does not matter who samples it. Nothing may leave a region.
   const auto sample_one = [&](Drawn& drawn, SamplerScratch& scratch) {
     if (drawn.error) return;  // there is no mask

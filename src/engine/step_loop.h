@@ -17,6 +17,7 @@
 #include "engine/answer.h"
 #include "engine/grammar_masks.h"
 #include "engine/prefix_hash.h"
+#include "engine/prompt_scores.h"
 #include "engine/request.h"
 #include "engine/runner.h"
 #include "engine/sampler.h"
@@ -98,10 +99,9 @@ class StepLoop {
   void account(TimePoint begin);
   // The prompt is computed: its answers go their own ways from here.
   void separate_choices(Active& active);
-  // Fills drawn_ and prompt_rows_, by all threads.
+  // Fills drawn_, by all threads.
   void sample(const StepLogits& logits);
-  void score_prompts(const StepLogits& logits);
-  // Of prompt_rows_, for when the answer begins. What went wrong with one ends its request.
+  // Of prompt_scores_, for when the answer begins. What went wrong with one ends its request.
   void keep_prompt_scores();
   void deliver(Choice& choice, SampledToken sampled);
   // Within reasoning: what the next token is instead, where its budget says so.
@@ -133,15 +133,7 @@ class StepLoop {
     std::exception_ptr error;  // null: none
   };
   std::vector<Drawn> drawn_;
-  // One for each token of a prompt whose log-probability is wanted.
-  struct PromptRow {
-    SequenceId sequence;
-    int64_t row;       // of the step's logits
-    int64_t position;  // of the token
-    SampledToken scored;
-    std::exception_ptr error;  // null: none
-  };
-  std::vector<PromptRow> prompt_rows_;
+  PromptScores prompt_scores_;
   std::vector<std::pair<uint64_t, size_t>> order_;  // of the plan's sequences: adapter and place
   StepTimeEstimator step_times_;
   TimePoint step_end_;                    // of the last one that was accounted for

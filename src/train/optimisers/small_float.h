@@ -23,7 +23,7 @@ inline uint8_t to_small_signed(float value) {
   constexpr int kDropped = 20;  // bits of float32's mantissa
   const float size = std::min(std::abs(value), kSmallSignedMax);
   const auto normal = ((std::bit_cast<uint32_t>(size) + (1u << (kDropped - 1))) >> kDropped) - (112u << 3);
-  const auto even = static_cast<uint32_t>(size * 0x1p17f + 0.5f);
+  const auto even = (static_cast<uint32_t>(size * 0x1p18f) + 1) / 2;  // to the nearest
   const uint32_t code = size < kSmallNormalMin ? even : normal;
   return static_cast<uint8_t>(code | (value < 0 ? 0x80u : 0u));
 }
