@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "train/log_lines.h"
+
 namespace pelton {
 namespace {
 
@@ -110,17 +112,12 @@ std::string tensorboard_event(const json::object& line, double unix_s) {
 std::string tensorboard_events(std::string_view log, double end_unix_s) {
   std::vector<std::pair<json::object, double>> lines;  // and when, from the first on
   double elapsed_s = 0;
-  for (size_t begin = 0; begin < log.size();) {
-    const size_t end = std::min(log.find('\n', begin), log.size());
-    if (end > begin) {
-      json::object line = parse_json(log.substr(begin, end - begin), "log.jsonl").as_object();
-      const json::value* speed = line.if_contains("tokens_per_second");
-      if (speed != nullptr && speed->to_number<double>() > 0) {
-        elapsed_s += line.at("tokens").to_number<double>() / speed->to_number<double>();
-      }
-      lines.emplace_back(std::move(line), elapsed_s);
+  for (json::object& line : log_lines(log)) {
+    const json::value* speed = line.if_contains("tokens_per_second");
+    if (speed != nullptr && speed->to_number<double>() > 0) {
+      elapsed_s += line.at("tokens").to_number<double>() / speed->to_number<double>();
     }
-    begin = end + 1;
+    lines.emplace_back(std::move(line), elapsed_s);
   }
   std::string bytes = tensorboard_header(end_unix_s - elapsed_s);
   for (const auto& [line, at_s] : lines) bytes += tensorboard_event(line, end_unix_s - elapsed_s + at_s);

@@ -8,6 +8,7 @@
 
 #include "report/html_page.h"
 #include "report/line_plot.h"
+#include "train/log_lines.h"
 
 namespace pelton {
 namespace {
@@ -57,16 +58,6 @@ std::string curve(const std::vector<json::object>& lines, std::string_view title
   return to_svg(plot);
 }
 
-std::vector<json::object> lines_of(std::string_view log) {
-  std::vector<json::object> lines;
-  for (size_t begin = 0; begin < log.size();) {
-    const size_t end = std::min(log.find('\n', begin), log.size());
-    if (end > begin) lines.push_back(parse_json(log.substr(begin, end - begin), "log.jsonl").as_object());
-    begin = end + 1;
-  }
-  return lines;
-}
-
 std::string text_of(const json::value& value) {
   return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
 }
@@ -74,7 +65,7 @@ std::string text_of(const json::value& value) {
 }  // namespace
 
 std::string tune_report(std::string_view log, const json::object& manifest) {
-  const std::vector<json::object> lines = lines_of(log);
+  const std::vector<json::object> lines = log_lines(log);
   const json::object& recipe = manifest.at("recipe").as_object();
   HtmlPage page(fmt::format("Finetuning of {}", text_of(manifest.at("model").as_object().at("name"))));
   const Points losses = points_of(lines, "loss");

@@ -13,6 +13,7 @@
 #include "base/json_text.h"
 #include "base/version.h"
 #include "train/checkpoint.h"
+#include "train/log_lines.h"
 #include "train/loss_watch.h"
 #include "train/run_folder.h"
 #include "train/sample_answers.h"
@@ -216,12 +217,8 @@ class TuneLoop {
 
  private:
   void watch_what_was_logged() {
-    const std::string log = folder_.log();
-    for (size_t begin = 0; begin < log.size();) {
-      const size_t end = std::min(log.find('\n', begin), log.size());
-      const json::value line = parse_json(std::string_view(log).substr(begin, end - begin), "log.jsonl");
-      if (const json::value* loss = line.as_object().if_contains("loss")) watch_.add(loss->to_number<double>());
-      begin = end + 1;
+    for (const json::object& line : log_lines(folder_.log())) {
+      if (const json::value* loss = line.if_contains("loss")) watch_.add(loss->to_number<double>());
     }
   }
 
