@@ -5,40 +5,11 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/json_text.h"
-#include "engine/embedding_request.h"
 #include "model/bundle.h"
-#include "server/http/http_error.h"
-#include "server/routes/routes.h"
+#include "server/routes/embedding_start.h"
 
 namespace pelton::routes {
 namespace {
-
-// One HTTP request for embeddings on its way through the engine.
-class EmbeddingJob final : public EmbeddingSink {
- public:
-  struct Form {
-    std::string model;
-    bool is_base64 = false;
-    int64_t token_count = 0;
-  };
-  EmbeddingJob(std::shared_ptr<Reply> reply, Form form) : reply_(std::move(reply)), form_(std::move(form)) {}
-
-  // On the engine's thread; making the JSON of a thousand embeddings takes a moment, so it happens on the strand.
-  void on_finish(std::vector<std::vector<float>> embeddings) override {
-    reply_->post([reply = reply_, form = form_, embeddings = std::move(embeddings)] {
-      const json::object body = openai::embeddings_answer(embeddings, form.is_base64, form.model, form.token_count);
-      reply->respond({.body = to_json_text(body)});
-    });
-  }
-  void on_error(const Error& error) override {
-    reply_->post([reply = reply_, response = HttpError(error).response()] { reply->respond(response); });
-  }
-
- private:
-  std::shared_ptr<Reply> reply_;
-  Form form_;
-};
 
 std::vector<TokenId> tokens_of(const openai::Prompt& input, const ApiContext& context) {
   if (const auto* tokens = std::get_if<std::vector<TokenId>>(&input)) return *tokens;
@@ -58,7 +29,7 @@ std::vector<TokenId> tokens_of(const openai::Prompt& input, const ApiContext& co
 Start prepare_embeddings(const Call& call) {
   const ApiContext& context = call.context;
   const openai::EmbeddingsRequest request = openai::parse_embeddings_request(call.request.body);
-  EmbeddingJob::Form form{.model = call.base_model(request.model), .is_base64 = request.is_base64};
+  const std::string model = call.base_model(request.model);
   if (request.dimensions) {
     check_dimensions(context.embedding, *request.dimensions, context.engine.embedding_width());
   }
@@ -66,16 +37,16 @@ Start prepare_embeddings(const Call& call) {
                              .pooling = context.embedding.pooling,
                              .normalizes = context.embedding.normalizes,
                              .dimensions = request.dimensions};
+  int64_t token_count = 0;
   for (const openai::Prompt& input : request.inputs) {
     embedding.inputs.push_back(tokens_of(input, context));
-    form.token_count += static_cast<int64_t>(embedding.inputs.back().size());
+    token_count += static_cast<int64_t>(embedding.inputs.back().size());
   }
-  return [engine = &context.engine, reply = call.reply, form = std::move(form), caller = call.caller,
-          embedding = std::move(embedding)]() mutable {
-    if (caller) caller->charge_tokens(form.token_count);
-    const RequestId id = engine->submit(std::move(embedding), std::make_shared<EmbeddingJob>(reply, form));
-    reply->on_abandoned([engine, id] { engine->cancel(id); });
-  };
+  const bool is_base64 = request.is_base64;
+  return start_embedding(call, std::move(embedding), token_count,
+                         [=](const std::vector<std::vector<float>>& embeddings) {
+                           return openai::embeddings_answer(embeddings, is_base64, model, token_count);
+                         });
 }
 
 }  // namespace pelton::routes
