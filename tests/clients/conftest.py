@@ -69,6 +69,13 @@ class Server:
             time.sleep(0.02)
         return health
 
+    def wait_for_log(self, condition, timeout_s=TIMEOUT_S) -> None:
+        """Waits for a line of the log, which comes through a pipe, by another thread."""
+        end = time.monotonic() + timeout_s
+        while not any(condition(line) for line in self.log):
+            assert time.monotonic() < end, "the log does not say it"
+            time.sleep(0.01)
+
     def client(self) -> openai.OpenAI:
         return openai.OpenAI(base_url=self.url + "/v1", api_key="none", max_retries=0, timeout=TIMEOUT_S)
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "data/phrase_matcher.h"
 #include "data/step.h"
@@ -18,7 +19,8 @@ constexpr std::string_view kMask = "[…]";
 
 struct PhraseOptions {
   PhraseAction action = PhraseAction::kDrop;
-  bool in_texts = true, in_user = true, in_assistant = true, in_others = true;
+  bool in_user = true, in_assistant = true;
+  bool in_others = true;     // texts, and turns of nobody of these
   int64_t tolerated = 0;     // so many are no reason
   int64_t within_words = 0;  // of a text's beginning; 0: anywhere
   std::string field;
@@ -44,7 +46,7 @@ class PhrasesStep final : public RecordStep {
       count += static_cast<int64_t>(matches.size());
       if (options_.action == PhraseAction::kMask) text = masked(text, matches, arena);
     };
-    if (record.kind == RecordKind::kText && options_.in_texts) visit(record.text, "the text");
+    if (record.kind == RecordKind::kText && options_.in_others) visit(record.text, "the text");
     for (const std::span<Message> turns : {record.messages, record.chosen, record.rejected}) {
       for (Message& message : turns) {
         if (!is_asked_for(message.role)) continue;
@@ -54,8 +56,7 @@ class PhrasesStep final : public RecordStep {
         visit(message.content, where);
       }
     }
-    if (count <= options_.tolerated && options_.action == PhraseAction::kDrop) return Verdict::keep();
-    if (count == 0) return Verdict::keep();
+    if (count <= (options_.action == PhraseAction::kDrop ? options_.tolerated : 0)) return Verdict::keep();
     std::string detail = count == 1 ? first : fmt::format("{}, and {} more", first, count - 1);
     switch (options_.action) {
       case PhraseAction::kDrop:
@@ -66,7 +67,7 @@ class PhrasesStep final : public RecordStep {
         set_field(record, arena.copy(options_.field), static_cast<double>(count), arena);
         return Verdict::change("phrases_noted", std::move(detail));
     }
-    return Verdict::keep();
+    PELTON_UNREACHABLE();
   }
 
  private:
@@ -120,7 +121,7 @@ Step make_phrases(StepOptions& options) {
   if (phrases.empty()) options.fail("phrases", "words or phrases, here, in `files` or in built-in `lists`");
   PhraseOptions made;
   const size_t where = options.choice("in", {"anywhere", "answers", "questions"});
-  made.in_texts = made.in_others = where == 0;
+  made.in_others = where == 0;
   made.in_assistant = where != 2;
   made.in_user = where != 1;
   made.action = static_cast<PhraseAction>(options.choice("action", {"drop", "mask", "note"}));
