@@ -127,7 +127,6 @@ Tensor merged_in_type(Executor& executor, const Tensor& weight, const AdapterMat
 
 }  // namespace
 
-// Blocks of columns are decoded once, and met by all rows of A.
 RowNorms::RowNorms(Executor& executor, const Tensor& weight)
     : weight_(weight), squares_(static_cast<size_t>(weight.shape()[0])) {
   const int64_t columns = weight.shape()[1];

@@ -98,6 +98,7 @@ class LoraMethod final : public TrainingMethod {
   }
   // As PEFT and the paper (4.3) have it, the rows' lengths count as constants.
   void finish_gradients(std::span<Tensor> gradients) const override {
+    if (sizes_.empty()) return;
     size_t next = 0;
     const std::vector<TrainedParameter> all = parameters();
     for (size_t i = 0; i < all.size(); ++i) {
