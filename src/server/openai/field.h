@@ -16,7 +16,7 @@
 
 namespace pelton::openai {
 
-enum class FieldKind { kBoolean, kInteger, kNumber, kString, kObject, kOther, kIgnored, kNeutralOnly };
+enum class FieldKind { kBoolean, kInteger, kNumber, kString, kOther, kIgnored, kNeutralOnly };
 
 template <class Request>
 struct Field {
