@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/available_memory.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/energy_meter.h"
@@ -11,7 +12,6 @@
 #include "bench/bench_sequences.h"
 #include "bench/compute_path.h"
 #include "bench/limit_probe.h"
-#include "engine/kv_budget.h"
 #include "model/decoder.h"
 #include "model/model.h"
 #include "plan/work.h"

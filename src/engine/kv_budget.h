@@ -2,15 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 
 namespace pelton {
-
-// Memory that this process may still take without pushing anybody into swap: MemAvailable of /proc/meminfo, or what is
-// left of its control group's limit (version 1 or 2, its own or an ancestor's) where that is less.
-// `root` is "/" but in tests. 0: the system does not say.
-int64_t available_memory_bytes(const std::filesystem::path& root = "/");
 
 struct KvDemand {
   int64_t page_bytes = 0;  // one page over all layers that see all positions; 0: there are none such

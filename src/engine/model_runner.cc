@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/available_memory.h"
 #include "base/log.h"
 #include "engine/kv_budget.h"
 #include "model/model.h"
