@@ -34,29 +34,35 @@ class Extension {
   Graph graph_;
 };
 
-std::string a_name(const std::string& weight) { return weight + std::string(kLoraASuffix); }
-std::string b_name(const std::string& weight) { return weight + std::string(kLoraBSuffix); }
-std::string factor_name(const std::string& weight) { return weight + std::string(kDoraFactorSuffix); }
+// What a matrix of the adapter adds to the model's weights.
+struct AddedNames {
+  AddedNames(const std::string& weight, std::string_view tag)
+      : a(fmt::format("{}{}{}", weight, tag, kLoraASuffix)),
+        b(fmt::format("{}{}{}", weight, tag, kLoraBSuffix)),
+        factor(fmt::format("{}{}{}", weight, tag, kDoraFactorSuffix)) {}
+  std::string a, b, factor;
+};
 
 // y = W x becomes base = W x, low = A x, high = B low, y = base + scale · high. With dropout, low = A dropout(x). With
 // DoRA, y = factor ⊙ (base + scale · high), and the bias of the call after that.
-void add_adapted(const LayerCall& call, const AdapterMatrix& matrix, double dropout, Extension& list) {
+void add_adapted(const LayerCall& call, const AdapterMatrix& matrix, const BesideOptions& options, Extension& list) {
+  const AddedNames names(matrix.weight, options.tag);
+  const auto call_name = [&](std::string_view part) { return fmt::format("{}{}{}", call.name, options.tag, part); };
   const int64_t width = list.width_of(call.output);
   LayerCall base = call;
   base.output = list.new_value(width);
   std::vector<ValueId> low_inputs = call.inputs;
-  if (dropout > 0) {
+  if (options.dropout > 0) {
     low_inputs = {list.new_value(list.width_of(call.inputs[0]))};
-    list.add({DropoutCall{static_cast<float>(dropout), list.call_count() * uint64_t{0x9E3779B97F4A7C15}},
-              call.name + ".lora_dropout", call.inputs, low_inputs[0], ""});
+    list.add({DropoutCall{static_cast<float>(options.dropout), list.call_count() * uint64_t{0x9E3779B97F4A7C15}},
+              call_name(".lora_dropout"), call.inputs, low_inputs[0], ""});
   }
-  const LayerCall low{LinearCall{}, call.name + ".lora_a", low_inputs, list.new_value(matrix.a.shape()[0]),
-                      a_name(matrix.weight)};
-  const LayerCall high{LinearCall{}, call.name + ".lora_b", {low.output}, list.new_value(width), b_name(matrix.weight)};
-  const LayerCall scaled{ScaleCall{matrix.scale}, call.name + ".lora_scale", {high.output}, list.new_value(width), ""};
+  const LayerCall low{LinearCall{}, call_name(".lora_a"), low_inputs, list.new_value(matrix.a.shape()[0]), names.a};
+  const LayerCall high{LinearCall{}, call_name(".lora_b"), {low.output}, list.new_value(width), names.b};
+  const LayerCall scaled{ScaleCall{matrix.scale}, call_name(".lora_scale"), {high.output}, list.new_value(width), ""};
   const ValueId addend = matrix.scale == 1 ? high.output : scaled.output;
-  LayerCall sum{AddCall{}, call.name + ".lora_sum", {base.output, addend}, call.output, ""};
-  LayerCall sized{ColumnScaleCall{}, call.name + ".dora_factor", {}, call.output, factor_name(matrix.weight)};
+  LayerCall sum{AddCall{}, call_name(".lora_sum"), {base.output, addend}, call.output, ""};
+  LayerCall sized{ColumnScaleCall{}, call_name(".dora_factor"), {}, call.output, names.factor};
   if (matrix.is_dora()) {
     sum.output = list.new_value(width);
     sized.inputs = {sum.output};
@@ -198,20 +204,21 @@ Tensor dora_factors(Executor& executor, const Tensor& weight, const AdapterMatri
   return factors;
 }
 
-std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adapter, double dropout) {
+std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adapter, const BesideOptions& options) {
   Executor executor(1);
   std::map<std::string, const AdapterMatrix*, std::less<>> matrices;
   std::map<std::string, Tensor> weights;
   Extension list(base.graph);
   for (const AdapterMatrix& matrix : adapter.matrices) {
     CHECK(matrices.emplace(matrix.weight, &matrix).second);
-    weights.emplace(a_name(matrix.weight), matrix.a);
-    weights.emplace(b_name(matrix.weight), matrix.b);
-    list.add_weight(a_name(matrix.weight), matrix.a.shape());
-    list.add_weight(b_name(matrix.weight), matrix.b.shape());
+    const AddedNames names(matrix.weight, options.tag);
+    weights.emplace(names.a, matrix.a);
+    weights.emplace(names.b, matrix.b);
+    list.add_weight(names.a, matrix.a.shape());
+    list.add_weight(names.b, matrix.b.shape());
     if (!matrix.is_dora()) continue;
-    weights.emplace(factor_name(matrix.weight), dora_factors(executor, base.weights.at(matrix.weight), matrix));
-    list.add_weight(factor_name(matrix.weight), matrix.magnitude.shape());
+    weights.emplace(names.factor, dora_factors(executor, base.weights.at(matrix.weight), matrix));
+    list.add_weight(names.factor, matrix.magnitude.shape());
   }
   for (const LayerCall& call : base.graph.calls) {
     const auto found = matrices.find(call.weight);
@@ -220,9 +227,38 @@ std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adap
       continue;
     }
     CHECK(std::holds_alternative<LinearCall>(call.kind));
-    add_adapted(call, *found->second, dropout, list);
+    add_adapted(call, *found->second, options, list);
   }
   return changed(base, list.finish(), std::move(weights));
+}
+
+Adapter sum_of(const Adapter& first, const Adapter& second) {
+  CHECK(first.matrices.size() == second.matrices.size());
+  std::map<std::pair<const std::byte*, const std::byte*>, Tensor> sums_of_a;  // by what they are the sum of
+  Adapter sum;
+  for (size_t i = 0; i < first.matrices.size(); ++i) {
+    const AdapterMatrix& one = first.matrices[i];
+    const AdapterMatrix& two = second.matrices[i];
+    CHECK(one.weight == two.weight && !one.is_dora() && !two.is_dora());
+    const int64_t rows = one.b.shape()[0], columns = one.a.shape()[1];
+    const int64_t rank_one = one.a.shape()[0], rank_two = two.a.shape()[0], rank = rank_one + rank_two;
+    const auto [a, is_new] = sums_of_a.try_emplace({one.a.data(), two.a.data()});
+    if (is_new) {
+      a->second = Tensor::f32({rank, columns});
+      std::copy_n(one.a.floats(), rank_one * columns, a->second.mutable_floats());
+      std::copy_n(two.a.floats(), rank_two * columns, a->second.mutable_floats() + rank_one * columns);
+    }
+    AdapterMatrix& matrix = sum.matrices.emplace_back();
+    matrix = {one.weight, a->second, Tensor::f32({rows, rank}), one.scale};
+    for (int64_t row = 0; row < rows; ++row) {
+      float* values = matrix.b.mutable_floats() + row * rank;
+      std::copy_n(one.b.floats() + row * rank_one, rank_one, values);
+      for (int64_t r = 0; r < rank_two; ++r) {
+        values[rank_one + r] = two.b.floats()[row * rank_two + r] * (two.scale / one.scale);
+      }
+    }
+  }
+  return sum;
 }
 
 std::shared_ptr<const Model> merge_adapter(Executor& executor, const Model& base, const Adapter& adapter) {

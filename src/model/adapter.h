@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/model.h"
@@ -44,7 +45,6 @@ Adapter read_adapter(const std::filesystem::path& path, const Model& base);
 // PEFT's folder, which appears whole or not at all. Errors: kIo; kInvalidArgument (the folder is there); kUnsupported
 // (transformers has no name for the family; weights of one tensor with different A).
 void write_peft_adapter(const std::filesystem::path& folder, const Adapter& adapter, const Model& base);
-// The same files into a folder that is there.
 // The same into a folder that is there. dropout: what PEFT's configuration says of it.
 void write_peft_files(const std::filesystem::path& folder, const Adapter& adapter, const Model& base,
                       double dropout = 0);
@@ -67,10 +67,15 @@ class RowNorms {
 // m / |W + scale · B A|, a number for each row [N], of a matrix with DoRA.
 Tensor dora_factors(Executor& executor, const Tensor& weight, const AdapterMatrix& matrix);
 
-// The base with the adapter beside it. A and B are weights of the new model: canonical names are W's with ".lora_a" and
-// ".lora_b", and of DoRA what m / |W'| is now, [N], with ".dora_factor". Shares the base's weights. dropout: the share
-// of what A reads that is dropped while training.
-std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adapter, double dropout = 0);
+struct BesideOptions {
+  double dropout = 0;         // share of what A reads that is dropped while training
+  std::string_view tag = {};  // ".start": sets one adapter's weights apart from another's of the same matrices
+};
+// The base with the adapter beside it. A and B are weights of the new model: canonical names are W's with the tag and
+// ".lora_a" and ".lora_b", and of DoRA what m / |W'| is now, [N], with ".dora_factor". Shares the base's weights.
+std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adapter, const BesideOptions& options = {});
+// One adapter that does what the two do beside each other: ranks add up. Neither has DoRA, and matrices are the same.
+Adapter sum_of(const Adapter& first, const Adapter& second);
 // The base with the adapter merged: matrices get their old type, rounded. Error kUnsupported: one is in blocks, which
 // would round the adapter away.
 std::shared_ptr<const Model> merge_adapter(Executor& executor, const Model& base, const Adapter& adapter);

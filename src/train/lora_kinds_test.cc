@@ -1,11 +1,14 @@
-// DoRA and dropout. DoRA's steps beside PEFT's (tests/golden/dora).
+// LoRA's kinds: DoRA, PiSSA and OLoRA with their steps beside PEFT's (tests/golden/dora, lora_start); dropout.
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <filesystem>
 
+#include "base/error.h"
 #include "io/safetensors.h"
+#include "model/adapter.h"
 #include "model/bundle.h"
+#include "model/differentiable.h"
 #include "train/trainer.h"
 
 namespace pelton {
@@ -84,6 +87,77 @@ TEST(DoraMethod, BeginsAsTheBase) {
   };
   EXPECT_NEAR(first_loss(true), first_loss(false), 1e-6);
 }
+
+TuneRecipe start_recipe(const std::string& init) {
+  TuneRecipe recipe = dora_recipe("llama");
+  recipe.init_adapter.reset();
+  recipe.dora = false;
+  recipe.init = init;
+  recipe.learning_rate = 3e-3;
+  recipe.steps = 5;
+  return recipe;
+}
+
+std::vector<float> logits_of(Executor& executor, std::shared_ptr<const Model> model,
+                             const std::vector<Example>& examples) {
+  TrainingBatch batch{.tokens = {}, .offsets = {0}};
+  for (const Example& example : examples) {
+    const std::vector<int32_t>& tokens = example.sequences.front().tokens;
+    batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end());
+    batch.offsets.push_back(static_cast<int64_t>(batch.tokens.size()));
+  }
+  batch.targets.assign(batch.tokens.size(), 0);
+  DifferentiableModel computed(executor, std::move(model));
+  const std::span<const float> logits = computed.forward(batch);
+  return {logits.begin(), logits.end()};
+}
+
+class LoraStartOf : public testing::TestWithParam<std::string> {};
+
+// PEFT takes what the adapter begins as away from the base's matrices, and we let it stand beside them; the steps are
+// the same, and what is written is an adapter of the base as everybody has it.
+TEST_P(LoraStartOf, StepsArePeftsAndItsFileIsOfThePlainBase) {
+  Executor executor(2);
+  const auto expected = SafetensorsFile::open(kGolden / "lora_start" / (GetParam() + ".safetensors"));
+  const std::vector<Example> examples = examples_of(*expected);
+  const auto base = load_bundle((kGolden / "arch/llama").string())->model;
+  Trainer trainer(executor, base, start_recipe(GetParam()), examples);
+  const Tensor losses = *expected->find("losses");
+  for (int64_t step = 0; step < 5; ++step) EXPECT_NEAR(trainer.step().loss, losses.floats()[step], 2e-5) << step;
+
+  const fs::path folder = fs::path(testing::TempDir()) / ("pelton_lora_start_" + GetParam());
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  trainer.method().write_output(executor, kGolden / "arch/llama", folder);
+  const Adapter adapter = read_adapter(folder, *base);
+  EXPECT_EQ(adapter.matrices.front().a.shape()[0], 8) << "twice the rank";
+  const std::vector<float> logits = logits_of(executor, with_adapter(*base, adapter), examples);
+  const Tensor wanted = *expected->find("logits");
+  ASSERT_EQ(static_cast<int64_t>(logits.size()), wanted.shape().element_count());
+  for (size_t i = 0; i < logits.size(); ++i) {
+    ASSERT_NEAR(logits[i], wanted.floats()[static_cast<int64_t>(i)], 1e-3) << i;
+  }
+  fs::remove_all(folder);
+}
+
+TEST_P(LoraStartOf, TakesAllOfItsPlaceAmongTheKeys) {
+  Executor executor(1);
+  const auto expected = SafetensorsFile::open(kGolden / "lora_start" / (GetParam() + ".safetensors"));
+  const auto base = load_bundle((kGolden / "arch/llama").string())->model;
+  const auto refused = [&](auto change) {
+    RecipeValues values = {{"model", {"m"}}, {"data", {"d"}}, {"output", {"o"}}, {"init", {GetParam()}}};
+    change(values);
+    EXPECT_THROW(make_recipe(values, {}), Error);
+  };
+  refused([](RecipeValues& values) { values["dora"] = {"true"}; });
+  refused([](RecipeValues& values) { values["init_adapter"] = {"a"}; });
+  refused([](RecipeValues& values) { values["init"] = {"pisa"}; });
+  TuneRecipe recipe = start_recipe(GetParam());
+  recipe.rank = 4096;  // more than the matrices have
+  EXPECT_THROW(Trainer(executor, base, recipe, examples_of(*expected)), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Peft, LoraStartOf, testing::Values("pissa", "olora"));
 
 TEST(Dropout, IsTheSameForASeedAndAStepAndOffWhileEvaluating) {
   const auto expected = SafetensorsFile::open(kGolden / "dora/llama/expected.safetensors");

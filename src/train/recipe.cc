@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "model/type_mix.h"
+#include "train/lora.h"
 #include "train/method.h"
 #include "train/objective.h"
 #include "train/optimiser.h"
@@ -50,6 +51,9 @@ void for_each_key(Recipe& recipe, Visitor visit) {
         "Matrices that LoRA changes: q, k, v, o, gate, up, down, all-linear, names of modules, patterns with *");
   visit("rank_stabilised", recipe.rank_stabilised, kText, "rsLoRA: alpha / √rank instead");
   visit("dora", recipe.dora, kText, "DoRA: the length of each row of a changed matrix is learnt apart");
+  visit(
+      "init", recipe.init, kText,
+      "lora: what new matrices begin as: zero (no change), pissa (the base's largest singular values), olora (its QR)");
   visit("dropout", recipe.dropout, kBelowOne, "lora: share of what A reads that is dropped while training");
   visit("lora_plus_ratio", recipe.lora_plus_ratio, kPositive, "LoRA+: B learns so many times as fast as A");
   visit("init_adapter", recipe.init_adapter, kText, "An adapter to go on from, in place of a new one");
@@ -218,6 +222,11 @@ void check(const TuneRecipe& recipe) {
   find_objective(recipe.objective);
   find_optimiser(recipe.optimiser);
   find_training_method(recipe.method);
+  parse_lora_start(recipe.init);
+  if (recipe.init != "zero" && recipe.init_adapter) refuse("init", "is of new matrices, and init_adapter has its own");
+  if (recipe.init != "zero" && recipe.dora) {
+    refuse("init", "dora keeps lengths of the base's rows, of which pissa and olora take a part away; use one of them");
+  }
   if (recipe.merge && recipe.method != "lora") refuse("merge", "there is an adapter to merge only with method lora");
   if (recipe.method != "full" && recipe.last_layers) refuse("last_layers", "is of method full");
   if (recipe.output_type) type_mix(*recipe.output_type);

@@ -36,6 +36,7 @@ struct TuneRecipe {
   std::vector<std::string> targets = {"q", "k", "v", "o"};
   bool rank_stabilised = false;
   bool dora = false;
+  std::string init = "zero";
   double dropout = 0;
   double lora_plus_ratio = 1;
   std::optional<std::string> init_adapter;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
@@ -43,11 +44,25 @@ Adapter first_adapter(const Model& base, const TuneRecipe& recipe) {
                                          .targets = recipe.targets,
                                          .is_rank_stabilised = recipe.rank_stabilised,
                                          .is_dora = recipe.dora,
+                                         .start = parse_lora_start(recipe.init),
                                          .seed = static_cast<uint64_t>(recipe.seed)});
   if (!recipe.init_adapter) return fresh;
   Adapter given = read_adapter(*recipe.init_adapter, base);
   check_alike(given, fresh);
   return given;
+}
+
+// What the base has of the new adapter already, negative; none where that is nothing. While the adapter is trained this
+// stands beside it, so that the base stays as it lies in its file, quantised or not.
+std::optional<Adapter> taken_from_base(const Adapter& adapter, const TuneRecipe& recipe) {
+  if (parse_lora_start(recipe.init) == LoraStart::kZero) return std::nullopt;
+  return negative_of(adapter);
+}
+
+std::shared_ptr<const Model> adapted(const Model& base, const Adapter& adapter, const std::optional<Adapter>& taken,
+                                     double dropout) {
+  if (!taken) return with_adapter(base, adapter, {.dropout = dropout});
+  return with_adapter(*with_adapter(base, *taken, {.tag = ".start"}), adapter, {.dropout = dropout});
 }
 
 // What the model multiplies a matrix' rows by, after magnitudes, A and B.
@@ -81,8 +96,9 @@ class LoraMethod final : public TrainingMethod {
   LoraMethod(std::shared_ptr<const Model> base, const TuneRecipe& recipe)
       : base_(std::move(base)),
         adapter_(first_adapter(*base_, recipe)),
+        taken_(taken_from_base(adapter_, recipe)),
         dropout_(recipe.dropout),
-        model_(with_adapter(*base_, adapter_, dropout_)),
+        model_(adapted(*base_, adapter_, taken_, dropout_)),
         b_rate_(recipe.lora_plus_ratio),
         merges_(recipe.merge),
         output_type_(recipe.output_type) {
@@ -117,11 +133,14 @@ class LoraMethod final : public TrainingMethod {
 
   std::string write_output(Executor& executor, const std::filesystem::path& base_path,
                            const std::filesystem::path& folder) const override {
+    const Adapter adapter = taken_ ? sum_of(adapter_, *taken_) : adapter_;
     if (!merges_) {
-      write_peft_files(folder, adapter_, *base_, dropout_);
-      return "";
+      write_peft_files(folder, adapter, *base_, dropout_);
+      return taken_ ? fmt::format("an adapter of rank {}: what it has learnt, and minus what it began as",
+                                  adapter.matrices.front().a.shape()[0])
+                    : "";
     }
-    MergedWeights merged = merged_weights(executor, *base_, adapter_);
+    MergedWeights merged = merged_weights(executor, *base_, adapter);
     ConvertOptions conversion = options(base_path, folder);
     conversion.changed = with_weights(*base_, std::move(merged.weights));
     const ConvertReport report = write_model_files(executor, conversion);
@@ -140,6 +159,7 @@ class LoraMethod final : public TrainingMethod {
 
   std::shared_ptr<const Model> base_;
   Adapter adapter_;
+  std::optional<Adapter> taken_;
   double dropout_;
   std::shared_ptr<const Model> model_;
   std::vector<DoraSizes> sizes_;  // of the adapter's matrices, where they have magnitudes
