@@ -8,6 +8,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 SEED = 9
 KILLS = 30
 
@@ -198,3 +200,59 @@ def test_a_trained_filter_drops_what_is_like_the_bad(pelton, tmp_path):
     assert all(0.5 <= row["quality"] <= 1 for row in kept)
     dropped = read_lines(tmp_path / "out.dropped.jsonl")
     assert {row["reason"] for row in dropped} == {"low_score"} and len(dropped) == 50
+
+
+# Of the demo model's weights, by transformers 5.24 in float32: exp of the mean negative log-likelihood of all tokens but
+# the first.
+PERPLEXITIES = {
+    "The quick brown fox jumps over the lazy dog.": 55.2385,
+    "Paris is the capital of France, and Berlin is the capital of Germany.": 6.09614,
+    "zxq vlorp 77 gnarl tib tib oog frant": 1312.09,
+}
+# Of the answer behind the question and a line end, divided by that behind a line end alone.
+DIFFICULTIES = {
+    ("What is the capital of France?", "The capital of France is Paris."): 0.131528,
+    ("How many legs has a spider?", "The capital of France is Paris."): 0.465796,
+}
+
+
+def test_texts_are_scored_by_a_model(pelton, tmp_path, model):
+    write_lines(tmp_path / "in.jsonl", [{"text": text} for text in PERPLEXITIES])
+    step = "{model: %s, max: 1000, field: perplexity, activations: f32}" % model
+    (tmp_path / "recipe.yaml").write_text(f"input: in.jsonl\noutput: out.jsonl\nsteps:\n- perplexity: {step}\n")
+    done = pelton("data", "run", "recipe.yaml")
+    assert done.returncode == 0, done.stderr
+    kept = read_lines(tmp_path / "out.jsonl")
+    assert [row["text"] for row in kept] == list(PERPLEXITIES)[:2]
+    for row in kept:
+        assert row["perplexity"] == pytest.approx(PERPLEXITIES[row["text"]], rel=2e-3)
+    dropped = read_lines(tmp_path / "out.dropped.jsonl")
+    assert [row["reason"] for row in dropped] == ["high_perplexity"]
+
+    fast = tmp_path / "fast.yaml"
+    fast.write_text((tmp_path / "recipe.yaml").read_text().replace(", activations: f32", ""))
+    for threads in (1, 2):
+        done = pelton("data", "run", fast, "--threads", threads, "--set", f"output=fast{threads}.jsonl")
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "fast1.jsonl").read_bytes() == (tmp_path / "fast2.jsonl").read_bytes()
+    for row in read_lines(tmp_path / "fast1.jsonl"):  # 8-bit activations
+        assert row["perplexity"] == pytest.approx(PERPLEXITIES[row["text"]], rel=0.15)
+
+
+def test_how_much_a_question_helps(pelton, tmp_path, model):
+    records = [{"prompt": question, "completion": answer} for question, answer in DIFFICULTIES]
+    records.append({"prompt": "Say nothing.", "completion": ""})
+    write_lines(tmp_path / "in.jsonl", records)
+    recipe = "input: in.jsonl\noutput: out.jsonl\nsteps:\n- instruction_difficulty: {model: %s, max: 0.4, field: ifd, activations: f32}\n"
+    (tmp_path / "recipe.yaml").write_text(recipe % model)
+    done = pelton("data", "run", "recipe.yaml")
+    assert done.returncode == 0, done.stderr
+    kept = read_lines(tmp_path / "out.jsonl")
+    assert len(kept) == 2 and kept[0]["ifd"] == pytest.approx(0.131528, rel=2e-3) and "ifd" not in kept[1]
+    dropped = read_lines(tmp_path / "out.dropped.jsonl")
+    assert [row["reason"] for row in dropped] == ["unrelated"]
+
+    for wrong in ("model: none.gguf", "min: 2", f"model: {model}, min: 2"):
+        (tmp_path / "recipe.yaml").write_text(f"input: in.jsonl\noutput: o.jsonl\nsteps:\n- instruction_difficulty: {{{wrong}}}\n")
+        refused = pelton("data", "run", "recipe.yaml")
+        assert refused.returncode != 0 and ("none.gguf" if "none" in wrong else "instruction_difficulty") in refused.stderr

@@ -18,11 +18,13 @@ Step make_fineweb(StepOptions& options);
 Step make_format(StepOptions& options);
 Step make_gopher_quality(StepOptions& options);
 Step make_gopher_repetition(StepOptions& options);
+Step make_instruction_difficulty(StepOptions& options);
 Step make_language(StepOptions& options);
 Step make_length(StepOptions& options);
 Step make_license(StepOptions& options);
 Step make_minhash(StepOptions& options);
 Step make_paragraphs(StepOptions& options);
+Step make_perplexity(StepOptions& options);
 Step make_personal_data(StepOptions& options);
 Step make_phrases(StepOptions& options);
 Step make_sample(StepOptions& options);
@@ -40,11 +42,14 @@ constexpr StepType kSteps[] = {
     {"format", "Repairs Unicode, mojibake, invisible characters, HTML, lines, white space", make_format},
     {"gopher_quality", "Drops texts by Gopher's rules of quality", make_gopher_quality},
     {"gopher_repetition", "Drops texts that repeat themselves, by Gopher's rules", make_gopher_repetition},
+    {"instruction_difficulty", "Keeps answers that their questions help a model to, as far as they should",
+     make_instruction_difficulty},
     {"language", "Keeps records in some languages", make_language},
     {"length", "Keeps records of a length within bounds", make_length},
     {"license", "Keeps records under the licences that are allowed", make_license},
     {"minhash", "Drops records that are nearly another one (MinHash, verified)", make_minhash},
     {"paragraphs", "Cuts out paragraphs, lines or sentences that an earlier record has", make_paragraphs},
+    {"perplexity", "Keeps texts that a model finds likely enough, and not too likely", make_perplexity},
     {"personal_data", "Masks or replaces personal data and secrets, or drops who has them", make_personal_data},
     {"phrases", "Drops, masks or notes words of lists: own ones, refusals, hedging, unasked advice", make_phrases},
     {"sample", "Keeps a sample: mixed by weights, evened out by a temperature, or stratified", make_sample},
