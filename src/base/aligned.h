@@ -23,6 +23,13 @@ class AlignedArray {
     data_.reset(static_cast<T*>(memory));
   }
 
+  // Has a size and no memory, for who reckons what would be needed.
+  static AlignedArray unbacked(size_t count) {
+    AlignedArray array;
+    array.count_ = count;
+    return array;
+  }
+
   T* data() { return data_.get(); }
   const T* data() const { return data_.get(); }
   size_t size() const { return count_; }

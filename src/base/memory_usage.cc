@@ -8,18 +8,20 @@
 
 namespace pelton {
 
-int64_t resident_bytes() {
+ResidentBytes resident_bytes() {
   std::ifstream file("/proc/self/statm");
-  int64_t total_pages = 0, resident_pages = 0;
-  file >> total_pages >> resident_pages;
-  return file ? resident_pages * ::sysconf(_SC_PAGESIZE) : 0;
+  int64_t total_pages = 0, resident_pages = 0, file_pages = 0;
+  file >> total_pages >> resident_pages >> file_pages;
+  if (!file) return {};
+  const int64_t page_bytes = ::sysconf(_SC_PAGESIZE);
+  return {.anonymous = (resident_pages - file_pages) * page_bytes, .of_files = file_pages * page_bytes};
 }
 
 int64_t resident_bytes_max() {
   struct rusage usage {};
   ::getrusage(RUSAGE_SELF, &usage);
   // Of threads the kernel gathers the counts now and then.
-  return std::max(resident_bytes(), int64_t{usage.ru_maxrss} * 1024);
+  return std::max(resident_bytes().all(), int64_t{usage.ru_maxrss} * 1024);
 }
 
 }  // namespace pelton

@@ -35,6 +35,7 @@ std::function<int()> add_inspect(CLI::App& app);
 std::function<int()> add_verify(CLI::App& app);
 std::function<int()> add_bench(CLI::App& app);
 std::function<int()> add_eval(CLI::App& app);
+std::function<int()> add_plan(CLI::App& app);
 std::function<int()> add_tune(CLI::App& app);
 std::function<int()> add_convert(CLI::App& app);
 std::function<int()> add_merge(CLI::App& app);
@@ -60,6 +61,7 @@ constexpr Command kCommands[] = {
     {"verify", "Prove that a model computes what a reference says", add_verify},
     {"bench", "Measure this machine, and models on it", add_bench},
     {"eval", "Measure how good a model is", add_eval},
+    {"plan", "Say what work would need, before it is begun", add_plan},
     {"tune", "Finetune a model on data", add_tune},
     {"convert", "Write a model in another format or element type", add_convert},
     {"merge", "Write a model with an adapter in its weights", add_merge},

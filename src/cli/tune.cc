@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json_text.h"
 #include "base/memory_usage.h"
 #include "cli/byte_size.h"
@@ -21,9 +20,10 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/printable.h"
+#include "cli/recipe_options.h"
 #include "cli/transfer_progress.h"
+#include "cli/tune_memory.h"
 #include "model/bundle.h"
-#include "train/recipe.h"
 #include "train/tune_run.h"
 
 namespace pelton::cli {
@@ -52,24 +52,15 @@ constexpr const char* kNotes =
     "  pelton tune -m model.gguf --data chats.jsonl --method full --last-layers 4 --learning-rate 2e-5 --output tuned\n"
     "  pelton run -m model.gguf --adapter my-adapter \"Who are you?\"\n";
 
-constexpr uint64_t kRecipeBytesMax = uint64_t{1} << 20;
 constexpr size_t kShownBytesMax = 300;  // of a sample's prompt or answer
 
 struct TuneOptions {
-  std::optional<std::string> recipe_path;
-  RecipeValues overrides;
+  RecipeOptions recipe;
   int thread_count = 0;
   bool shows_batch = false;
+  bool ignores_memory = false;
   bool as_json = false;
 };
-
-TuneRecipe read_recipe(const TuneOptions& options) {
-  RecipeValues file;
-  if (options.recipe_path) {
-    file = parse_recipe_values(read_file(*options.recipe_path, kRecipeBytesMax), *options.recipe_path);
-  }
-  return make_recipe(file, options.overrides);
-}
 
 // --- --show-batch
 
@@ -173,7 +164,7 @@ class StepProgress {
     if (!line_.is_due(now) && done < step_count) return;
     line_.show(now, fmt::format("step {} of {}, loss {:.4f}, {:.0f} tokens/s, {}{}", done, step_count,
                                 step.at("loss").as_double(), step.at("tokens_per_second").as_double(),
-                                format_byte_size(resident_bytes()), left));
+                                format_byte_size(resident_bytes().all()), left));
   }
 
   void show_evaluation(const json::object& line) {
@@ -200,7 +191,8 @@ class StepProgress {
 };
 
 int tune(const TuneOptions& options) {
-  const TuneRecipe recipe = read_recipe(options);
+  const ResidentBytes before = resident_bytes();
+  const TuneRecipe recipe = read_recipe(options.recipe);
   const std::shared_ptr<const ModelBundle> bundle = require_generator(load_bundle(recipe.model));
   TuneData data = read_tune_data(bundle, recipe);
   Executor executor(options.thread_count);
@@ -212,6 +204,15 @@ int tune(const TuneOptions& options) {
     return 0;
   }
   describe_data(data);
+  const TuneMemory memory(before, bundle->model, recipe, data);
+  if (!memory.fits() && !options.ignores_memory) {
+    throw Error(ErrorCode::kResourceExhausted,
+                fmt::format("the run would need {} of memory, and there are {}; {} (`pelton plan tune` shows the sums; "
+                            "--ignore-memory begins all the same)",
+                            format_byte_size(memory.plan().total_bytes()), format_byte_size(memory.available_bytes()),
+                            memory.advice()));
+  }
+  const int64_t predicted_bytes = memory.plan().total_bytes();
   const SteadyClock clock;
   const InterruptScope interrupt;
   StepProgress progress(options.as_json);
@@ -225,39 +226,21 @@ int tune(const TuneOptions& options) {
     print_note(fmt::format("stopped; the same command goes on from here ({}.run)", recipe.output));
     return InterruptScope::exit_code(interrupt.signal());
   }
-  print_note(fmt::format("at most {} of memory were used", format_byte_size(resident_bytes_max())));
+  print_note(fmt::format("at most {} of memory were used; {} were predicted", format_byte_size(resident_bytes_max()),
+                         format_byte_size(predicted_bytes)));
   return 0;
-}
-
-std::string flag_of(std::string_view key) {
-  std::string flag = "--" + std::string(key);
-  std::replace(flag.begin(), flag.end(), '_', '-');
-  if (key == "model") flag = "-m," + flag;
-  if (key == "output") flag = "-o," + flag;
-  return flag;
 }
 
 }  // namespace
 
 std::function<int()> add_tune(CLI::App& app) {
   const auto options = std::make_shared<TuneOptions>();
-  app.add_option("recipe", options->recipe_path, "A YAML file of the keys below")->type_name("RECIPE");
-  for (const RecipeKey& key : recipe_keys()) {
-    const std::string name(key.name);
-    app.add_option_function<std::vector<std::string>>(
-           flag_of(key.name),
-           [options, name](const std::vector<std::string>& texts) { options->overrides[name] = texts; },
-           std::string(key.help))
-        ->allow_extra_args(false)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-        ->type_name("")
-        ->default_str(key.default_text)
-        ->group("Recipe");
-  }
+  add_recipe_options(app, options->recipe);
   app.add_option("-t,--threads", options->thread_count, "Threads that compute (default: one for each core)")
       ->check(CLI::Range(1, 1024));
   app.add_flag("--show-batch", options->shows_batch,
                "Show the first step's tokens, the learnt ones in colour; no step");
+  app.add_flag("--ignore-memory", options->ignores_memory, "Begin although the machine has too little for it");
   app.add_flag("--json", options->as_json, "Print JSON");
   app.footer(kNotes);
   return [options] { return tune(*options); };

@@ -1,5 +1,6 @@
 #include "model/buffer_pool.h"
 
+#include <algorithm>
 #include <bit>
 #include <iterator>
 #include <utility>
@@ -18,7 +19,11 @@ size_t rounded_up(size_t count) {
 BufferPool::Buffer BufferPool::take(size_t count) {
   const size_t size = rounded_up(count);
   const auto found = free_.lower_bound(size);
-  if (found == free_.end() || found->first > 2 * size) return Buffer(size);
+  if (found == free_.end() || found->first > 2 * size) {
+    floats_ += size;
+    floats_max_ = std::max(floats_max_, floats_);
+    return mode_ == Mode::kCount ? Buffer::unbacked(size) : Buffer(size);
+  }
   Buffer buffer = std::move(found->second.buffer);
   free_.erase(found);
   return buffer;
@@ -37,7 +42,11 @@ size_t BufferPool::kept_bytes() const {
 }
 
 void BufferPool::start_step() {
-  std::erase_if(free_, [&](const auto& entry) { return entry.second.step < step_; });
+  std::erase_if(free_, [&](const auto& entry) {
+    const bool is_unused = entry.second.step < step_;
+    if (is_unused) floats_ -= entry.first;
+    return is_unused;
+  });
   ++step_;
 }
 

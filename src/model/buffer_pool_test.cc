@@ -31,6 +31,25 @@ TEST(BufferPool, WhatTheLastStepDidNotUseGoesBack) {
   EXPECT_EQ(pool.kept_bytes(), 0U);
 }
 
+TEST(BufferPool, CountsWhatItWouldTake) {
+  BufferPool real, counting(BufferPool::Mode::kCount);
+  for (BufferPool* pool : {&real, &counting}) {
+    pool->start_step();
+    BufferPool::Buffer first = pool->take(1024), second = pool->take(2048);
+    EXPECT_EQ(first.size(), 1024U);
+    pool->give(std::move(first));
+    first = pool->take(1000);  // the same again
+    EXPECT_EQ(pool->bytes_max(), 3072 * sizeof(float));
+    pool->give(std::move(first));
+    pool->give(std::move(second));
+    pool->start_step();
+    pool->start_step();  // both went back
+    first = pool->take(512);
+    EXPECT_EQ(pool->bytes_max(), 3072 * sizeof(float));
+    EXPECT_EQ(first.data() == nullptr, pool == &counting);
+  }
+}
+
 TEST(BufferPool, NothingOfNoLength) {
   BufferPool pool;
   EXPECT_EQ(pool.take(0).data(), nullptr);

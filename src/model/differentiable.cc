@@ -29,8 +29,20 @@ std::set<std::string> base_matrices(const Model& model) {
   return matrices;
 }
 
+// Each matrix and its transpose.
+int64_t bytes_in_bf16(const Model& model, const std::set<std::string>& matrices) {
+  int64_t bytes = 0;
+  for (const std::string& name : matrices) bytes += 2 * 2 * model.weights.at(name).shape().element_count();
+  return bytes;
+}
+
 // Numbers of BF16 lie in pairs.
 size_t floats_of_halves(size_t count) { return (count + 1) / 2; }
+// Null stays null, where passes only count.
+template <typename T>
+T* at_row(T* data, int64_t row, int64_t width) {
+  return data == nullptr ? nullptr : data + row * width;
+}
 uint16_t* halves_in(AlignedArray<float>& buffer) { return reinterpret_cast<uint16_t*>(buffer.data()); }
 
 }  // namespace
@@ -40,16 +52,23 @@ DifferentiableModel::DifferentiableModel(Executor& executor, std::shared_ptr<con
     : executor_(executor),
       model_(std::move(model)),
       logits_at_once_(options.logits_at_once),
-      uses_bf16_(options.uses_bf16) {
+      uses_bf16_(options.uses_bf16),
+      only_counts_(options.only_counts),
+      pool_(options.only_counts ? BufferPool::Mode::kCount : BufferPool::Mode::kAllocate),
+      half_pool_(options.only_counts ? BufferPool::Mode::kCount : BufferPool::Mode::kAllocate) {
   const std::optional<std::set<std::string>>& trained = options.trained;
   if (uses_bf16_) {
-    rounded_ = round_matrices(executor, *model_, base_matrices(*model_),
-                              options.shares_with != nullptr ? options.shares_with->rounded_ : RoundedMatrices());
+    const std::set<std::string> matrices = base_matrices(*model_);
+    if (options.shares_with == nullptr) rounded_bytes_ = bytes_in_bf16(*model_, matrices);
+    if (!only_counts_) {
+      rounded_ = round_matrices(executor, *model_, matrices,
+                                options.shares_with != nullptr ? options.shares_with->rounded_ : RoundedMatrices());
+    }
   }
   layers_ = make_training_layers(executor, *model_, rounded_);
   for (const WeightSpec& weight : model_->graph.weights) {
     if (trained && !trained->contains(weight.name)) continue;
-    gradients_.emplace(weight.name, Tensor::f32(weight.shape));
+    gradients_.emplace(weight.name, only_counts_ ? Tensor() : Tensor::f32(weight.shape));
   }
   CHECK(!trained || trained->size() == gradients_.size());
   plan_ = plan_activations(
@@ -105,7 +124,7 @@ void DifferentiableModel::start(const TrainingBatch& batch, std::vector<int32_t>
   context_.token_types = token_types_;
   rope_tables_.resize(graph.ropes.size());
   const int64_t longest = longest_sequence(batch_.offsets);
-  for (size_t i = 0; i < graph.ropes.size(); ++i) {
+  for (size_t i = 0; i < graph.ropes.size() && !only_counts_; ++i) {
     rope_tables_[i].prepare(executor_, graph.ropes[i].for_length(longest), positions_);
   }
   context_.rope_tables = rope_tables_;
@@ -173,7 +192,7 @@ void DifferentiableModel::for_each_chunk(Body body) {
   const int64_t rows_at_once = std::max<int64_t>(1, logits_at_once_ / vocabulary_size);
   for (int64_t begin = 0; begin < whole.row_count; begin += rows_at_once) {
     const Range rows{begin, std::min(begin + rows_at_once, whole.row_count)};
-    selected.data = whole.data + rows.begin * whole.width;
+    selected.data = at_row(whole.data, rows.begin, whole.width);
     selected.row_count = rows.end - rows.begin;
     shared_input_.start_step();  // the same values hold other rows now
     forward_tail();
@@ -184,7 +203,7 @@ void DifferentiableModel::for_each_chunk(Body body) {
 
 void DifferentiableModel::read_logits(LogitsReader read) {
   for_each_chunk([&](Range rows) {
-    read(rows, activations_[index_of(model_->graph.logits)].data);
+    if (!only_counts_) read(rows, activations_[index_of(model_->graph.logits)].data);
     for (size_t i = plan_.tail_begin; i < model_->graph.calls.size(); ++i) release(model_->graph.calls[i].output);
   });
 }
@@ -195,7 +214,7 @@ void DifferentiableModel::backward_body(LogitsReplacer replace) {
   Gradient& d_selected = d_values_[index_of(*plan_.selected)];
   d_selected.buffer = pool_.take(static_cast<size_t>(selected.row_count * selected.width));
   for_each_chunk([&](Range rows) {
-    d_selected.data = d_selected.buffer.data() + rows.begin * selected.width;
+    d_selected.data = at_row(d_selected.buffer.data(), rows.begin, selected.width);
     d_selected.has_arrived = false;
     // The gradient takes the logits' place, unless the backward of the call that made them reads them (a cap does).
     Gradient& d_logits = d_values_[logits];
@@ -203,13 +222,13 @@ void DifferentiableModel::backward_body(LogitsReplacer replace) {
     if (plan_.backward_reads_logits) {
       const auto count = static_cast<size_t>(made.row_count * made.width);
       d_logits.buffer = pool_.take(count);
-      std::copy_n(made.data, count, d_logits.buffer.data());
+      if (!only_counts_) std::copy_n(made.data, count, d_logits.buffer.data());
     } else {
       d_logits.buffer = std::exchange(values_[logits], {});
     }
     d_logits.data = d_logits.buffer.data();
     d_logits.has_arrived = true;
-    replace(rows, d_logits.data);
+    if (!only_counts_) replace(rows, d_logits.data);
     backward_calls(plan_.tail_begin, model_->graph.calls.size());
     release(model_->graph.logits);
   });
@@ -244,7 +263,7 @@ void DifferentiableModel::forward_call(size_t index, bool has_backward) {
   pool_.give(std::exchange(values_[value], {}));
   if (has_backward) saved_[index] = pool_.take(static_cast<size_t>(layers_[index]->saved_count(context_)));
   values_[value] = pool_.take(static_cast<size_t>(row_count * width));
-  layers_[index]->forward(context_, inputs, values_[value].data(), saved_[index].data());
+  if (!only_counts_) layers_[index]->forward(context_, inputs, values_[value].data(), saved_[index].data());
   activations_[value] = {values_[value].data(), row_count, width, static_cast<int32_t>(call.output)};
   if (is_rounded_[value]) round(call.output);
 }
@@ -274,8 +293,10 @@ void DifferentiableModel::round(ValueId value) {
   const Activation& activation = activations_[index_of(value)];
   const int64_t count = activation.row_count * activation.width;
   Buffer rounded = half_pool_.take(floats_of_halves(static_cast<size_t>(count)));
-  round_to_bf16(executor_, buffer.data(), count, halves_in(rounded));
-  widen_bf16(executor_, halves_in(rounded), count, buffer.data());
+  if (!only_counts_) {
+    round_to_bf16(executor_, buffer.data(), count, halves_in(rounded));
+    widen_bf16(executor_, halves_in(rounded), count, buffer.data());
+  }
   half_pool_.give(std::move(rounded));
 }
 
@@ -286,7 +307,7 @@ void DifferentiableModel::halve(ValueId value) {
   const int64_t count = activation.row_count * activation.width;
   Buffer& half = halves_[index_of(value)];
   half = half_pool_.take(floats_of_halves(static_cast<size_t>(count)));
-  round_to_bf16(executor_, buffer.data(), count, halves_in(half));
+  if (!only_counts_) round_to_bf16(executor_, buffer.data(), count, halves_in(half));
   pool_.give(std::exchange(buffer, {}));
   activation.data = nullptr;
 }
@@ -298,7 +319,7 @@ void DifferentiableModel::widen(ValueId value) {
   Activation& activation = activations_[index_of(value)];
   const int64_t count = activation.row_count * activation.width;
   buffer = pool_.take(static_cast<size_t>(count));
-  widen_bf16(executor_, halves_in(half), count, buffer.data());
+  if (!only_counts_) widen_bf16(executor_, halves_in(half), count, buffer.data());
   half_pool_.give(std::exchange(half, {}));
   activation.data = buffer.data();
 }
@@ -378,27 +399,29 @@ void DifferentiableModel::backward_call(size_t index) {
       d_inputs[i] = beside[i].data();
       continue;
     }
-    if (own.data == nullptr) {
+    if (own.buffer.size() == 0) {
       own.buffer = pool_.take(count);
       own.data = own.buffer.data();
     }
     d_inputs[i] = own.data;
   }
   const auto gradient_of = [&](const std::string& weight) {
-    return is_wanted(weight) ? gradients_.at(weight).mutable_floats() : nullptr;
+    return is_wanted(weight) && !only_counts_ ? gradients_.at(weight).mutable_floats() : nullptr;
   };
   std::vector<float*> further;
   for (const std::string& weight : call.further_weights) further.push_back(gradient_of(weight));
   const Gradient& d_output = d_values_[index_of(call.output)];
   CHECK(d_output.has_arrived);
-  layers_[index]->backward(
-      context_, {inputs, activations_[index_of(call.output)].data, saved_[index].data(), d_output.data, d_inputs,
-                 gradient_of(call.weight), gradient_of(call.bias), further});
+  if (!only_counts_) {
+    layers_[index]->backward(
+        context_, {inputs, activations_[index_of(call.output)].data, saved_[index].data(), d_output.data, d_inputs,
+                   gradient_of(call.weight), gradient_of(call.bias), further});
+  }
   for (size_t i = 0; i < inputs.size(); ++i) {
     Gradient& own = d_values_[index_of(call.inputs[i])];
     own.has_arrived = own.has_arrived || plan_.depends[index_of(call.inputs[i])];
     if (beside[i].size() == 0) continue;
-    if (plan_.depends[index_of(call.inputs[i])]) {
+    if (plan_.depends[index_of(call.inputs[i])] && !only_counts_) {
       accumulate(executor_, beside[i].data(), inputs[i].row_count * inputs[i].width, own.data);
     }
     pool_.give(std::move(beside[i]));

@@ -50,6 +50,9 @@ struct DifferentiableOptions {
   // Of read_logits() and backward_body(): few enough rows at once to stay small, enough to make the output matrix worth
   // decoding for them. 32 MB.
   int64_t logits_at_once = int64_t{8} << 20;
+  // Nothing is computed, and no memory taken: passes only find out how much they would take (pass_bytes_max()).
+  // Weights need not be of their true types then.
+  bool only_counts = false;
 };
 
 // One thread at a time.
@@ -79,6 +82,10 @@ class DifferentiableModel {
   const std::map<std::string, Tensor>& gradients() const { return gradients_; }
   std::map<std::string, Tensor>& gradients() { return gradients_; }
   void clear_gradients();
+  // The most that activations and their gradients have taken at once.
+  size_t pass_bytes_max() const { return pool_.bytes_max() + half_pool_.bytes_max(); }
+  // Of the matrices in BF16.
+  int64_t rounded_bytes() const { return rounded_bytes_; }
   // After weights that are trained have got other values, unless they are adapters': what layers derive from them is
   // made anew.
   void weights_changed();
@@ -116,6 +123,8 @@ class DifferentiableModel {
   std::vector<std::unique_ptr<Layer>> layers_;
   int64_t logits_at_once_;
   bool uses_bf16_;
+  bool only_counts_;
+  int64_t rounded_bytes_ = 0;
   std::optional<uint64_t> dropout_seed_;
   std::map<std::string, Tensor> gradients_;
   ActivationPlan plan_;

@@ -197,6 +197,32 @@ INSTANTIATE_TEST_SUITE_P(Families, TwoWays,
                          });
 
 // BF16 keeps eight bits: sums of products differ by some thousandths.
+TEST_P(TwoWays, CountingFindsOutWhatIsTaken) {
+  Executor executor(2);
+  const auto model = golden_model(GetParam());
+  for (const bool uses_bf16 : {false, true}) {
+    for (const auto checkpointing : {ActivationCheckpointing::kNone, ActivationCheckpointing::kLayer}) {
+      for (const bool trains_all : {true, false}) {
+        DifferentiableOptions options{
+            .uses_bf16 = uses_bf16, .checkpointing = checkpointing, .logits_at_once = 4 * model->spec.vocabulary_size};
+        if (!trains_all) options.trained = norms_of(*model);
+        DifferentiableModel real(executor, model, options);
+        options.only_counts = true;
+        DifferentiableModel counting(executor, model, options);
+        for (const uint64_t seed : {1, 2}) {
+          const TrainingBatch batch = make_batch(*model, seed);
+          run_in_parts(executor, real, batch);
+          counting.forward_body(batch);
+          counting.read_logits([](Range, const float*) { FAIL() << "there are none"; });
+          counting.backward_body([](Range, float*) { FAIL() << "there are none"; });
+          EXPECT_GT(counting.pass_bytes_max(), 0U);
+          EXPECT_EQ(counting.pass_bytes_max(), real.pass_bytes_max());
+        }
+      }
+    }
+  }
+}
+
 TEST_P(TwoWays, InBF16AreNearly) {
   Executor executor(2);
   const auto model = golden_model(GetParam());

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,10 +45,25 @@ class TrainingMethod {
                                    const std::filesystem::path& folder) const = 0;
 };
 
+// What a method would train and hold, without its memory.
+struct MethodPlan {
+  std::shared_ptr<const Model> model;  // its list of calls is the trained model's; weights may be the base's
+  struct Parameter {
+    std::string name;
+    Shape shape;
+  };
+  std::vector<Parameter> parameters;
+  std::set<std::string> trained;  // names of the model's weights whose gradients are wanted
+  bool trains_base = false;
+  int64_t weight_bytes = 0;   // of weights that are not the base's
+  int64_t writing_bytes = 0;  // that write_output() takes beside all that, at most
+};
+
 struct TrainingMethodKind {
   std::string_view name;
   std::string_view summary;
   std::unique_ptr<TrainingMethod> (*make)(std::shared_ptr<const Model> base, const TuneRecipe& recipe);
+  MethodPlan (*plan)(std::shared_ptr<const Model> base, const TuneRecipe& recipe);  // errors: those of make
 };
 // The list.
 std::span<const TrainingMethodKind> training_method_kinds();

@@ -15,16 +15,24 @@ std::unique_ptr<Optimiser> make_adamw_8bit(std::span<const Parameter> parameters
 std::unique_ptr<Optimiser> make_lion(std::span<const Parameter> parameters, const OptimiserOptions& options);
 std::unique_ptr<Optimiser> make_muon(std::span<const Parameter> parameters, const OptimiserOptions& options);
 std::unique_ptr<Optimiser> make_sgd(std::span<const Parameter> parameters, const OptimiserOptions& options);
+int64_t adafactor_state_bytes(std::string_view name, const Shape& shape, const OptimiserOptions& options);
+int64_t adamw_state_bytes(std::string_view name, const Shape& shape, const OptimiserOptions& options);
+int64_t adamw_8bit_state_bytes(std::string_view name, const Shape& shape, const OptimiserOptions& options);
+int64_t lion_state_bytes(std::string_view name, const Shape& shape, const OptimiserOptions& options);
+int64_t muon_state_bytes(std::string_view name, const Shape& shape, const OptimiserOptions& options);
+int64_t sgd_state_bytes(std::string_view name, const Shape& shape, const OptimiserOptions& options);
 
 namespace {
 
 constexpr OptimiserKind kOptimisers[] = {
-    {"adamw", "moments of the gradient and its square, decoupled decay", make_adamw},
-    {"adamw_8bit", "the same, remembered in eight bits: a quarter of its memory", make_adamw_8bit},
-    {"adafactor", "means of squared gradients by rows and columns: hardly any memory", make_adafactor},
-    {"lion", "the sign of a moment: half of AdamW's memory", make_lion},
-    {"muon", "orthogonalised momentum for matrices, AdamW for the rest", make_muon},
-    {"sgd", "the gradient, with momentum if asked", make_sgd},
+    {"adamw", "moments of the gradient and its square, decoupled decay", make_adamw, adamw_state_bytes},
+    {"adamw_8bit", "the same, remembered in eight bits: a quarter of its memory", make_adamw_8bit,
+     adamw_8bit_state_bytes},
+    {"adafactor", "means of squared gradients by rows and columns: hardly any memory", make_adafactor,
+     adafactor_state_bytes},
+    {"lion", "the sign of a moment: half of AdamW's memory", make_lion, lion_state_bytes},
+    {"muon", "orthogonalised momentum for matrices, AdamW for the rest", make_muon, muon_state_bytes},
+    {"sgd", "the gradient, with momentum if asked", make_sgd, sgd_state_bytes},
 };
 
 }  // namespace

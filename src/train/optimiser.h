@@ -45,6 +45,8 @@ struct OptimiserKind {
   std::string_view name;
   std::string_view summary;
   std::unique_ptr<Optimiser> (*make)(std::span<const Parameter> parameters, const OptimiserOptions& options);
+  // What state() holds of one parameter.
+  int64_t (*state_bytes)(std::string_view name, const Shape& shape, const OptimiserOptions& options);
 };
 // The list.
 std::span<const OptimiserKind> optimiser_kinds();

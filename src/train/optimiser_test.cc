@@ -1,6 +1,7 @@
 // Optimisers against their papers' formulas, computed elsewhere in double precision over three steps.
 #include "train/optimiser.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -222,6 +223,24 @@ TEST(Optimiser, StateIsAllThatItRemembers) {
     first->step(executor, parameters, {&next, 1}, 0.1, 2);
     second->step(executor, copies, {&next, 1}, 0.1, 2);
     EXPECT_EQ(floats(parameters[0].value), floats(copies[0].value));
+  }
+}
+
+TEST(Optimiser, KnowsHowMuchItWillRemember) {
+  for (const OptimiserKind& kind : optimiser_kinds()) {
+    for (const double momentum : {0.0, 0.8}) {
+      SCOPED_TRACE(fmt::format("{}, momentum {}", kind.name, momentum));
+      const OptimiserOptions options{.momentum = momentum};
+      const std::vector<Parameter> parameters = {{.name = "embedding", .value = Tensor::f32({300, 7})},
+                                                 {.name = "layers.0.mlp.up", .value = Tensor::f32({5, 130})},
+                                                 {.name = "norm", .value = Tensor::f32({9})}};
+      int64_t said = 0, held = 0;
+      for (const Parameter& parameter : parameters) {
+        said += kind.state_bytes(parameter.name, parameter.value.shape(), options);
+      }
+      for (const NamedTensor& named : kind.make(parameters, options)->state()) held += named.tensor.size_bytes();
+      EXPECT_EQ(said, held);
+    }
   }
 }
 

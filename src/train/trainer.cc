@@ -15,39 +15,6 @@
 namespace pelton {
 namespace {
 
-std::vector<std::vector<int64_t>> make_units(const TuneRecipe& recipe, std::span<const Example> examples) {
-  std::vector<int64_t> lengths;
-  for (const Example& example : examples) lengths.push_back(example.token_count());
-  return pack_examples(lengths, recipe.packing ? recipe.sequence_length : 0);
-}
-
-DataOrder make_order(const TuneRecipe& recipe, std::span<const Example> examples, size_t unit_count) {
-  DataOrderOptions options{
-      .shuffles = recipe.shuffle, .seed = static_cast<uint64_t>(recipe.seed), .batch_size = recipe.batch_size};
-  if (recipe.group_by_length) {
-    for (const Example& example : examples) options.lengths.push_back(example.token_count());
-  }
-  return {std::max<int64_t>(1, static_cast<int64_t>(unit_count)), std::move(options)};
-}
-
-Schedule make_schedule(const TuneRecipe& recipe, size_t unit_count) {
-  const double per_step = static_cast<double>(recipe.batch_size * recipe.gradient_accumulation);
-  const double from_epochs = std::ceil(recipe.epochs * static_cast<double>(unit_count) / per_step);
-  Schedule schedule;
-  schedule.kind = *parse_schedule(recipe.schedule);
-  schedule.steps = recipe.steps.value_or(static_cast<int64_t>(from_epochs));
-  schedule.warmup_steps = recipe.warmup_steps;
-  schedule.decay_steps = recipe.decay_steps;
-  schedule.least = recipe.least_rate;
-  if (schedule.warmup_steps > schedule.steps || schedule.decay_steps > schedule.steps) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("warmup_steps {} and decay_steps {} must fit into the run's {} steps",
-                            schedule.warmup_steps, schedule.decay_steps, schedule.steps),
-                "warmup_steps");
-  }
-  return schedule;
-}
-
 void check_examples(std::span<const Example> examples, const Objective& objective, std::string_view name) {
   if (examples.empty()) throw Error(ErrorCode::kInvalidArgument, "the data have no record to learn from", "data");
   const ExampleShape shape = objective.shape();
@@ -125,14 +92,11 @@ Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const Tu
                             .margin = recipe.simpo_margin,
                             .desirable_weight = recipe.desirable_weight,
                             .undesirable_weight = recipe.undesirable_weight})),
-      units_(make_units(recipe, examples_)),
-      schedule_(make_schedule(recipe, units_.size())),
-      order_(make_order(recipe, examples_, units_.size())),
+      batches_(recipe, examples_),
       seed_(static_cast<uint64_t>(recipe.seed)),
       learning_rate_(recipe.learning_rate),
       max_gradient_norm_(recipe.max_grad_norm),
-      batch_size_(recipe.batch_size),
-      batches_per_step_(recipe.gradient_accumulation) {
+      batch_size_(recipe.batch_size) {
   check_examples(examples_, *objective_, recipe.objective);
   if (objective_->needs_mismatched() && recipe.packing) {
     throw Error(
@@ -170,24 +134,11 @@ Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const Tu
   }
 }
 
-std::vector<std::vector<const Example*>> Trainer::batches_of_step(int64_t steps_done) {
-  std::vector<std::vector<const Example*>> batches(static_cast<size_t>(batches_per_step_));
-  int64_t position = steps_done * batches_per_step_ * batch_size_;
-  for (std::vector<const Example*>& batch : batches) {
-    for (int64_t i = 0; i < batch_size_; ++i, ++position) {
-      for (const int64_t example : units_[static_cast<size_t>(order_.at(position))]) {
-        batch.push_back(&examples_[static_cast<size_t>(example)]);
-      }
-    }
-  }
-  return batches;
-}
-
 StepReport Trainer::step() {
-  const std::vector<std::vector<const Example*>> batches = batches_of_step(steps_done_);
+  const std::vector<std::vector<const Example*>> batches = batches_.of_step(steps_done_);
   StepReport report;
   report.step = steps_done_ + 1;
-  report.learning_rate = learning_rate_ * schedule_.share_at(steps_done_);
+  report.learning_rate = learning_rate_ * batches_.rate_share(steps_done_);
   StepTotals totals;
   for (const std::vector<const Example*>& batch : batches) {
     totals.example_count += static_cast<int64_t>(batch.size());
@@ -347,7 +298,7 @@ void Trainer::parameters_changed() {
 
 // Of a batch of the step that comes: the same after a resume.
 uint64_t Trainer::dropout_seed(size_t batch) const {
-  Rng rng(seed_ + static_cast<uint64_t>(steps_done_ * batches_per_step_) + batch);
+  Rng rng(seed_ + static_cast<uint64_t>(batches_.batches_before(steps_done_)) + batch);
   return rng.next();
 }
 

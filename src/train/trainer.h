@@ -9,14 +9,13 @@
 
 #include "model/differentiable.h"
 #include "model/model.h"
-#include "train/data_order.h"
 #include "train/example.h"
 #include "train/method.h"
 #include "train/objective.h"
 #include "train/optimiser.h"
 #include "train/recipe.h"
-#include "train/schedule.h"
 #include "train/sequence_scores.h"
+#include "train/step_batches.h"
 
 namespace pelton {
 
@@ -44,11 +43,10 @@ class Trainer {
   Trainer(Executor& executor, std::shared_ptr<const Model> base, const TuneRecipe& recipe,
           std::vector<Example> examples);
 
-  int64_t step_count() const { return schedule_.steps; }
+  int64_t step_count() const { return batches_.step_count(); }
   int64_t steps_done() const { return steps_done_; }
-  // Examples of the step after `steps_done`, in order, batch by batch: `batch_size` of them each, or, packed, those of
-  // as many packs.
-  std::vector<std::vector<const Example*>> batches_of_step(int64_t steps_done);
+  // train/step_batches.h
+  std::vector<std::vector<const Example*>> batches_of_step(int64_t steps_done) { return batches_.of_step(steps_done); }
 
   // Error kInvalidArgument: the loss or the gradient is not finite (names the examples); nothing has changed then.
   StepReport step();
@@ -90,14 +88,11 @@ class Trainer {
   std::unique_ptr<Optimiser> optimiser_;
   std::unique_ptr<DifferentiableModel> policy_;
   std::unique_ptr<DifferentiableModel> reference_;  // null: the objective needs none
-  std::vector<std::vector<int64_t>> units_;         // indices of examples that come together: one, or a pack of them
-  Schedule schedule_;
-  DataOrder order_;
+  StepBatches batches_;
   uint64_t seed_;
   double learning_rate_;
   double max_gradient_norm_;
   int64_t batch_size_;
-  int64_t batches_per_step_;
   int64_t steps_done_ = 0;
 };
 

@@ -110,6 +110,22 @@ class FullMethod final : public TrainingMethod {
 
 }  // namespace
 
+MethodPlan plan_full_method(std::shared_ptr<const Model> base, const TuneRecipe& recipe) {
+  MethodPlan plan;
+  plan.trains_base = true;
+  int64_t largest = 0;
+  for (const std::string& name : chosen_weights(*base, recipe)) {
+    const Shape shape = base->weights.at(name).shape();
+    plan.parameters.push_back({name, shape});
+    plan.trained.insert(name);
+    plan.weight_bytes += shape.element_count() * int64_t{sizeof(float)};
+  }
+  for (const WeightSpec& weight : base->graph.weights) largest = std::max(largest, weight.shape.element_count());
+  plan.writing_bytes = largest * int64_t{sizeof(float)};  // tensor by tensor, also those that are not trained
+  plan.model = std::move(base);
+  return plan;
+}
+
 std::unique_ptr<TrainingMethod> make_full_method(std::shared_ptr<const Model> base, const TuneRecipe& recipe) {
   return std::make_unique<FullMethod>(std::move(base), recipe);
 }

@@ -170,6 +170,27 @@ class LoraMethod final : public TrainingMethod {
 
 }  // namespace
 
+MethodPlan plan_lora_method(std::shared_ptr<const Model> base, const TuneRecipe& recipe) {
+  // With matrices of the same sizes, for which nothing has to be taken apart.
+  TuneRecipe plain = recipe;
+  plain.init = "zero";
+  const Adapter adapter = first_adapter(*base, plain);
+  const std::optional<Adapter> taken = taken_from_base(adapter, recipe);
+  MethodPlan plan;
+  for (const TrainedParameter& one : lora_parameters(adapter, 1)) {
+    plan.parameters.push_back({one.parameter.name, one.parameter.value.shape()});
+    plan.trained.insert(one.weights.begin(), one.weights.end());
+    plan.weight_bytes += one.parameter.value.size_bytes() * (taken ? 2 : 1);
+  }
+  for (const AdapterMatrix& matrix : adapter.matrices) {
+    plan.writing_bytes += recipe.merge
+                              ? base->weights.at(matrix.weight).shape().element_count() * int64_t{sizeof(float)}
+                              : matrix.b.size_bytes() * (taken ? 2 : 1);
+  }
+  plan.model = adapted(*base, adapter, taken, recipe.dropout);
+  return plan;
+}
+
 std::unique_ptr<TrainingMethod> make_lora_method(std::shared_ptr<const Model> base, const TuneRecipe& recipe) {
   return std::make_unique<LoraMethod>(std::move(base), recipe);
 }

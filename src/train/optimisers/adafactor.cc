@@ -15,17 +15,14 @@ constexpr double kSquareMin = 1e-30;    // ε₁
 constexpr double kUpdateMax = 1;        // d
 constexpr int64_t kColumnBlock = 64;
 
-bool is_factored(const Parameter& parameter) {
-  const Shape& shape = parameter.value.shape();
-  return shape.rank() == 2 && shape[0] > 1 && shape[1] > 1;
-}
+bool is_factored(const Shape& shape) { return shape.rank() == 2 && shape[0] > 1 && shape[1] > 1; }
 
 class Adafactor final : public Optimiser {
  public:
   Adafactor(std::span<const Parameter> parameters, const OptimiserOptions& options) : options_(options) {
     for (const Parameter& parameter : parameters) {
       const Shape& shape = parameter.value.shape();
-      if (is_factored(parameter)) {
+      if (is_factored(parameter.value.shape())) {
         states_.push_back({parameter.name, Tensor::f32({shape[0]}), Tensor::f32({shape[1]}), {}});
       } else {
         states_.push_back({parameter.name, {}, {}, Tensor::f32(shape)});
@@ -40,7 +37,7 @@ class Adafactor final : public Optimiser {
       Parameter& parameter = parameters[i];
       const double rate = learning_rate * parameter.learning_rate;
       const double kept = parameter.decays ? 1 - rate * options_.weight_decay : 1;
-      if (is_factored(parameter)) {
+      if (is_factored(parameter.value.shape())) {
         step_matrix(executor, parameter.value, gradients[i].floats(), states_[i], beta2, rate, kept);
       } else {
         step_vector(executor, parameter.value, gradients[i].floats(), states_[i].squares, beta2, rate, kept);
@@ -173,6 +170,10 @@ class Adafactor final : public Optimiser {
 };
 
 }  // namespace
+
+int64_t adafactor_state_bytes(std::string_view /*name*/, const Shape& shape, const OptimiserOptions& /*options*/) {
+  return (is_factored(shape) ? shape[0] + shape[1] : shape.element_count()) * int64_t{sizeof(float)};
+}
 
 std::unique_ptr<Optimiser> make_adafactor(std::span<const Parameter> parameters, const OptimiserOptions& options) {
   return std::make_unique<Adafactor>(parameters, options);

@@ -58,6 +58,10 @@ class AdamW final : public Optimiser {
 
 }  // namespace
 
+int64_t adamw_state_bytes(std::string_view /*name*/, const Shape& shape, const OptimiserOptions& /*options*/) {
+  return 2 * shape.element_count() * int64_t{sizeof(float)};
+}
+
 std::unique_ptr<Optimiser> make_adamw(std::span<const Parameter> parameters, const OptimiserOptions& options) {
   return std::make_unique<AdamW>(parameters, options);
 }

@@ -108,6 +108,11 @@ class AdamW8Bit final : public Optimiser {
 
 }  // namespace
 
+int64_t adamw_8bit_state_bytes(std::string_view /*name*/, const Shape& shape, const OptimiserOptions& /*options*/) {
+  const int64_t count = shape.element_count(), block_count = (count + kBlock - 1) / kBlock;
+  return 2 * (count + block_count * int64_t{sizeof(float)});
+}
+
 std::unique_ptr<Optimiser> make_adamw_8bit(std::span<const Parameter> parameters, const OptimiserOptions& options) {
   return std::make_unique<AdamW8Bit>(parameters, options);
 }

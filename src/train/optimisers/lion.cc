@@ -46,6 +46,10 @@ class Lion final : public Optimiser {
 
 }  // namespace
 
+int64_t lion_state_bytes(std::string_view /*name*/, const Shape& shape, const OptimiserOptions& /*options*/) {
+  return shape.element_count() * int64_t{sizeof(float)};
+}
+
 std::unique_ptr<Optimiser> make_lion(std::span<const Parameter> parameters, const OptimiserOptions& options) {
   return std::make_unique<Lion>(parameters, options);
 }

@@ -12,6 +12,7 @@
 namespace pelton {
 
 std::unique_ptr<Optimiser> make_adamw(std::span<const Parameter> parameters, const OptimiserOptions& options);
+int64_t adamw_state_bytes(std::string_view name, const Shape& shape, const OptimiserOptions& options);
 
 namespace {
 
@@ -20,9 +21,8 @@ constexpr int kNewtonSchulzSteps = 5;
 constexpr float kA = 3.4445f, kB = -4.7750f, kC = 2.0315f;  // the post's polynomial a·x + b·x³ + c·x⁵
 constexpr double kAdamWSize = 0.2;                          // root mean square of AdamW's updates
 
-bool is_hidden_matrix(const Parameter& parameter) {
-  const Shape& shape = parameter.value.shape();
-  const bool is_vocabulary = parameter.name.starts_with("embedding") || parameter.name == "output";
+bool is_hidden_matrix(std::string_view name, const Shape& shape) {
+  const bool is_vocabulary = name.starts_with("embedding") || name == "output";
   return shape.rank() == 2 && shape[0] > 1 && shape[1] > 1 && !is_vocabulary;
 }
 
@@ -46,8 +46,9 @@ class Muon final : public Optimiser {
   Muon(std::span<const Parameter> parameters, const OptimiserOptions& options) : options_(options) {
     std::vector<Parameter> rest;
     for (size_t i = 0; i < parameters.size(); ++i) {
-      (is_hidden_matrix(parameters[i]) ? matrix_indices_ : rest_indices_).push_back(i);
-      (is_hidden_matrix(parameters[i]) ? matrices_ : rest).push_back(parameters[i]);
+      const bool is_hidden = is_hidden_matrix(parameters[i].name, parameters[i].value.shape());
+      (is_hidden ? matrix_indices_ : rest_indices_).push_back(i);
+      (is_hidden ? matrices_ : rest).push_back(parameters[i]);
     }
     momenta_ = zeros_like(matrices_);
     adamw_ = make_adamw(rest, options);
@@ -120,6 +121,11 @@ class Muon final : public Optimiser {
 };
 
 }  // namespace
+
+int64_t muon_state_bytes(std::string_view name, const Shape& shape, const OptimiserOptions& options) {
+  if (!is_hidden_matrix(name, shape)) return adamw_state_bytes(name, shape, options);
+  return shape.element_count() * int64_t{sizeof(float)};
+}
 
 std::unique_ptr<Optimiser> make_muon(std::span<const Parameter> parameters, const OptimiserOptions& options) {
   return std::make_unique<Muon>(parameters, options);

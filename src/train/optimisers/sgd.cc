@@ -44,6 +44,10 @@ class Sgd final : public Optimiser {
 
 }  // namespace
 
+int64_t sgd_state_bytes(std::string_view /*name*/, const Shape& shape, const OptimiserOptions& options) {
+  return options.momentum > 0 ? shape.element_count() * int64_t{sizeof(float)} : 0;
+}
+
 std::unique_ptr<Optimiser> make_sgd(std::span<const Parameter> parameters, const OptimiserOptions& options) {
   return std::make_unique<Sgd>(parameters, options);
 }

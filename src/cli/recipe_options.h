@@ -1,0 +1,22 @@
+// A recipe (train/recipe.h) on the command line: a file, and its keys as flags.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+
+#include "train/recipe.h"
+
+namespace pelton::cli {
+
+struct RecipeOptions {
+  std::optional<std::string> path;
+  RecipeValues overrides;
+};
+
+// `options` must live as long as `app`.
+void add_recipe_options(CLI::App& app, RecipeOptions& options);
+// Errors: those of reading the file and of make_recipe().
+TuneRecipe read_recipe(const RecipeOptions& options);
+
+}  // namespace pelton::cli
