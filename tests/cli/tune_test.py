@@ -244,9 +244,11 @@ def without_speed(text):
 
 
 def test_the_best_evaluation_is_kept(pelton, tmp_path, model, recipe, chats):
-    # Evaluated on other texts than it learns, it gets better, then worse.
-    held_out = write_lines(tmp_path / "held.jsonl", [{"text": f"number {n}, then {n + 1}"} for n in range(3)])
-    options = ["--eval-data", held_out, "--eval-steps", "2", "--steps", "40", "--learning-rate", "2e-2"]
+    # It learns to answer otherwise than these: they get a little likelier, then far less so.
+    answers = [[("user", f"say {n}"), ("assistant", "@@@@ @@@@")] for n in range(3)]
+    messages = [[{"role": role, "content": content} for role, content in chat] for chat in answers]
+    held_out = write_lines(tmp_path / "held.jsonl", [{"messages": chat} for chat in messages])
+    options = ["--eval-data", held_out, "--eval-steps", "2", "--steps", "40"]
     done = pelton("tune", recipe, *options)
     assert done.returncode == 0, done.stderr
     log = lines_of(done.stdout)
