@@ -39,9 +39,14 @@ pelton_bridge_grammar_kind bridge_kind(GrammarKind kind) {
 }
 
 // One terminal: the lexer follows all the texts at once. Lark quotes as JSON does.
-std::string choice_to_lark(const json::array& texts) {
+std::string choice_to_lark(const json::value& choice) {
+  const json::array* texts = choice.if_array();
+  const auto is_text = [](const json::value& text) { return text.is_string(); };
+  if (texts == nullptr || texts->empty() || !std::all_of(texts->begin(), texts->end(), is_text)) {
+    throw Error(ErrorCode::kInvalidArgument, "the choice must be a JSON array of strings, one at least");
+  }
   std::string lark = "start: CHOICE\nCHOICE: ";
-  for (const json::value& text : texts) {
+  for (const json::value& text : *texts) {
     if (!lark.ends_with(": ")) lark += " | ";
     lark += json::serialize(text);
   }
@@ -51,7 +56,7 @@ std::string choice_to_lark(const json::array& texts) {
 // What the library is to read.
 std::string bridge_text_of(const GrammarSource& source) {
   if (source.kind == GrammarKind::kJsonSchema) return schema_for_compiler(source.text);
-  if (source.kind == GrammarKind::kChoice) return choice_to_lark(parse_json(source.text, "the choice").as_array());
+  if (source.kind == GrammarKind::kChoice) return choice_to_lark(parse_json(source.text, "the choice"));
   return source.kind == GrammarKind::kGbnf ? gbnf_to_lark(source.text) : source.text;
 }
 

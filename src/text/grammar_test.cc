@@ -127,6 +127,9 @@ TEST_F(GrammarTest, AChoiceIsOneOfItsTextsWhateverCharactersTheyHave) {
   for (const char* text : {"", "ye", "yes ", "a", "b", "(x)", "no,"}) EXPECT_FALSE(accepts(source, text)) << text;
   EXPECT_THROW(GrammarSource::choice({}), Error);
   EXPECT_THROW(GrammarSource::choice({"a", ""}), Error);
+  for (const char* wrong : {"9", "[]", "[1]", "{}", "null", "[\"a\", null]"}) {
+    EXPECT_THROW(accepts({GrammarKind::kChoice, wrong}, "a"), Error) << wrong;
+  }
 }
 
 TEST_F(GrammarTest, ASchemaAllowsItsInstances) {
