@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
@@ -78,7 +79,8 @@ std::vector<TokenId> ReferenceTokenizer::encode_with(std::string_view text,
 // number: all else (white space beside tokens, prefix spaces, normalisation) then is as the library does it.
 std::vector<TokenId> ReferenceTokenizer::encode_tagged(std::string_view text, std::span<const AddedTokenMatch> matches,
                                                        bool add_special) const {
-  CHECK(text.find(tag_secret_) == std::string_view::npos);
+  // Not by find(): a fuzzer reads along what memcmp() compares, and so learns a secret that nobody else can.
+  CHECK(std::search(text.begin(), text.end(), tag_secret_.begin(), tag_secret_.end()) == text.end());
   std::string tagged;
   tagged.reserve(text.size() + matches.size() * (tag_secret_.size() + 8));
   size_t begin = 0;
