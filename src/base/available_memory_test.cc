@@ -2,29 +2,23 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <string>
+
+#include "base/test_folder.h"
 
 namespace pelton {
 namespace {
 
-namespace fs = std::filesystem;
-
 // A machine's /proc and /sys/fs/cgroup, in a folder of this test.
 class FakeMachine : public testing::Test {
  protected:
-  void SetUp() override {
-    root_ = fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
   void write(const std::string& path, const std::string& contents) const {
-    fs::create_directories((root_ / path).parent_path());
-    std::ofstream(root_ / path) << contents;
+    std::filesystem::create_directories((root_.path() / path).parent_path());
+    root_.write(path, contents);
   }
-  int64_t available() const { return available_memory_bytes(root_); }
+  int64_t available() const { return available_memory_bytes(root_.path()); }
 
-  fs::path root_;
+  TestFolder root_;
 };
 
 TEST_F(FakeMachine, WithoutGroupsSaysWhatTheMachineHas) {

@@ -5,10 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
-#include "base/check.h"
 #include "base/error.h"
 #include "base/memory_usage.h"
 #include "cli/byte_size.h"
@@ -28,9 +25,8 @@ constexpr const char* kTuneNotes =
     "are counted by sending the run's own batches through the model without computing. Where it does not fit, the "
     "nearest change of the recipe that does is named, and the exit code is 1. `pelton tune` makes the same sums before "
     "it begins.\n"
-    "With --parameters: what a model of that size takes, by the sums of the field; gradients and Adam's two moments "
-    "are "
-    "three numbers for each trained parameter.\n"
+    "With --parameters: what a model of that size takes, by the sums of the field; gradients and Adam's two "
+    "moments are three numbers for each trained parameter.\n"
     "\n"
     "Examples:\n"
     "  pelton plan tune recipe.yaml\n"

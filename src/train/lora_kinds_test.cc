@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/test_folder.h"
 #include "io/safetensors.h"
 #include "model/adapter.h"
 #include "model/bundle.h"
@@ -125,11 +126,9 @@ TEST_P(LoraStartOf, StepsArePeftsAndItsFileIsOfThePlainBase) {
   const Tensor losses = *expected->find("losses");
   for (int64_t step = 0; step < 5; ++step) EXPECT_NEAR(trainer.step().loss, losses.floats()[step], 2e-5) << step;
 
-  const fs::path folder = fs::path(testing::TempDir()) / ("pelton_lora_start_" + GetParam());
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  trainer.method().write_output(executor, kGolden / "arch/llama", folder);
-  const Adapter adapter = read_adapter(folder, *base);
+  const TestFolder folder;
+  trainer.method().write_output(executor, kGolden / "arch/llama", folder.path());
+  const Adapter adapter = read_adapter(folder.path(), *base);
   EXPECT_EQ(adapter.matrices.front().a.shape()[0], 8) << "twice the rank";
   const std::vector<float> logits = logits_of(executor, with_adapter(*base, adapter), examples);
   const Tensor wanted = *expected->find("logits");
@@ -137,7 +136,6 @@ TEST_P(LoraStartOf, StepsArePeftsAndItsFileIsOfThePlainBase) {
   for (size_t i = 0; i < logits.size(); ++i) {
     ASSERT_NEAR(logits[i], wanted.floats()[static_cast<int64_t>(i)], 1e-3) << i;
   }
-  fs::remove_all(folder);
 }
 
 TEST_P(LoraStartOf, TakesAllOfItsPlaceAmongTheKeys) {

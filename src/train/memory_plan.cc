@@ -7,12 +7,12 @@
 #include <numeric>
 #include <set>
 
-#include "model/differentiable.h"
 #include "train/method.h"
 #include "train/objective.h"
 #include "train/optimiser.h"
 #include "train/sequence_scores.h"
 #include "train/step_batches.h"
+#include "train/trainer.h"
 
 namespace pelton {
 namespace {
@@ -50,25 +50,13 @@ std::vector<int64_t> steps_to_go_through(StepBatches& batches) {
   return steps;
 }
 
-SequenceBatch sequences_of(const std::vector<const Example*>& examples) {
-  std::vector<const TrainingSequence*> sequences;
-  for (const Example* example : examples) {
-    for (const TrainingSequence& sequence : example->sequences) sequences.push_back(&sequence);
-  }
-  return SequenceBatch(sequences);
-}
-
 // The models of a run (Trainer), counting.
 class CountedRun {
  public:
   CountedRun(const std::shared_ptr<const Model>& base, const TuneRecipe& recipe, const MethodPlan& method)
       : executor_(1), objective_(find_objective(recipe.objective).make({.beta = recipe.beta})) {
-    DifferentiableOptions options = {.trained = method.trained,
-                                     .uses_bf16 = recipe.precision == "bf16",
-                                     .checkpointing = recipe.activation_checkpointing == "layer"
-                                                          ? ActivationCheckpointing::kLayer
-                                                          : ActivationCheckpointing::kNone,
-                                     .only_counts = true};
+    DifferentiableOptions options = differentiable_options(recipe, method.trained);
+    options.only_counts = true;
     policy_.emplace(executor_, method.model, options);
     if (!objective_->needs_reference()) return;
     options.trained = std::set<std::string>();
@@ -77,7 +65,7 @@ class CountedRun {
   }
 
   void train(const std::vector<const Example*>& examples) {
-    const SequenceBatch batch = sequences_of(examples);
+    const SequenceBatch batch(sequences_of(examples));
     if (reference_) score(*reference_, batch);
     policy_->forward_body(batch.rows());
     if (!objective_->token_gradient({.example_count = 1, .learnt_count = 1}))
@@ -86,7 +74,7 @@ class CountedRun {
     tokens_max_ = std::max(tokens_max_, batch.rows().offsets.back());
   }
   void evaluate(const std::vector<const Example*>& examples) {
-    const SequenceBatch batch = sequences_of(examples);
+    const SequenceBatch batch(sequences_of(examples));
     if (reference_) score(*reference_, batch);
     score(*policy_, batch);
   }
@@ -115,12 +103,8 @@ void go_through(CountedRun& run, const TuneRecipe& recipe, const std::vector<Exa
   for (const int64_t step : steps_to_go_through(batches)) {
     for (const std::vector<const Example*>& batch : batches.of_step(step)) run.train(batch);
   }
-  std::vector<const Example*> batch;
-  for (const Example& example : evaluation) {
-    batch.push_back(&example);
-    if (static_cast<int64_t>(batch.size()) < recipe.batch_size && &example != &evaluation.back()) continue;
+  for (const std::vector<const Example*>& batch : evaluation_batches(evaluation, recipe.batch_size)) {
     run.evaluate(batch);
-    batch.clear();
   }
 }
 
@@ -133,47 +117,40 @@ int64_t mapped_bytes(const Model& base) {
   return bytes;
 }
 
-// What makes a recipe smaller, one after the other; false: there is nothing of it to change.
-struct Saving {
-  bool (*apply)(TuneRecipe& recipe, std::string& said);
-};
+// What makes a recipe smaller, one after the other: each changes it and says how; none: there is nothing of it to
+// change.
+using Saving = std::optional<std::string> (*)(TuneRecipe& recipe);
 constexpr Saving kSavings[] = {
-    {[](TuneRecipe& recipe, std::string& said) {
-      if (recipe.activation_checkpointing != "none") return false;
+    [](TuneRecipe& recipe) -> std::optional<std::string> {
+      if (recipe.activation_checkpointing != "none") return std::nullopt;
       recipe.activation_checkpointing = "layer";
-      said = "activation_checkpointing: layer";
-      return true;
-    }},
-    {[](TuneRecipe& recipe, std::string& said) {
-      const bool compares = find_objective(recipe.objective).make({})->needs_mismatched();
-      const int64_t least = compares ? 2 : 1;
-      if (recipe.batch_size <= least || recipe.batch_size % least != 0) return false;
+      return "activation_checkpointing: layer";
+    },
+    [](TuneRecipe& recipe) -> std::optional<std::string> {
+      const int64_t least = find_objective(recipe.objective).make({})->needs_mismatched() ? 2 : 1;
+      if (recipe.batch_size <= least || recipe.batch_size % least != 0) return std::nullopt;
       recipe.gradient_accumulation *= recipe.batch_size / least;
       recipe.batch_size = least;
-      said = fmt::format("batch_size: {}, gradient_accumulation: {}", least, recipe.gradient_accumulation);
-      return true;
-    }},
-    {[](TuneRecipe& recipe, std::string& said) {
-      if (recipe.optimiser != "adamw") return false;
+      return fmt::format("batch_size: {}, gradient_accumulation: {}", least, recipe.gradient_accumulation);
+    },
+    [](TuneRecipe& recipe) -> std::optional<std::string> {
+      if (recipe.optimiser != "adamw") return std::nullopt;
       recipe.optimiser = "adamw_8bit";
-      said = "optimiser: adamw_8bit";
-      return true;
-    }},
-    {[](TuneRecipe& recipe, std::string& said) {
-      if (recipe.precision != "bf16") return false;
+      return "optimiser: adamw_8bit";
+    },
+    [](TuneRecipe& recipe) -> std::optional<std::string> {
+      if (recipe.precision != "bf16") return std::nullopt;
       recipe.precision = "f32";
-      said = "precision: f32";
-      return true;
-    }},
-    {[](TuneRecipe& recipe, std::string& said) {
-      if (recipe.method == "lora") return false;
+      return "precision: f32";
+    },
+    [](TuneRecipe& recipe) -> std::optional<std::string> {
+      if (recipe.method == "lora") return std::nullopt;
       const TuneRecipe defaults;
       recipe.method = defaults.method;
       recipe.trained = defaults.trained;
       recipe.last_layers.reset();
-      said = "method: lora";
-      return true;
-    }},
+      return "method: lora";
+    },
 };
 
 }  // namespace
@@ -232,13 +209,13 @@ std::optional<FittingRecipe> find_fitting_recipe(const std::shared_ptr<const Mod
     return plan_memory(base, of, examples, evaluation, held_bytes).total_bytes();
   };
   FittingRecipe fitting{recipe, "", total_of(recipe)};
-  for (const Saving& saving : kSavings) {
+  for (const Saving& save : kSavings) {
     TuneRecipe smaller = fitting.recipe;
-    std::string said;
-    if (!saving.apply(smaller, said)) continue;
+    const std::optional<std::string> said = save(smaller);
+    if (!said) continue;
     const int64_t total = total_of(smaller);
     if (total >= fitting.total_bytes) continue;
-    fitting = {smaller, fitting.changes.empty() ? said : fitting.changes + ", " + said, total};
+    fitting = {smaller, fitting.changes.empty() ? *said : fitting.changes + ", " + *said, total};
     if (total <= available_bytes) return fitting;
   }
   return std::nullopt;

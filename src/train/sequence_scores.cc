@@ -24,6 +24,14 @@ SequenceBatch::SequenceBatch(std::span<const TrainingSequence* const> sequences)
   }
 }
 
+std::vector<const TrainingSequence*> sequences_of(std::span<const Example* const> examples) {
+  std::vector<const TrainingSequence*> sequences;
+  for (const Example* example : examples) {
+    for (const TrainingSequence& sequence : example->sequences) sequences.push_back(&sequence);
+  }
+  return sequences;
+}
+
 std::vector<float> score_sequences(Executor& executor, DifferentiableModel& model, const SequenceBatch& batch) {
   const int64_t vocabulary_size = model.model().spec.vocabulary_size;
   std::vector<float> scores(static_cast<size_t>(batch.learnt_count()));

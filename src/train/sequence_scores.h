@@ -31,6 +31,9 @@ class SequenceBatch {
   std::vector<size_t> learnt_offsets_;  // of each sequence, and the end
 };
 
+// All sequences of these examples, in order.
+std::vector<const TrainingSequence*> sequences_of(std::span<const Example* const> examples);
+
 // Log-probabilities of the batch's learnt tokens, in order. Leaves the model ready for the backward.
 std::vector<float> score_sequences(Executor& executor, DifferentiableModel& model, const SequenceBatch& batch);
 // After score_sequences(): adds the gradients by the model's weights, given those by the log-probabilities.

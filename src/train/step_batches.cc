@@ -66,4 +66,15 @@ std::vector<std::vector<const Example*>> StepBatches::of_step(int64_t steps_done
   return batches;
 }
 
+std::vector<std::vector<const Example*>> evaluation_batches(std::span<const Example> examples, int64_t batch_size) {
+  std::vector<std::vector<const Example*>> batches;
+  for (size_t begin = 0; begin < examples.size();) {
+    size_t end = std::min(begin + static_cast<size_t>(batch_size), examples.size());
+    if (end + 1 == examples.size()) ++end;
+    std::vector<const Example*>& batch = batches.emplace_back();
+    for (; begin < end; ++begin) batch.push_back(&examples[begin]);
+  }
+  return batches;
+}
+
 }  // namespace pelton

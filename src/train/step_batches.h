@@ -34,4 +34,7 @@ class StepBatches {
   int64_t batches_per_step_;
 };
 
+// Of examples that are not learnt, in order. None is left alone behind others: some objectives compare a batch's.
+std::vector<std::vector<const Example*>> evaluation_batches(std::span<const Example> examples, int64_t batch_size);
+
 }  // namespace pelton

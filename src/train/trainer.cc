@@ -79,6 +79,13 @@ void check_finite(double value, std::string_view what, int64_t step, std::span<c
 
 }  // namespace
 
+DifferentiableOptions differentiable_options(const TuneRecipe& recipe, std::set<std::string> trained) {
+  return {.trained = std::move(trained),
+          .uses_bf16 = recipe.precision == "bf16",
+          .checkpointing = recipe.activation_checkpointing == "layer" ? ActivationCheckpointing::kLayer
+                                                                      : ActivationCheckpointing::kNone};
+}
+
 Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const TuneRecipe& recipe,
                  std::vector<Example> examples)
     : executor_(executor),
@@ -121,11 +128,7 @@ Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const Tu
                                        .epsilon = recipe.epsilon,
                                        .weight_decay = recipe.weight_decay,
                                        .momentum = recipe.momentum});
-  DifferentiableOptions options = {.trained = std::move(trained),
-                                   .uses_bf16 = recipe.precision == "bf16",
-                                   .checkpointing = recipe.activation_checkpointing == "layer"
-                                                        ? ActivationCheckpointing::kLayer
-                                                        : ActivationCheckpointing::kNone};
+  DifferentiableOptions options = differentiable_options(recipe, std::move(trained));
   policy_ = std::make_unique<DifferentiableModel>(executor_, method_->model(), options);
   if (objective_->needs_reference()) {
     options.trained = std::set<std::string>();
@@ -180,14 +183,9 @@ Evaluation Trainer::evaluate(std::span<const Example> examples) {
   totals.example_count = static_cast<int64_t>(examples.size());
   for (const Example& example : examples) totals.learnt_count += example.learnt_count();
   Evaluation evaluation;
-  for (size_t begin = 0; begin < examples.size();) {
-    size_t end = std::min(begin + static_cast<size_t>(batch_size_), examples.size());
-    if (end + 1 == examples.size()) ++end;  // none is left alone: some objectives compare a batch's examples
-    std::vector<const Example*> batch;
-    for (size_t i = begin; i < end; ++i) batch.push_back(&examples[i]);
+  for (const std::vector<const Example*>& batch : evaluation_batches(examples, batch_size_)) {
     evaluation.loss += run_batch(batch, totals, evaluation.metrics, Pass::kEvaluate);
     check_finite(evaluation.loss, "loss on eval_data", steps_done_, batch);
-    begin = end;
   }
   return evaluation;
 }
@@ -214,11 +212,7 @@ std::vector<int32_t> Trainer::continue_greedily(std::vector<int32_t> tokens, int
 
 double Trainer::run_batch(std::span<const Example* const> examples, const StepTotals& totals, ObjectiveMetrics& metrics,
                           Pass pass, std::optional<uint64_t> dropout_seed) {
-  std::vector<const TrainingSequence*> sequences;
-  for (const Example* example : examples) {
-    for (const TrainingSequence& sequence : example->sequences) sequences.push_back(&sequence);
-  }
-  const SequenceBatch batch(sequences);
+  const SequenceBatch batch(sequences_of(examples));
   // The mismatched pairs go first: the backward wants the last forward to be the batch's own.
   std::vector<float> mismatched, mismatched_reference;
   std::optional<SequenceBatch> mismatched_batch;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ struct Evaluation {
   double loss = 0;
   ObjectiveMetrics metrics;
 };
+
+// How a recipe has a model run for training.
+DifferentiableOptions differentiable_options(const TuneRecipe& recipe, std::set<std::string> trained);
 
 // One thread at a time. Results do not depend on the thread count.
 class Trainer {

@@ -1,10 +1,10 @@
 // How much a question helps a language model to its answer: the answer's perplexity behind the question, divided by its
 // perplexity alone (instruction-following difficulty, Li et al. 2024, arXiv 2308.12032). Near 0 the question says it
 // all; above 1 it does not help at all, so that the two hardly belong together.
-#include <fmt/format.h>
-
 #include <cmath>
+#include <utility>
 
+#include "data/score_rule.h"
 #include "data/step.h"
 #include "data/text_scorer.h"
 
@@ -13,17 +13,13 @@ namespace {
 
 class InstructionDifficultyStep final : public RecordStep {
  public:
-  InstructionDifficultyStep(const TextScorer::Options& scorer, double min, double max, std::string field)
-      : scorer_(scorer), min_(min), max_(max), field_(std::move(field)) {}
+  InstructionDifficultyStep(const TextScorer::Options& scorer, ScoreRule rule)
+      : scorer_(scorer), rule_(std::move(rule)) {}
 
   Verdict apply(Record& record, Arena& arena) const override {
     const std::optional<double> difficulty = difficulty_of(record);
     if (!difficulty) return Verdict::keep();  // nothing is answered
-    if (*difficulty < min_) return Verdict::drop("too_easy", fmt::format("{:.4g}, at least {}", *difficulty, min_));
-    if (*difficulty > max_) return Verdict::drop("unrelated", fmt::format("{:.4g}, at most {}", *difficulty, max_));
-    if (field_.empty()) return Verdict::keep();
-    set_field(record, arena.copy(field_), *difficulty, arena);
-    return Verdict::change("scored", fmt::format("{:.4g}", *difficulty));
+    return rule_.judge(record, *difficulty, arena);
   }
 
  private:
@@ -52,17 +48,16 @@ class InstructionDifficultyStep final : public RecordStep {
   }
 
   TextScorer scorer_;
-  double min_, max_;
-  std::string field_;
+  ScoreRule rule_;
 };
 
 }  // namespace
 
 Step make_instruction_difficulty(StepOptions& options) {
   const TextScorer::Options scorer = scorer_options(options);
-  const double min = options.number("min", 0, 0, 1e30), max = options.number("max", 1, 0, 1e30);
-  if (min > max) options.fail("min", "at most max");
-  return std::make_unique<const InstructionDifficultyStep>(scorer, min, max, options.string("field", ""));
+  ScoreRule rule =
+      score_rule(options, {.min = 0, .max = 1, .field = "", .low_reason = "too_easy", .high_reason = "unrelated"});
+  return std::make_unique<const InstructionDifficultyStep>(scorer, std::move(rule));
 }
 
 }  // namespace pelton::data
