@@ -49,6 +49,8 @@ constexpr const char* kNotes =
     "  pelton tune recipe.yaml --sample-prompts \"Who are you?\" --sample-steps 20\n"
     "  tensorboard --logdir my-adapter.run   # while it goes on; OUTPUT has the same file at the end\n"
     "  pelton tune -m model.gguf --data pairs.jsonl --objective dpo --beta 0.1 --output preferred\n"
+    "  pelton tune -m model.gguf --data pairs.jsonl --objective reward --merge true --output judge   # for pelton "
+    "classify\n"
     "  pelton tune -m model.gguf --data chats.jsonl --method full --last-layers 4 --learning-rate 2e-5 --output tuned\n"
     "  pelton run -m model.gguf --adapter my-adapter \"Who are you?\"\n";
 

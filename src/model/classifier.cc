@@ -9,18 +9,29 @@
 
 #include "base/error.h"
 #include "io/gguf.h"
+#include "io/gguf_metadata.h"
 
 namespace pelton {
 namespace {
 
-ScoreActivation default_activation(const ModelSpec& spec) {
-  return spec.label_count == 1 ? ScoreActivation::kSigmoid : ScoreActivation::kSoftmax;
-}
+// transformers' `problem_type`.
+constexpr std::string_view kProblemKey = "problem_type";
+constexpr std::string_view kRegression = "regression";
+constexpr std::string_view kManyOfThem = "multi_label_classification";
 
-std::vector<std::string> numbered_labels(const ModelSpec& spec) {
-  std::vector<std::string> labels;
-  for (int64_t label = 0; label < spec.label_count; ++label) labels.push_back(fmt::format("LABEL_{}", label));
-  return labels;
+constexpr uint32_t kGgufPoolingRank = 4;  // llama.cpp's LLAMA_POOLING_TYPE_RANK
+
+ScoreActivation default_activation(int64_t label_count) {
+  return label_count == 1 ? ScoreActivation::kSigmoid : ScoreActivation::kSoftmax;
+}
+ScoreActivation default_activation(const ModelSpec& spec) { return default_activation(spec.label_count); }
+
+// "Llama" of "LlamaForCausalLM", "GPT2" of "GPT2LMHeadModel".
+std::string_view family_of(std::string_view language_model) {
+  for (const std::string_view end : {"ForCausalLM", "LMHeadModel"}) {
+    if (language_model.ends_with(end)) return language_model.substr(0, language_model.size() - end.size());
+  }
+  return language_model;
 }
 
 ScoreActivation read_activation(const JsonReader& reader, const ModelSpec& spec) {
@@ -29,8 +40,9 @@ ScoreActivation read_activation(const JsonReader& reader, const ModelSpec& spec)
     name = JsonReader(*newer, "config.json: sentence_transformers").string("activation_fn");
   }
   if (!name) {
-    const bool has_many = reader.string("problem_type") == "multi_label_classification";
-    return has_many ? ScoreActivation::kSigmoid : default_activation(spec);
+    const std::optional<std::string> problem = reader.string(kProblemKey);
+    if (problem == kRegression) return ScoreActivation::kIdentity;
+    return problem == kManyOfThem ? ScoreActivation::kSigmoid : default_activation(spec);
   }
   if (*name == "torch.nn.modules.activation.Sigmoid") return ScoreActivation::kSigmoid;
   if (*name == "torch.nn.modules.linear.Identity") return ScoreActivation::kIdentity;
@@ -40,6 +52,12 @@ ScoreActivation read_activation(const JsonReader& reader, const ModelSpec& spec)
 }
 
 }  // namespace
+
+std::vector<std::string> numbered_labels(const ModelSpec& spec) {
+  std::vector<std::string> labels;
+  for (int64_t label = 0; label < spec.label_count; ++label) labels.push_back(fmt::format("LABEL_{}", label));
+  return labels;
+}
 
 ClassifierSettings read_classifier_settings(const json::object& config, const ModelSpec& spec) {
   if (spec.label_count == 0) return {};
@@ -62,6 +80,28 @@ ClassifierSettings read_classifier_settings(const GgufFile& file, const ModelSpe
   const std::vector<std::string>* labels = file.strings(spec.architecture + ".classifier.output_labels");
   if (labels != nullptr && labels->size() == settings.labels.size()) settings.labels = *labels;
   return settings;
+}
+
+void write_classifier_settings(const ClassifierSettings& settings, std::string_view language_model,
+                               json::object& config) {
+  config["architectures"] =
+      json::array{json::string(fmt::format("{}ForSequenceClassification", family_of(language_model)))};
+  json::object names, numbers;
+  for (size_t label = 0; label < settings.labels.size(); ++label) {
+    names[std::to_string(label)] = settings.labels[label];
+    numbers[settings.labels[label]] = label;
+  }
+  config["id2label"] = std::move(names);
+  config["label2id"] = std::move(numbers);
+  const auto label_count = static_cast<int64_t>(settings.labels.size());
+  if (settings.activation == default_activation(label_count)) return;
+  if (settings.activation == ScoreActivation::kIdentity) config[kProblemKey] = kRegression;
+  if (settings.activation == ScoreActivation::kSigmoid) config[kProblemKey] = kManyOfThem;
+}
+
+void add_classifier_settings(const ClassifierSettings& settings, std::string_view gguf_name, GgufMetadata& metadata) {
+  metadata.add(fmt::format("{}.pooling_type", gguf_name), kGgufPoolingRank);
+  metadata.add(fmt::format("{}.classifier.output_labels", gguf_name), settings.labels);
 }
 
 void activate(ScoreActivation activation, std::vector<float>& scores) {

@@ -109,17 +109,17 @@ json::object rope_object(const ModelSpec& spec) {
   return rope;
 }
 
-// How it pools, or what its labels are called, would be lost.
-void refuse_what_generates_no_text(const Architecture& architecture, const ModelSpec& spec) {
-  if (!spec.is_encoder && spec.label_count == 0) return;
-  throw Error(ErrorCode::kUnsupported, fmt::format("this {} is {}, and these cannot be converted yet",
-                                                   architecture.name, spec.is_encoder ? "an encoder" : "a classifier"));
+// How it pools would be lost.
+void refuse_encoder(const Architecture& architecture, const ModelSpec& spec) {
+  if (!spec.is_encoder) return;
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("this {} is an encoder, and these cannot be converted yet", architecture.name));
 }
 
 }  // namespace
 
 void add_gguf_config(const Architecture& architecture, const ModelSpec& spec, GgufMetadata& metadata) {
-  refuse_what_generates_no_text(architecture, spec);
+  refuse_encoder(architecture, spec);
   if (architecture.gguf_names.empty() || architecture.spec_from_gguf == nullptr) {
     throw Error(ErrorCode::kUnsupported, fmt::format("GGUF has no name for the architecture {}", architecture.name));
   }
@@ -231,7 +231,7 @@ json::value number_or_null(std::optional<float> value) {
 }
 
 json::object hugging_face_config(const Architecture& architecture, const ModelSpec& spec) {
-  refuse_what_generates_no_text(architecture, spec);
+  refuse_encoder(architecture, spec);
   if (architecture.hugging_face_types.empty()) {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("transformers has no name for the architecture {}", architecture.name));
@@ -274,6 +274,7 @@ ModelSpec without_rounded(ModelSpec spec) {
   spec.local_rope.reset();
   spec.local_rope_source.reset();
   spec.attention_scale.reset();
+  if (spec.label_count > 0) spec.has_tied_output = false;  // a classifier has no output matrix to tie
   spec.embedding_scale = spec.residual_scale = spec.logit_scale = 1;
   // Lists are empty, or say of every layer the same.
   const auto is_windowed = [&](int64_t layer) { return full.window && full.is_local(layer); };

@@ -13,10 +13,12 @@
 #include "base/json_text.h"
 #include "io/path_exists.h"
 #include "io/safetensors.h"
+#include "model/classifier.h"
 #include "model/config_writer.h"
 #include "model/gguf_vocabulary.h"
 #include "model/model.h"
 #include "model/prequantised.h"
+#include "model/score_head.h"
 #include "model/special_tokens.h"
 #include "model/tokenizer_source.h"
 #include "quant/blocks.h"
@@ -212,6 +214,33 @@ void put_changed_weights(const Model& model, WeightNaming naming, const TypeMix*
   }
 }
 
+// Where a changed model scores and the source in a folder's names does not (model/score_head.h): the head in place of
+// the output matrix. False: there is none to put there.
+bool put_new_head(const Model& changed, const TypeMix* mix, ConversionPlan& plan) {
+  if (changed.spec.label_count == 0) return false;
+  const auto name_of = [&](std::string_view canonical) -> std::string_view {
+    for (const WeightName& name : changed.architecture->weight_names) {
+      if (name.canonical == canonical) return name.hugging_face;
+    }
+    return {};
+  };
+  const auto is_named = [](std::string_view name) {
+    return [name](const PlannedTensor& tensor) { return tensor.target.name == name; };
+  };
+  const std::string_view head = name_of(kScoreHead);
+  if (std::any_of(plan.tensors.begin(), plan.tensors.end(), is_named(head))) return false;
+  std::erase_if(plan.tensors, is_named(name_of("output")));
+  const Tensor& weight = changed.weights.at(kScoreHead);
+  const ElementType type = mix != nullptr ? mix->base : ElementType::kF32;
+  plan.tensors.push_back({{std::string(head), type, weight.shape()}, {{weight}}});
+  return true;
+}
+
+// A reward: a number as it is.
+ClassifierSettings settings_of_new_head(const ModelSpec& spec) {
+  return {ScoreActivation::kIdentity, numbered_labels(spec)};
+}
+
 // --- GGUF as the target
 
 // Chooses the types of all tensors of a plan, whose targets have their GGUF names and the sources' types.
@@ -247,6 +276,14 @@ void add_file_type(const TypeMix* mix, ConversionPlan& plan) {
     return is_block_format(tensor.target.type);
   });
   if (is_quantised) plan.metadata.add("general.quantization_version", kQuantizationVersion);
+}
+
+// Of a model that is no classifier nothing.
+void add_classifier(const ClassifierSettings& settings, ConversionPlan& plan) {
+  if (settings.labels.empty()) return;
+  add_classifier_settings(settings, plan.architecture->gguf_names.front(), plan.metadata);
+  plan.notes.emplace_back(
+      "GGUF cannot say how a classifier's scores are shown: readers choose by the number of labels");
 }
 
 // --- vocabulary, from a folder
@@ -419,6 +456,7 @@ ConversionPlan plan_folder_to_gguf(const HfFolder& source, const TypeMix* mix, c
   if (changed != nullptr) put_changed_weights(*changed, WeightNaming::kGguf, mix, plan);
 
   add_gguf_config(*plan.architecture, model->spec, plan.metadata);
+  add_classifier(read_classifier_settings(source.config, model->spec), plan);
   plan.metadata.add("general.type", "model");
   const std::filesystem::path folder = std::filesystem::absolute(source.path).lexically_normal();
   plan.metadata.add("general.name",
@@ -433,7 +471,7 @@ ConversionPlan plan_gguf_to_folder(const GgufFile& source, const TypeMix* mix, c
   const std::shared_ptr<const Model> model = load_gguf_model(source);
   ConversionPlan plan;
   plan.architecture = &architecture_for_hugging_face(*model->architecture, model->spec);
-  plan.spec = model->spec;
+  plan.spec = changed != nullptr ? changed->spec : model->spec;  // which may have got a head
   plan.head_width = model->spec.head_width;
   add_weights(*model, WeightNaming::kHuggingFace, plan);
   bool decodes = false;
@@ -443,16 +481,22 @@ ConversionPlan plan_gguf_to_folder(const GgufFile& source, const TypeMix* mix, c
     if (is_block_format(type)) type = ElementType::kF32;
     if (mix != nullptr) type = tensor.target.shape.rank() >= 2 ? mix->base : ElementType::kF32;
   }
+  const bool has_new_head = changed != nullptr && put_new_head(*changed, mix, plan);
   if (changed != nullptr) put_changed_weights(*changed, WeightNaming::kHuggingFace, mix, plan);
   if (decodes && mix == nullptr) {
     plan.notes.emplace_back(
         "quantised weights become f32, which holds them exactly; --type bf16 halves the folder and rounds them");
   }
 
-  json::object config = hugging_face_config(*plan.architecture, model->spec);
+  json::object config = hugging_face_config(*plan.architecture, plan.spec);
+  if (plan.spec.label_count > 0) {
+    const ClassifierSettings settings =
+        has_new_head ? settings_of_new_head(plan.spec) : read_classifier_settings(source, plan.spec);
+    write_classifier_settings(settings, plan.architecture->hugging_face_class, config);
+  }
   set_dtype(main_type(plan.tensors), config);
   add_tokenizer_files(source, model->spec, config, plan);
-  if (!is_same_model(plan.architecture->spec_from_hugging_face(config), model->spec)) {
+  if (!is_same_model(plan.architecture->spec_from_hugging_face(config), plan.spec)) {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("this {} model has numbers that its config.json cannot say", plan.architecture->name));
   }
@@ -478,9 +522,13 @@ ConversionPlan plan_folder_to_folder(const HfFolder& source, const TypeMix* mix,
     if (mix != nullptr && is_floating(entry.type) && entry.shape.rank() >= 2) tensor.target.type = mix->base;
     plan.tensors.push_back(std::move(tensor));
   }
+  const bool has_new_head = changed != nullptr && put_new_head(*changed, mix, plan);
   if (changed != nullptr) put_changed_weights(*changed, WeightNaming::kHuggingFace, mix, plan);
   json::object config = source.config;
   config.erase("quantization_config");
+  if (has_new_head) {
+    write_classifier_settings(settings_of_new_head(changed->spec), changed->architecture->hugging_face_class, config);
+  }
   if (mix != nullptr) set_dtype(mix->base, config);
   if (is_quantised && mix == nullptr) set_dtype(main_type(plan.tensors), config);
   plan.files.emplace_back("config.json", to_config_text(config));

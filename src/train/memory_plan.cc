@@ -65,7 +65,7 @@ class CountedRun {
   }
 
   void train(const std::vector<const Example*>& examples) {
-    const SequenceBatch batch(sequences_of(examples));
+    const SequenceBatch batch(sequences_of(examples), scored_rows(policy_->model()));
     if (reference_) score(*reference_, batch);
     policy_->forward_body(batch.rows());
     if (!objective_->token_gradient({.example_count = 1, .learnt_count = 1}))
@@ -74,7 +74,7 @@ class CountedRun {
     tokens_max_ = std::max(tokens_max_, batch.rows().offsets.back());
   }
   void evaluate(const std::vector<const Example*>& examples) {
-    const SequenceBatch batch(sequences_of(examples));
+    const SequenceBatch batch(sequences_of(examples), scored_rows(policy_->model()));
     if (reference_) score(*reference_, batch);
     score(*policy_, batch);
   }
@@ -149,7 +149,8 @@ constexpr Saving kSavings[] = {
       recipe.method = defaults.method;
       recipe.trained = defaults.trained;
       recipe.last_layers.reset();
-      return "method: lora";
+      recipe.merge = find_objective(recipe.objective).has_head;
+      return recipe.merge ? "method: lora, merge: true" : "method: lora";
     },
 };
 
@@ -163,7 +164,8 @@ int64_t MemoryPlan::total_bytes() const {
 MemoryPlan plan_memory(const std::shared_ptr<const Model>& base, const TuneRecipe& recipe,
                        const std::vector<Example>& examples, const std::vector<Example>& evaluation,
                        int64_t held_bytes) {
-  const MethodPlan method = find_training_method(recipe.method).plan(base, recipe);
+  const std::shared_ptr<const Model> start = training_base(base, recipe);
+  const MethodPlan method = find_training_method(recipe.method).plan(start, recipe);
   const OptimiserKind& optimiser = find_optimiser(recipe.optimiser);
   const OptimiserOptions optimiser_options{.momentum = recipe.momentum};
   int64_t trained_count = 0, state_bytes = 0;
@@ -175,7 +177,7 @@ MemoryPlan plan_memory(const std::shared_ptr<const Model>& base, const TuneRecip
   for (const WeightSpec& weight : method.model->graph.weights) {
     if (method.trained.contains(weight.name)) gradient_count += weight.shape.element_count();
   }
-  CountedRun run(base, recipe, method);
+  CountedRun run(start, recipe, method);
   go_through(run, recipe, examples, evaluation);
 
   MemoryPlan plan;

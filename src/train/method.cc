@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "model/score_head.h"
+#include "train/objective.h"
 
 namespace pelton {
 
@@ -19,6 +21,18 @@ constexpr TrainingMethodKind kMethods[] = {
 };
 
 }  // namespace
+
+std::shared_ptr<const Model> training_base(std::shared_ptr<const Model> base, const TuneRecipe& recipe) {
+  if (base->spec.is_encoder) {
+    throw Error(ErrorCode::kUnsupported, "the model is an encoder, and these are not trained yet", "model");
+  }
+  if (find_objective(recipe.objective).has_head) return with_score_head(base);
+  if (base->spec.label_count == 0) return base;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("the model is a classifier, and the objective {} learns tokens; reward trains scores",
+                          recipe.objective),
+              "objective");
+}
 
 std::span<const TrainingMethodKind> training_method_kinds() { return kMethods; }
 

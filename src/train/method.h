@@ -22,6 +22,11 @@ struct TrainedParameter {
   std::vector<std::string> weights;
 };
 
+// The model that a method starts from: the base, with a head where the recipe's objective has one. Errors:
+// kInvalidArgument (a classifier for an objective that learns tokens), kUnsupported (an encoder); those of
+// with_score_head().
+std::shared_ptr<const Model> training_base(std::shared_ptr<const Model> base, const TuneRecipe& recipe);
+
 class TrainingMethod {
  public:
   virtual ~TrainingMethod() = default;
@@ -62,6 +67,7 @@ struct MethodPlan {
 struct TrainingMethodKind {
   std::string_view name;
   std::string_view summary;
+  // Of training_base(). Its head, if the objective has one, is trained whatever else is.
   std::unique_ptr<TrainingMethod> (*make)(std::shared_ptr<const Model> base, const TuneRecipe& recipe);
   MethodPlan (*plan)(std::shared_ptr<const Model> base, const TuneRecipe& recipe);  // errors: those of make
 };

@@ -13,6 +13,7 @@ std::unique_ptr<Objective> make_dpo_robust(const ObjectiveOptions& options);
 std::unique_ptr<Objective> make_ipo(const ObjectiveOptions& options);
 std::unique_ptr<Objective> make_kto(const ObjectiveOptions& options);
 std::unique_ptr<Objective> make_orpo(const ObjectiveOptions& options);
+std::unique_ptr<Objective> make_reward(const ObjectiveOptions& options);
 std::unique_ptr<Objective> make_simpo(const ObjectiveOptions& options);
 
 namespace {
@@ -25,6 +26,7 @@ constexpr ObjectiveKind kObjectives[] = {
     {"ipo", "preferences, with a margin to be met and not exceeded", make_ipo},
     {"kto", "answers labelled good or bad, against the model as it was", make_kto},
     {"orpo", "likelihood and preferences at once, without a reference", make_orpo},
+    {"reward", "a model that scores answers, by preferences (Bradley-Terry)", make_reward, /*has_head=*/true},
     {"simpo", "preferences by mean likelihood, without a reference", make_simpo},
 };
 

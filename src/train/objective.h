@@ -19,7 +19,7 @@ namespace pelton {
 
 // Log-probabilities of the learnt tokens of one sequence, in order.
 struct SequenceScores {
-  std::span<const float> policy;     // under the model that is trained
+  std::span<const float> policy;     // under the model that is trained; of an objective with a head its one score
   std::span<const float> reference;  // under the model as it was; empty: the objective asked for none
   std::span<float> d_policy;         // the loss's gradient by each of the policy's: to assign
 };
@@ -72,6 +72,9 @@ struct ObjectiveKind {
   std::string_view name;
   std::string_view summary;
   std::unique_ptr<Objective> (*make)(const ObjectiveOptions& options);
+  // What it looks at is no log-probabilities but the score that a head of the model's (model/score_head.h) gives the
+  // last token of each sequence. The head is trained with whatever else is.
+  bool has_head = false;
 };
 // The list.
 std::span<const ObjectiveKind> objective_kinds();

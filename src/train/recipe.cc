@@ -38,7 +38,7 @@ void for_each_key(Recipe& recipe, Visitor visit) {
         "Files of records (JSON Lines, Parquet, CSV), folders, globs, or what `pelton data pack` wrote");
   visit("output", recipe.output, kText, "The folder to write, which must not be there yet");
   visit("objective", recipe.objective, kText,
-        "What is made better: sft, dpo, dpo_hinge, dpo_robust, ipo, kto, orpo, simpo");
+        "What is made better: sft, dpo, dpo_hinge, dpo_robust, ipo, kto, orpo, simpo, reward (a model that scores)");
   visit("beta", recipe.beta, kPositive, "How strongly preferences count, or hold to the reference");
   visit("label_smoothing", recipe.label_smoothing, kShare, "Share of preferences taken to be the wrong way round");
   visit("simpo_margin", recipe.simpo_margin, kNotNegative, "SimPO's γ");
@@ -215,11 +215,23 @@ void check_precision(const std::string& precision) {
               "precision");
 }
 
+void check_objective(const TuneRecipe& recipe) {
+  if (!find_objective(recipe.objective).has_head) return;
+  if (recipe.method == "lora" && !recipe.merge) {
+    refuse("merge", fmt::format("{} trains a head beside the adapter, which no adapter's files hold; with merge: true "
+                                "the output is the whole model",
+                                recipe.objective));
+  }
+  if (!recipe.sample_prompts.texts.empty()) {
+    refuse("sample_prompts", fmt::format("a model that is trained by {} says nothing, it scores", recipe.objective));
+  }
+}
+
 void check(const TuneRecipe& recipe) {
   if (recipe.model.empty()) refuse("model", "which one is not said");
   if (recipe.data.empty()) refuse("data", "there are none");
   if (recipe.output.empty()) refuse("output", "where to is not said");
-  find_objective(recipe.objective);
+  check_objective(recipe);
   find_optimiser(recipe.optimiser);
   find_training_method(recipe.method);
   parse_lora_start(recipe.init);

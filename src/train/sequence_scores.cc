@@ -1,27 +1,82 @@
 #include "train/sequence_scores.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "ops/cross_entropy.h"
 
 namespace pelton {
 
-SequenceBatch::SequenceBatch(std::span<const TrainingSequence* const> sequences) {
-  rows_.offsets.push_back(0);
-  learnt_offsets_.push_back(0);
-  for (const TrainingSequence* sequence : sequences) {
-    size_t row_count = 0;  // a row for each token that comes before a learnt one
-    for (size_t i = 1; i < sequence->tokens.size(); ++i) {
-      if (sequence->is_learnt[i]) row_count = i;
+namespace {
+
+// Some of a batch's rows of logits, or of its head's scores.
+struct RowsOfLogits {
+  const SequenceBatch& batch;
+  const Model& model;
+  Range rows;
+
+  bool are_scores() const { return model.spec.label_count > 0; }
+  TargetLogits with_targets(const float* logits) const {
+    return {logits, batch.targets().data() + rows.begin, rows.end - rows.begin, model.spec.vocabulary_size};
+  }
+  void read(Executor& executor, const float* logits, std::vector<float>& scores) const {
+    float* of_rows = scores.data() + rows.begin;
+    if (are_scores()) {
+      std::copy_n(logits, rows.end - rows.begin, of_rows);
+    } else {
+      target_log_probabilities(executor, with_targets(logits), of_rows);
     }
-    for (size_t i = 0; i < row_count; ++i) {
-      const bool has_target = sequence->is_learnt[i + 1];
-      rows_.tokens.push_back(sequence->tokens[i]);
-      rows_.targets.push_back(has_target ? sequence->tokens[i + 1] : kIgnoredTarget);
-      if (has_target) targets_.push_back(sequence->tokens[i + 1]);
+  }
+  // The gradient by the logits in their place, given that by the scores.
+  void replace(Executor& executor, std::span<const float> d_scores, float* logits) const {
+    const float* of_rows = d_scores.data() + rows.begin;
+    if (are_scores()) {
+      std::copy_n(of_rows, rows.end - rows.begin, logits);
+    } else {
+      target_log_probabilities_backward(executor, with_targets(logits), of_rows, logits);
+    }
+  }
+};
+
+}  // namespace
+
+ScoredRows scored_rows(const Model& model) {
+  return model.spec.label_count > 0 ? ScoredRows::kLast : ScoredRows::kLearnt;
+}
+
+SequenceBatch::SequenceBatch(std::span<const TrainingSequence* const> sequences, ScoredRows scored) {
+  rows_.offsets.push_back(0);
+  score_offsets_.push_back(0);
+  for (const TrainingSequence* sequence : sequences) {
+    if (scored == ScoredRows::kLearnt) {
+      add_up_to_last_learnt(*sequence);
+    } else {
+      add_whole(*sequence);
     }
     rows_.offsets.push_back(static_cast<int64_t>(rows_.tokens.size()));
-    learnt_offsets_.push_back(targets_.size());
+    score_offsets_.push_back(targets_.size());
   }
+}
+
+void SequenceBatch::add_up_to_last_learnt(const TrainingSequence& sequence) {
+  size_t row_count = 0;  // a row for each token that comes before a learnt one
+  for (size_t i = 1; i < sequence.tokens.size(); ++i) {
+    if (sequence.is_learnt[i]) row_count = i;
+  }
+  for (size_t i = 0; i < row_count; ++i) {
+    const bool has_target = sequence.is_learnt[i + 1];
+    rows_.tokens.push_back(sequence.tokens[i]);
+    rows_.targets.push_back(has_target ? sequence.tokens[i + 1] : kIgnoredTarget);
+    if (has_target) targets_.push_back(sequence.tokens[i + 1]);
+  }
+}
+
+void SequenceBatch::add_whole(const TrainingSequence& sequence) {
+  constexpr int32_t kOnlyLabel = 0;
+  rows_.tokens.insert(rows_.tokens.end(), sequence.tokens.begin(), sequence.tokens.end());
+  rows_.targets.resize(rows_.tokens.size(), kIgnoredTarget);
+  rows_.targets.back() = kOnlyLabel;
+  targets_.push_back(kOnlyLabel);
 }
 
 std::vector<const TrainingSequence*> sequences_of(std::span<const Example* const> examples) {
@@ -33,37 +88,30 @@ std::vector<const TrainingSequence*> sequences_of(std::span<const Example* const
 }
 
 std::vector<float> score_sequences(Executor& executor, DifferentiableModel& model, const SequenceBatch& batch) {
-  const int64_t vocabulary_size = model.model().spec.vocabulary_size;
-  std::vector<float> scores(static_cast<size_t>(batch.learnt_count()));
-  CHECK(model.forward_body(batch.rows()) == batch.learnt_count());
+  std::vector<float> scores(static_cast<size_t>(batch.score_count()));
+  CHECK(model.forward_body(batch.rows()) == batch.score_count());
   model.read_logits([&](Range rows, const float* logits) {
-    target_log_probabilities(executor,
-                             {logits, batch.targets().data() + rows.begin, rows.end - rows.begin, vocabulary_size},
-                             scores.data() + rows.begin);
+    RowsOfLogits{batch, model.model(), rows}.read(executor, logits, scores);
   });
   return scores;
 }
 
 void backward_scores(Executor& executor, DifferentiableModel& model, const SequenceBatch& batch,
                      std::span<const float> d_scores) {
-  const int64_t vocabulary_size = model.model().spec.vocabulary_size;
   model.backward_body([&](Range rows, float* logits) {
-    target_log_probabilities_backward(
-        executor, {logits, batch.targets().data() + rows.begin, rows.end - rows.begin, vocabulary_size},
-        d_scores.data() + rows.begin, logits);
+    RowsOfLogits{batch, model.model(), rows}.replace(executor, d_scores, logits);
   });
 }
 
 std::vector<float> score_and_backward(Executor& executor, DifferentiableModel& model, const SequenceBatch& batch,
                                       float d_score) {
-  const int64_t vocabulary_size = model.model().spec.vocabulary_size;
-  std::vector<float> scores(static_cast<size_t>(batch.learnt_count()));
+  std::vector<float> scores(static_cast<size_t>(batch.score_count()));
   const std::vector<float> d_scores(scores.size(), d_score);
-  CHECK(model.forward_body(batch.rows()) == batch.learnt_count());
+  CHECK(model.forward_body(batch.rows()) == batch.score_count());
   model.backward_body([&](Range rows, float* logits) {
-    const TargetLogits part{logits, batch.targets().data() + rows.begin, rows.end - rows.begin, vocabulary_size};
-    target_log_probabilities(executor, part, scores.data() + rows.begin);
-    target_log_probabilities_backward(executor, part, d_scores.data() + rows.begin, logits);
+    const RowsOfLogits part{batch, model.model(), rows};
+    part.read(executor, logits, scores);
+    part.replace(executor, d_scores, logits);
   });
   return scores;
 }

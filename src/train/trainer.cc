@@ -89,7 +89,7 @@ DifferentiableOptions differentiable_options(const TuneRecipe& recipe, std::set<
 Trainer::Trainer(Executor& executor, std::shared_ptr<const Model> base, const TuneRecipe& recipe,
                  std::vector<Example> examples)
     : executor_(executor),
-      base_(std::move(base)),
+      base_(training_base(std::move(base), recipe)),
       examples_(std::move(examples)),
       method_(find_training_method(recipe.method).make(base_, recipe)),
       objective_name_(recipe.objective),
@@ -212,13 +212,14 @@ std::vector<int32_t> Trainer::continue_greedily(std::vector<int32_t> tokens, int
 
 double Trainer::run_batch(std::span<const Example* const> examples, const StepTotals& totals, ObjectiveMetrics& metrics,
                           Pass pass, std::optional<uint64_t> dropout_seed) {
-  const SequenceBatch batch(sequences_of(examples));
+  const ScoredRows scored_rows_of = scored_rows(*base_);
+  const SequenceBatch batch(sequences_of(examples), scored_rows_of);
   // The mismatched pairs go first: the backward wants the last forward to be the batch's own.
   std::vector<float> mismatched, mismatched_reference;
   std::optional<SequenceBatch> mismatched_batch;
   if (objective_->needs_mismatched()) {
     const std::vector<TrainingSequence> pairs = mismatch(examples);
-    mismatched_batch.emplace(pointers_to(pairs));
+    mismatched_batch.emplace(pointers_to(pairs), scored_rows_of);
     mismatched = score_sequences(executor_, *policy_, *mismatched_batch);
     mismatched_reference = score_sequences(executor_, *reference_, *mismatched_batch);
   }

@@ -158,7 +158,7 @@ def test_what_it_refuses(pelton, tmp_path):
         ("is no classifier", ["classify", "-m", generator, "x"]),
         ("pelton classify", ["run", "-m", classifier, "x"]),
         ("scores, not embeddings", ["embed", "-m", classifier, "x"]),
-        ("a classifier", ["convert", classifier, tmp_path / "out.gguf"]),
+        ("an encoder", ["convert", GOLDEN / "encoder/bert-reranker", tmp_path / "out.gguf"]),
     ]:
         done = pelton(*arguments)
         assert done.returncode == 1 and word in done.stderr, done.stderr

@@ -1,4 +1,5 @@
-"""Finetuning teaches: twelve made-up facts in a JSON form, asked in words that were not trained."""
+"""Finetuning teaches: twelve made-up facts in a JSON form, asked in words that were not trained; which of two answers
+people would choose."""
 
 import json
 import random
@@ -61,3 +62,43 @@ def test_facts_in_a_form(pelton, tmp_path, facts, method):
     base = [pelton("run", "-m", model, "--temperature", "0", "--max-tokens", "24", HELD_OUT.format(town)).stdout.strip()
             for town, _ in facts[:2]]  # fmt: skip
     assert all(answer != answer_to(fact) for answer, fact in zip(base, facts)), "nobody could know them"
+
+
+# Who asks gets an answer that helps, or is sent away, both in many words.
+THINGS = ["bread", "a kite", "a garden fence", "soup", "a paper boat", "a bird house", "candles", "jam", "a drum", "soap",
+          "a bookshelf", "a snow globe", "pasta", "a scarf", "a rope ladder", "a sundial"]  # fmt: skip
+HELPFUL = ["Gladly! To make {} you first gather what you need, then go step by step.",
+           "Here is how to make {}: prepare the parts, put them together, and let it rest.",
+           "Making {} is easy. Start with good material, and take your time with each step.",
+           "Of course. For {} you need patience and a few simple things; I will list them."]  # fmt: skip
+RUDE = ["Why would anybody care about {}? Go away and ask somebody else.",
+        "I will not waste my time with {}. Look it up yourself.",
+        "What a stupid question. Making {} is none of my business.",
+        "No. Nobody needs {}, and you would fail at it anyway."]  # fmt: skip
+HELD_OUT_THINGS = 4
+RANKED_RIGHT_MIN = 15  # of sixteen
+
+
+@pytest.mark.timeout(1800)
+def test_a_reward_model_ranks_pairs_that_it_has_not_seen(pelton, tmp_path):
+    """Held out are both the things and one wording of each kind."""
+    model = find_demo_model()
+    if model is None:
+        pytest.skip("no demo model; scripts/fetch-demo-model gets it")
+
+    def pair(thing, good, bad):
+        return {"prompt": [{"role": "user", "content": f"How do I make {thing}?"}],
+                "chosen": [{"role": "assistant", "content": good.format(thing)}],
+                "rejected": [{"role": "assistant", "content": bad.format(thing)}]}  # fmt: skip
+
+    trained = [pair(thing, good, bad) for thing in THINGS[:-HELD_OUT_THINGS]
+               for good, bad in zip(HELPFUL[:-1], RUDE[:-1], strict=True)]  # fmt: skip
+    held_out = [pair(thing, HELPFUL[-1], bad) for thing in THINGS[-HELD_OUT_THINGS:] for bad in RUDE]
+    for name, records in (("data", trained), ("held_out", held_out)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    done = pelton("tune", "-m", model, "--data", tmp_path / "data.jsonl", "--output", tmp_path / "judge", "--objective",
+                  "reward", "--merge", "true", "--learning-rate", "2e-4", "--batch-size", "6", "--epochs", "2",
+                  "--eval-data", tmp_path / "held_out.jsonl", timeout=1700)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    evaluation = json.loads((tmp_path / "judge/log.jsonl").read_text().splitlines()[-1])
+    assert evaluation["eval_accuracy"] * len(held_out) >= RANKED_RIGHT_MIN - 0.5, evaluation

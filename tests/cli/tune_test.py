@@ -428,6 +428,32 @@ def test_labelled_answers_move_apart(pelton, tmp_path, model):
     assert last["reward_desirable"] > last["reward_undesirable"] + 0.02
 
 
+@pytest.mark.parametrize("method", [["--method", "full"], ["--merge", "true"]], ids=["full", "lora"])
+def test_a_reward_model_scores_what_it_has_seen(pelton, tmp_path, model, method):
+    pairs = [{"prompt": f"say {n}", "chosen": f"number {n}", "rejected": f"no, not {n}"} for n in range(6)]
+    pairs = [{key: [{"role": "user" if key == "prompt" else "assistant", "content": text}] for key, text in pair.items()}
+             for pair in pairs]  # fmt: skip
+    data = write_lines(tmp_path / "pairs.jsonl", pairs)
+    tune = ["tune", "-m", model, "--data", data, "--output", tmp_path / "judge", "--objective", "reward"]
+    refused = pelton(*tune)
+    assert refused.returncode == 1 and "merge: true" in refused.stderr
+    done = pelton(*tune, *method, "--learning-rate", "1e-2", "--steps", "20", "--batch-size", "3")
+    assert done.returncode == 0, done.stderr
+    log = lines_of(done.stdout)
+    assert log[0]["loss"] == pytest.approx(0.6931, abs=1e-4)
+    assert log[-1]["loss"] < 0.2 and log[-1]["accuracy"] == 1
+
+    config = json.loads((tmp_path / "judge/config.json").read_text())
+    assert config["architectures"] == ["LlamaForSequenceClassification"] and config["id2label"] == {"0": "LABEL_0"}
+    scores = []
+    for answer in ("chosen", "rejected"):
+        chat = write_lines(tmp_path / f"{answer}.json", [pairs[0]["prompt"] + pairs[0][answer]])
+        scored = pelton.json("classify", "-m", tmp_path / "judge", "--messages", chat)
+        scores.append(scored["scores"]["LABEL_0"])
+        assert scored["probabilities"] == scored["scores"], "a reward is a number as it is"
+    assert scores[0] > scores[1] + 1
+
+
 def test_bad_records_stop_or_are_counted(pelton, tmp_path, model):
     good = {"text": "a fine text"}
     data = write_lines(tmp_path / "data.jsonl", [good, {"messages": [{"role": "user", "content": "x"}]}, {"text": "y" * 200}])

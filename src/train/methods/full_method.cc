@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "model/convert.h"
+#include "model/score_head.h"
 #include "quant/blocks.h"
 #include "train/method.h"
 #include "train/name_pattern.h"
@@ -48,7 +49,7 @@ std::vector<std::string> chosen_weights(const Model& base, const TuneRecipe& rec
     const bool is_chosen =
         is_late(weight.name) && std::any_of(recipe.trained.begin(), recipe.trained.end(),
                                             [&](const auto& pattern) { return matches(pattern, weight.name); });
-    if (is_chosen) chosen.push_back(weight.name);
+    if (is_chosen || weight.name == kScoreHead) chosen.push_back(weight.name);
   }
   for (const std::string& pattern : recipe.trained) {
     const bool has_matched =

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "model/convert.h"
+#include "model/score_head.h"
 #include "train/lora.h"
 #include "train/method.h"
 
@@ -59,6 +60,16 @@ std::optional<Adapter> taken_from_base(const Adapter& adapter, const TuneRecipe&
   return negative_of(adapter);
 }
 
+// Of a base that has one, to be trained beside the adapter.
+std::optional<Tensor> trained_head(const Model& base) {
+  if (base.spec.label_count == 0) return std::nullopt;
+  return base.weights.decoded(kScoreHead);
+}
+
+TrainedParameter parameter_of_head(const Tensor& head) {
+  return {{.name = std::string(kScoreHead), .value = head, .decays = true}, {std::string(kScoreHead)}};
+}
+
 std::shared_ptr<const Model> adapted(const Model& base, const Adapter& adapter, const std::optional<Adapter>& taken,
                                      double dropout) {
   if (!taken) return with_adapter(base, adapter, {.dropout = dropout});
@@ -98,7 +109,8 @@ class LoraMethod final : public TrainingMethod {
         adapter_(first_adapter(*base_, recipe)),
         taken_(taken_from_base(adapter_, recipe)),
         dropout_(recipe.dropout),
-        model_(adapted(*base_, adapter_, taken_, dropout_)),
+        head_(trained_head(*base_)),
+        model_(with_head(adapted(*base_, adapter_, taken_, dropout_))),
         b_rate_(recipe.lora_plus_ratio),
         merges_(recipe.merge),
         output_type_(recipe.output_type) {
@@ -123,7 +135,11 @@ class LoraMethod final : public TrainingMethod {
       for (size_t row = 0; row < norms.size(); ++row) gradients[i].mutable_floats()[row] /= norms[row];
     }
   }
-  std::vector<TrainedParameter> parameters() const override { return lora_parameters(adapter_, b_rate_); }
+  std::vector<TrainedParameter> parameters() const override {
+    std::vector<TrainedParameter> parameters = lora_parameters(adapter_, b_rate_);
+    if (head_) parameters.push_back(parameter_of_head(*head_));
+    return parameters;
+  }
   bool trains_base() const override { return false; }
   std::string_view output_kind() const override { return merges_ ? "model" : "adapter"; }
 
@@ -141,6 +157,7 @@ class LoraMethod final : public TrainingMethod {
                     : "";
     }
     MergedWeights merged = merged_weights(executor, *base_, adapter);
+    if (head_) merged.weights.emplace(kScoreHead, *head_);
     ConvertOptions conversion = options(base_path, folder);
     conversion.changed = with_weights(*base_, std::move(merged.weights));
     const ConvertReport report = write_model_files(executor, conversion);
@@ -149,6 +166,10 @@ class LoraMethod final : public TrainingMethod {
   }
 
  private:
+  std::shared_ptr<const Model> with_head(std::shared_ptr<const Model> model) const {
+    return head_ ? with_weights(*model, {{std::string(kScoreHead), *head_}}) : std::move(model);
+  }
+
   ConvertOptions options(const std::filesystem::path& base_path, const std::filesystem::path& folder) const {
     ConvertOptions options;
     options.source = base_path;
@@ -161,6 +182,7 @@ class LoraMethod final : public TrainingMethod {
   Adapter adapter_;
   std::optional<Adapter> taken_;
   double dropout_;
+  std::optional<Tensor> head_;
   std::shared_ptr<const Model> model_;
   std::vector<DoraSizes> sizes_;  // of the adapter's matrices, where they have magnitudes
   double b_rate_;
@@ -177,7 +199,9 @@ MethodPlan plan_lora_method(std::shared_ptr<const Model> base, const TuneRecipe&
   const Adapter adapter = first_adapter(*base, plain);
   const std::optional<Adapter> taken = taken_from_base(adapter, recipe);
   MethodPlan plan;
-  for (const TrainedParameter& one : lora_parameters(adapter, 1)) {
+  std::vector<TrainedParameter> parameters = lora_parameters(adapter, 1);
+  if (const std::optional<Tensor> head = trained_head(*base)) parameters.push_back(parameter_of_head(*head));
+  for (const TrainedParameter& one : parameters) {
     plan.parameters.push_back({one.parameter.name, one.parameter.value.shape()});
     plan.trained.insert(one.weights.begin(), one.weights.end());
     plan.weight_bytes += one.parameter.value.size_bytes() * (taken ? 2 : 1);
