@@ -37,6 +37,8 @@ test-arm64: ## Test the kernels and what is below them for 64-bit ARM, under QEM
 	@scripts/test-arm64
 
 test-long: ## Every test, and those labelled "long" too: soaks, learning runs, peers
+	@scripts/setup build test long
+	@scripts/test-peers
 	@scripts/test release --timeout 7200
 
 fuzz: ## Run each fuzz target for 60 seconds

