@@ -3,12 +3,15 @@
 import gzip
 import hashlib
 import json
+import math
 import random
 import signal
 import subprocess
 import time
 
 import pytest
+
+from conftest import GOLDEN
 
 SEED = 9
 KILLS = 30
@@ -256,3 +259,80 @@ def test_how_much_a_question_helps(pelton, tmp_path, model):
         (tmp_path / "recipe.yaml").write_text(f"input: in.jsonl\noutput: o.jsonl\nsteps:\n- instruction_difficulty: {{{wrong}}}\n")
         refused = pelton("data", "run", "recipe.yaml")
         assert refused.returncode != 0 and ("none.gguf" if "none" in wrong else "instruction_difficulty") in refused.stderr
+
+
+ENCODER = GOLDEN / "encoder/bert"
+
+
+def texts_of_few_words(count: int) -> list[str]:
+    """Texts of the tiny encoder's words; some again in capitals, or with a word more."""
+    numbers = random.Random(SEED)
+    words = "cat dog bird fish red blue green cafe water fire play eat sleep hello world".split()
+    texts = []
+    while len(texts) < count:
+        texts.append(" ".join(numbers.choice(words) for _ in range(numbers.randint(4, 12))))
+        if numbers.random() < 0.4:
+            texts.append(texts[-1].upper() if numbers.random() < 0.5 else texts[-1] + " " + numbers.choice(words))
+    return texts[:count]
+
+
+def embeddings_of(pelton, texts, model=ENCODER, *arguments) -> list[list[float]]:
+    done = pelton("embed", "-m", model, *arguments, input="\n".join(texts) + "\n")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def cosine(a, b) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True)) / math.hypot(*a) / math.hypot(*b)
+
+
+def run_step(pelton, tmp_path, step: str, *arguments, code=0):
+    (tmp_path / "recipe.yaml").write_text(f"input: in.jsonl\noutput: out.jsonl\nsteps:\n- {step}\n")
+    done = pelton("data", "run", "recipe.yaml", *arguments)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_records_that_mean_the_same_as_a_plain_loop_finds_them(pelton, tmp_path):
+    similar = 0.97
+    texts = texts_of_few_words(120)
+    write_lines(tmp_path / "in.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(texts)])
+    vectors = embeddings_of(pelton, texts, ENCODER, "--activations", "f32")
+    cluster = list(range(len(texts)))  # of each text the first one that a chain of similar pairs leads to
+    for i in range(len(texts)):
+        for j in range(i):
+            if cosine(vectors[i], vectors[j]) >= similar:
+                gone, root = max(cluster[i], cluster[j]), min(cluster[i], cluster[j])
+                cluster = [root if number == gone else number for number in cluster]
+    expected = {str(i) for i, root in enumerate(cluster) if i != root}
+    assert 20 < len(expected) < 110
+
+    step = f"semantic_duplicates: {{model: {ENCODER}, similarity: {similar}, activations: f32}}"
+    run_step(pelton, tmp_path, step, "--threads", 1)
+    dropped = read_lines(tmp_path / "out.dropped.jsonl")
+    assert {row["id"] for row in dropped} == expected
+    for row in dropped:
+        assert row["reason"] == "semantic_duplicate" and cluster[int(row["duplicate_of"])] == cluster[int(row["id"])]
+        assert row["similarity"] >= similar
+        both = vectors[int(row["id"])], vectors[int(row["duplicate_of"])]
+        assert row["similarity"] == pytest.approx(cosine(*both), abs=2e-4)  # four digits are written
+    expected_bytes = digests(tmp_path)
+    run_step(pelton, tmp_path, step, "--threads", 3)
+    assert digests(tmp_path) == expected_bytes
+    run_step(pelton, tmp_path, step.replace("similarity", "clusters: 5, probes: 5, similarity"))
+    assert {row["id"] for row in read_lines(tmp_path / "out.dropped.jsonl")} == expected
+
+
+def test_a_model_that_generates_makes_vectors_too(pelton, tmp_path, model):
+    texts = ["The wheel turns in the jet of water.", "Paris is the capital of France.",
+             "THE WHEEL TURNS IN THE JET OF WATER.", "The wheel turns in the jet of the water."]
+    write_lines(tmp_path / "in.jsonl", [{"id": str(i), "text": text} for i, text in enumerate([*texts, texts[1]])])
+    vectors = embeddings_of(pelton, texts, model, "--pooling", "mean", "--activations", "f32")
+    pairs = {(i, j): cosine(vectors[i], vectors[j]) for i in range(4) for j in range(i)}
+    assert pairs[3, 0] == max(pairs.values())
+    similar = (sorted(pairs.values())[-1] + sorted(pairs.values())[-2]) / 2
+    step = f"semantic_duplicates: {{model: {model}, pooling: mean, activations: f32, similarity: {similar}, tokens_max: 64}}"
+    run_step(pelton, tmp_path, step)
+    dropped = {row["id"]: row for row in read_lines(tmp_path / "out.dropped.jsonl")}
+    assert {id: row["duplicate_of"] for id, row in dropped.items()} == {"3": "0", "4": "1"}
+    assert dropped["3"]["similarity"] == pytest.approx(pairs[3, 0], abs=2e-4) and dropped["4"]["similarity"] == 1

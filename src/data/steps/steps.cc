@@ -28,6 +28,7 @@ Step make_perplexity(StepOptions& options);
 Step make_personal_data(StepOptions& options);
 Step make_phrases(StepOptions& options);
 Step make_sample(StepOptions& options);
+Step make_semantic_duplicates(StepOptions& options);
 Step make_split(StepOptions& options);
 Step make_substring(StepOptions& options);
 
@@ -53,6 +54,7 @@ constexpr StepType kSteps[] = {
     {"personal_data", "Masks or replaces personal data and secrets, or drops who has them", make_personal_data},
     {"phrases", "Drops, masks or notes words of lists: own ones, refusals, hedging, unasked advice", make_phrases},
     {"sample", "Keeps a sample: mixed by weights, evened out by a temperature, or stratified", make_sample},
+    {"semantic_duplicates", "Drops records that mean to a model what another one means", make_semantic_duplicates},
     {"split", "Notes train, validation or test; near duplicates in one of them", make_split},
     {"substring", "Cuts out passages of so many words that come earlier, too", make_substring},
 };

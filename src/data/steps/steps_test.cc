@@ -214,6 +214,41 @@ TEST(Steps, SplitKeepsNearDuplicatesTogether) {
   EXPECT_GT(counts["test"], 5);
 }
 
+std::string golden_encoder(std::string_view options) {
+  return fmt::format(R"({{"model": "{}/encoder/bert", "activations": "f32"{}}})", PELTON_GOLDEN_DIR, options);
+}
+
+// Three texts with a copy each but for the case, and one without.
+constexpr std::string_view kFewTexts[] = {"the cat sat on the mat", "red fire, blue water",
+                                          "The CAT sat on the mat", " \n",
+                                          "they play and we eat",   "Red fire, blue water"};
+
+TEST(Steps, SemanticDuplicates) {
+  StepTestRun run("semantic_duplicates", golden_encoder(R"(, "similarity": 0.999, "keep": "best", "score": "stars")"));
+  for (const std::string_view text : kFewTexts) run.add_text(text);
+  run.add_text("");
+  set_field(run.record(2), "stars", 3.0, run.arena());
+  const auto decisions = run.decide();
+  ASSERT_EQ(decisions.size(), 2u);
+  EXPECT_EQ(decisions.at(0).reason, "semantic_duplicate");
+  EXPECT_EQ(decisions.at(0).duplicate_of, 2u);
+  EXPECT_NEAR(*decisions.at(0).similarity, 1, 1e-6);
+  EXPECT_EQ(decisions.at(5).duplicate_of, 1u);
+
+  StepTestRun answers("semantic_duplicates", golden_encoder(R"(, "similarity": 0.999, "in": "answers")"));
+  answers.add_chat("hello", "the cat sat");
+  answers.add_chat("do you play?", "The cat sat");
+  answers.add_chat("hello", "a dog ran");
+  answers.add_text("the cat sat");
+  const auto of_answers = answers.decide();
+  ASSERT_EQ(of_answers.size(), 1u) << "a text is no answer";
+  EXPECT_EQ(of_answers.at(1).duplicate_of, 0u);
+
+  EXPECT_THROW(StepTestRun("semantic_duplicates"), Error);
+  EXPECT_THROW(StepTestRun("semantic_duplicates", golden_encoder(R"(, "similarity": 1.5)")), Error);
+  EXPECT_THROW(StepTestRun("semantic_duplicates", golden_encoder(R"(, "pooling": "max")")), Error);
+}
+
 // How many of each group stay, of 80 records of "a" and 20 of "b".
 std::map<std::string, int> sampled(std::string_view options) {
   StepTestRun run("sample", options);
