@@ -323,6 +323,51 @@ def test_records_that_mean_the_same_as_a_plain_loop_finds_them(pelton, tmp_path)
     assert {row["id"] for row in read_lines(tmp_path / "out.dropped.jsonl")} == expected
 
 
+def test_topics_and_a_choice_of_each(pelton, tmp_path):
+    texts = texts_of_few_words(90)
+    write_lines(tmp_path / "in.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(texts)])
+    (tmp_path / "recipe.yaml").write_text(
+        "input: in.jsonl\noutput: out.jsonl\nsteps:\n"
+        f"- cluster: {{model: {ENCODER}, clusters: 4, similarity_field: near}}\n"
+        "- sample: {by: topic, temperature: 1000000, size: 40}\n"
+        f"- diverse: {{model: {ENCODER}, count: 12, method: facility_location}}\n"
+    )
+    report = pelton.json("data", "run", "recipe.yaml", "--threads", 2)
+    assert [step["step"] for step in report["steps"]] == ["cluster", "sample", "diverse"]
+    assert report["steps"][0]["reasons"] == {"cluster_noted": 90}
+    kept = read_lines(tmp_path / "out.jsonl")
+    assert len(kept) == 12 and {row["topic"] for row in kept} <= {0, 1, 2, 3}
+    dropped = [row for row in read_lines(tmp_path / "out.dropped.jsonl") if row["step"] == "diverse"]
+    ids = {row["id"] for row in kept}
+    assert dropped and all(row["reason"] == "represented" and row["duplicate_of"] in ids for row in dropped)
+    story = pelton.json("data", "trace", kept[0]["id"], "out.jsonl")["story"][0]
+    assert story["changes"][0]["changed"] == "cluster_noted" and story["kept"]["line"] == 1
+    expected = digests(tmp_path)
+    assert pelton("data", "run", "recipe.yaml", "--threads", 1).returncode == 0
+    assert digests(tmp_path) == expected
+
+
+def test_bad_steps_by_meaning_are_refused_by_step_and_option(pelton, tmp_path):
+    write_lines(tmp_path / "in.jsonl", [{"text": "the cat"}, {"text": ""}, {"text": "a dog"}])
+    for step, words in {
+        "cluster: {clusters: 2}": "steps[0].cluster.model",
+        "cluster: {model: none.gguf}": "steps[0].cluster.model: ",
+        f"diverse: {{model: {ENCODER}-reranker, count: 1}}": "gives scores",
+        f"diverse: {{model: {ENCODER}, count: 3}}": "diverse: count is 3, and there are 2 records with text",
+        f"cluster: {{model: {ENCODER}, clusters: 3}}": "cluster: clusters is 3, and there are 2 records with text",
+        f"semantic_duplicates: {{model: {ENCODER}, similarity: 2}}": "steps[0].semantic_duplicates.similarity",
+        f"semantic_duplicates: {{model: {ENCODER}, keep: all}}": "one of first, longest, best",
+    }.items():
+        (tmp_path / "recipe.yaml").write_text(f"input: in.jsonl\noutput: out.jsonl\nsteps:\n- {step}\n")
+        refused = pelton("data", "run", "recipe.yaml")
+        assert refused.returncode != 0 and words in refused.stderr, (step, refused.stderr)
+        assert not (tmp_path / "out.jsonl").exists()
+    # A hundredth of the input may be fewer records than the recipe asks for.
+    (tmp_path / "recipe.yaml").write_text(
+        f"input: in.jsonl\noutput: out.jsonl\nsteps:\n- diverse: {{model: {ENCODER}, count: 3}}\n")
+    assert pelton("data", "run", "recipe.yaml", "--dry-run", 100).returncode == 0
+
+
 def test_a_model_that_generates_makes_vectors_too(pelton, tmp_path, model):
     texts = ["The wheel turns in the jet of water.", "Paris is the capital of France.",
              "THE WHEEL TURNS IN THE JET OF WATER.", "The wheel turns in the jet of the water."]

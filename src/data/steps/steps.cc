@@ -12,7 +12,9 @@ namespace pelton::data {
 
 Step make_c4(StepOptions& options);
 Step make_classifier(StepOptions& options);
+Step make_cluster(StepOptions& options);
 Step make_decontaminate(StepOptions& options);
+Step make_diverse(StepOptions& options);
 Step make_exact(StepOptions& options);
 Step make_fineweb(StepOptions& options);
 Step make_format(StepOptions& options);
@@ -37,7 +39,9 @@ namespace {
 constexpr StepType kSteps[] = {
     {"c4", "Takes out lines that are no sentences, as C4 did; drops texts of few", make_c4},
     {"classifier", "Drops records that score low by a filter of `pelton data train-filter`", make_classifier},
+    {"cluster", "Notes topics: clusters of texts that mean alike to a model (k-means)", make_cluster},
     {"decontaminate", "Drops records that hold items of evaluation sets", make_decontaminate},
+    {"diverse", "Keeps a few records that stand for all (k-centre, facility location)", make_diverse},
     {"exact", "Drops records whose text another one has", make_exact},
     {"fineweb", "Drops texts by FineWeb's rules of lines", make_fineweb},
     {"format", "Repairs Unicode, mojibake, invisible characters, HTML, lines, white space", make_format},
