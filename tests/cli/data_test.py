@@ -381,3 +381,26 @@ def test_a_model_that_generates_makes_vectors_too(pelton, tmp_path, model):
     dropped = {row["id"]: row for row in read_lines(tmp_path / "out.dropped.jsonl")}
     assert {id: row["duplicate_of"] for id, row in dropped.items()} == {"3": "0", "4": "1"}
     assert dropped["3"]["similarity"] == pytest.approx(pairs[3, 0], abs=2e-4) and dropped["4"]["similarity"] == 1
+
+
+def test_stats_say_what_is_covered(pelton, tmp_path):
+    write_lines(tmp_path / "in.jsonl", [
+        {"prompt": "Please write a poem.", "completion": "The sea.", "topic": 1},
+        {"prompt": "write <b>code</b>", "completion": "```c\nint x;\n```", "topic": 2},
+        {"prompt": "What is she?", "completion": "She is a brilliant woman.", "topic": 2},
+        {"text": "He was lazy."},
+    ])
+    stats = pelton.json("data", "stats", "in.jsonl", "--html", "page.html")
+    assert stats["openings"] == {"what": 1, "write": 2} and stats["question_kinds"] == {"instruction": 2, "question": 1}
+    assert stats["answer_forms"] == {"code": 1, "prose": 2} and stats["single_turn"] == 3
+    assert stats["coverage"] == {"text": {"text": 1}, "what": {"prose": 1}, "write": {"code": 1, "prose": 1}}
+    assert stats["groups"]["gender: female"] == {
+        "mentions": 3, "texts": 0, "questions": 1, "answers": 2, "others": 0, "positive": 2, "negative": 0}
+    assert stats["groups"]["gender: male"]["negative"] == 1
+    page = (tmp_path / "page.html").read_text()
+    assert "<title>write, code: 1</title>" in page and 'class="gap"' in page and "gender: female" in page
+    assert "<script" not in page
+    shown = pelton("data", "stats", "in.jsonl").stdout
+    assert "Openings    write (2), what (1)" in shown and "gender: female" in shown
+    by_topic = pelton.json("data", "stats", "in.jsonl", "--by", "topic")
+    assert by_topic["coverage"] == {"1": {"prose": 1}, "2": {"code": 1, "prose": 1}, "none": {"text": 1}}
