@@ -29,27 +29,38 @@ class Learner {
         count_(sample.size() / width_),
         options_(options),
         executor_(executor),
-        members_(count_, 0),
+        members_(count_, UINT32_MAX),
         similarities_(count_, 0) {}
 
   std::vector<float> run() {
-    choose_first_centers();
-    for (int i = 0; i < options_.iterations_max; ++i) {
-      if (!assign() && i > 0) break;
-      move_centers();
+    std::vector<float> best;
+    double largest = 0;
+    for (int start = 0; start < options_.start_count; ++start) {
+      seek_centers(options_.seed + static_cast<uint64_t>(start));
+      const double sum = std::accumulate(similarities_.begin(), similarities_.end(), 0.0);
+      if (!best.empty() && sum <= largest) continue;
+      best = centers_;
+      largest = sum;
     }
-    return std::move(centers_);
+    return best;
   }
 
  private:
   std::span<const float> row(size_t i) const { return sample_.subspan(i * width_, width_); }
   size_t center_count() const { return centers_.size() / width_; }
 
+  void seek_centers(uint64_t seed) {
+    choose_first_centers(seed);
+    for (int i = 0; assign() && i < options_.iterations_max; ++i) move_centers();
+  }
+
   void add_center(size_t i) { centers_.insert(centers_.end(), row(i).begin(), row(i).end()); }
 
   // k-means++: each next one is drawn by the square of its distance to those there are, which is 2 - 2 cos.
-  void choose_first_centers() {
-    Rng rng(options_.seed);
+  void choose_first_centers(uint64_t seed) {
+    Rng rng(seed);
+    centers_.clear();
+    std::fill(members_.begin(), members_.end(), UINT32_MAX);
     std::vector<double> distances(count_, 2);
     std::vector<float> products;
     add_center(rng.next_below(count_));

@@ -14,6 +14,8 @@ namespace pelton::data {
 struct KMeansOptions {
   size_t cluster_count = 8;
   int iterations_max = 25;
+  // Centres are sought from so many beginnings; those count whose records are the nearest to them, all in all.
+  int start_count = 5;
   // Centres are learnt from a sample of so many records at most, which is held in memory; as many for each cluster as
   // faiss takes (max_points_per_centroid).
   size_t sample_per_cluster = 256;

@@ -60,6 +60,7 @@ class Search {
   void compare_in_clusters(const std::vector<uint32_t>& records, size_t cluster_count) {
     KMeansOptions clusters;
     clusters.cluster_count = cluster_count;
+    clusters.start_count = 1;
     clusters.iterations_max = 10;  // where a border lies decides about time, hardly about what is found
     clusters.sample_per_cluster = 64;
     clusters.sample_bytes_max = search_.memory_bytes_max / 2;
