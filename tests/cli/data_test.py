@@ -323,7 +323,7 @@ def test_records_that_mean_the_same_as_a_plain_loop_finds_them(pelton, tmp_path)
     assert {row["id"] for row in read_lines(tmp_path / "out.dropped.jsonl")} == expected
 
 
-def test_topics_and_a_choice_of_each(pelton, tmp_path):
+def test_topics_a_choice_of_each_and_an_order(pelton, tmp_path):
     texts = texts_of_few_words(90)
     write_lines(tmp_path / "in.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(texts)])
     (tmp_path / "recipe.yaml").write_text(
@@ -331,12 +331,14 @@ def test_topics_and_a_choice_of_each(pelton, tmp_path):
         f"- cluster: {{model: {ENCODER}, clusters: 4, similarity_field: near}}\n"
         "- sample: {by: topic, temperature: 1000000, size: 40}\n"
         f"- diverse: {{model: {ENCODER}, count: 12, method: facility_location}}\n"
+        "- curriculum: {by: near, order: descending}\n"
     )
     report = pelton.json("data", "run", "recipe.yaml", "--threads", 2)
-    assert [step["step"] for step in report["steps"]] == ["cluster", "sample", "diverse"]
+    assert [step["step"] for step in report["steps"]] == ["cluster", "sample", "diverse", "curriculum"]
     assert report["steps"][0]["reasons"] == {"cluster_noted": 90}
     kept = read_lines(tmp_path / "out.jsonl")
     assert len(kept) == 12 and {row["topic"] for row in kept} <= {0, 1, 2, 3}
+    assert [row["near"] for row in kept] == sorted((row["near"] for row in kept), reverse=True)
     dropped = [row for row in read_lines(tmp_path / "out.dropped.jsonl") if row["step"] == "diverse"]
     ids = {row["id"] for row in kept}
     assert dropped and all(row["reason"] == "represented" and row["duplicate_of"] in ids for row in dropped)
@@ -357,6 +359,7 @@ def test_bad_steps_by_meaning_are_refused_by_step_and_option(pelton, tmp_path):
         f"cluster: {{model: {ENCODER}, clusters: 3}}": "cluster: clusters is 3, and there are 2 records with text",
         f"semantic_duplicates: {{model: {ENCODER}, similarity: 2}}": "steps[0].semantic_duplicates.similarity",
         f"semantic_duplicates: {{model: {ENCODER}, keep: all}}": "one of first, longest, best",
+        "curriculum: {by: level}": "curriculum: 3 of 3 records have no number 'level'",
     }.items():
         (tmp_path / "recipe.yaml").write_text(f"input: in.jsonl\noutput: out.jsonl\nsteps:\n- {step}\n")
         refused = pelton("data", "run", "recipe.yaml")

@@ -13,6 +13,7 @@ namespace pelton::data {
 Step make_c4(StepOptions& options);
 Step make_classifier(StepOptions& options);
 Step make_cluster(StepOptions& options);
+Step make_curriculum(StepOptions& options);
 Step make_decontaminate(StepOptions& options);
 Step make_diverse(StepOptions& options);
 Step make_exact(StepOptions& options);
@@ -40,6 +41,8 @@ constexpr StepType kSteps[] = {
     {"c4", "Takes out lines that are no sentences, as C4 did; drops texts of few", make_c4},
     {"classifier", "Drops records that score low by a filter of `pelton data train-filter`", make_classifier},
     {"cluster", "Notes topics: clusters of texts that mean alike to a model (k-means)", make_cluster},
+    {"curriculum", "Puts records into an order: easy ones first, by length or by a field; or shuffles them",
+     make_curriculum},
     {"decontaminate", "Drops records that hold items of evaluation sets", make_decontaminate},
     {"diverse", "Keeps a few records that stand for all (k-centre, facility location)", make_diverse},
     {"exact", "Drops records whose text another one has", make_exact},
@@ -82,6 +85,10 @@ Step make_step(std::string_view name, StepOptions& options) {
 
 void StreamStep::change(Record& /*record*/, std::string_view /*edit*/, Arena& /*arena*/) const {
   PELTON_UNREACHABLE();  // it decided kChange, and says not how
+}
+
+void StreamStep::arrange(const ObservedStream& /*stream*/, const std::function<void(uint64_t)>& /*put_next*/) const {
+  PELTON_UNREACHABLE();  // it reorders, and says not how
 }
 
 }  // namespace pelton::data
