@@ -38,6 +38,29 @@ constexpr const char* kTraceNotes =
     "Example:\n"
     "  pelton data trace doc-17 clean.jsonl\n";
 
+constexpr const char* kStepsNotes =
+    "A step stands in a recipe by its name, with its options. A wrong option is refused, and the options there are are "
+    "named.\n"
+    "By what texts mean, with vectors of a model (an encoder as all-MiniLM-L6-v2, or any that generates text; `in` "
+    "says "
+    "whether\n"
+    "all of a record counts, its questions or its answers):\n"
+    "  - semantic_duplicates: {model: all-MiniLM-L6-v2/, similarity: 0.95, keep: longest}\n"
+    "  - cluster: {model: all-MiniLM-L6-v2/, clusters: 20, field: topic, in: questions}\n"
+    "  - diverse: {model: all-MiniLM-L6-v2/, count: 5000, method: k_center}    # or facility_location; share: 0.1\n"
+    "Mixtures, evened out by a field (such as a topic), or with as much synthetic data as is wanted:\n"
+    "  - sample: {by: topic, temperature: 3, size: 10000}\n"
+    "  - sample: {by: synthetic, weights: [real=3, synthetic=1]}\n"
+    "An order, easy ones first: by length, turns or a number that an earlier step has noted; levels are shuffled "
+    "inside; or "
+    "by chance:\n"
+    "  - curriculum: {by: perplexity, order: ascending, levels: 5, missing: last}\n"
+    "  - curriculum: {by: random, seed: 1}\n"
+    "\n"
+    "Examples:\n"
+    "  pelton data steps\n"
+    "  pelton data steps --json | jq -r '.steps[].name'\n";
+
 int list_steps(bool as_json) {
   json::array array;
   TextTable table({{"step", Align::kLeft}, {"what it does", Align::kLeft}});
@@ -171,6 +194,7 @@ std::string story_to_text(const json::array& story) {
 std::function<int()> add_data_steps(CLI::App& app) {
   const auto as_json = std::make_shared<bool>(false);
   app.add_flag("--json", *as_json, "Print one JSON object");
+  app.footer(kStepsNotes);
   return [as_json] { return list_steps(*as_json); };
 }
 

@@ -23,11 +23,15 @@ namespace {
 constexpr size_t kShownBytesMax = 160;
 
 constexpr const char* kStatsNotes =
-    "With --against, another version stands beside it. --html writes one page that needs nothing else.\n"
+    "With --against, another version stands beside it. --html writes one page that needs nothing else, with a map of "
+    "what is\n"
+    "covered: what is asked (or a field, as the topic that a recipe's `cluster` notes) by the form of the answer.\n"
+    "Openings, styles and people come from English word lists: hints of what lacks or leans, not verdicts.\n"
     "\n"
     "Examples:\n"
     "  pelton data stats clean.jsonl\n"
     "  pelton data stats clean.jsonl --against raw.jsonl --html report.html\n"
+    "  pelton data stats clean.jsonl --by topic --html report.html\n"
     "  pelton data stats chats/*.jsonl --json | jq '.words_per_answer'\n";
 
 constexpr const char* kDiffNotes =
@@ -48,23 +52,64 @@ struct StatsFlags {
   std::vector<std::string> inputs;
   std::string against;
   std::string html_path;
+  std::string coverage_by;
   size_t duplicates_shown = 10;
   bool as_json = false;
 };
 
 data::DatasetStats collect(const std::vector<std::string>& inputs, const StatsFlags& flags) {
-  return data::collect_stats(data::find_input_files(inputs), std::nullopt, flags.duplicates_shown);
+  return data::collect_stats(
+      data::find_input_files(inputs),
+      {.format = std::nullopt, .top_duplicates_max = flags.duplicates_shown, .coverage_by = flags.coverage_by});
 }
 
+// The most frequent ones first.
 std::string names_to_text(const data::NamedCounts& counts) {
   constexpr size_t kNamesMax = 12;
+  std::vector<std::pair<std::string_view, uint64_t>> sorted(counts.begin(), counts.end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
   std::string text;
   size_t shown = 0;
-  for (const auto& [name, count] : counts) {
+  for (const auto& [name, count] : sorted) {
     if (++shown > kNamesMax) return text + fmt::format(", … {} more", counts.size() - kNamesMax);
     text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", one_line(name, kShownBytesMax), count);
   }
   return text;
+}
+
+std::string chats_to_text(const data::DatasetStats& stats) {
+  std::string text = fmt::format(
+      "Chats       {}: {} with several answers, {} with a system prompt, {} with tool calls, {} with reasoning, {} "
+      "more "
+      "that go step by step\n",
+      stats.turns_per_chat.count(), stats.multi_turn, stats.with_system_prompt, stats.with_tool_calls,
+      stats.with_reasoning, stats.with_steps);
+  text += fmt::format("Questions   {}\n", names_to_text(stats.question_kinds));
+  text += fmt::format("Openings    {}\n", names_to_text(stats.openings));
+  text += fmt::format("Styles      {}\n", names_to_text(stats.question_styles));
+  return text + fmt::format("Answers     {}\n", names_to_text(stats.answer_forms));
+}
+
+// Empty: nobody is spoken of.
+std::string groups_to_text(const data::GroupCounts& groups) {
+  TextTable table({{"people", Align::kLeft},
+                   {"mentions"},
+                   {"in texts"},
+                   {"questions"},
+                   {"answers"},
+                   {"others"},
+                   {"near good words"},
+                   {"near bad words"}});
+  for (const auto& [name, group] : groups) {
+    if (group.count() == 0) continue;
+    const auto share = [&](uint64_t part) {
+      return fmt::format("{:.0f} %", 100.0 * static_cast<double>(part) / static_cast<double>(group.count()));
+    };
+    table.add_row({name, fmt::format("{}", group.count()), fmt::format("{}", group.in_texts),
+                   fmt::format("{}", group.in_questions), fmt::format("{}", group.in_answers),
+                   fmt::format("{}", group.in_others), share(group.positive), share(group.negative)});
+  }
+  return table.empty() ? "" : "\n" + table.to_string();
 }
 
 std::string to_text(const data::DatasetStats& stats) {
@@ -77,12 +122,8 @@ std::string to_text(const data::DatasetStats& stats) {
   text += fmt::format("Splits      {}\n", names_to_text(stats.splits));
   text += fmt::format("Duplicates  {} exact, {} repeated ids\n", stats.duplicates, stats.repeated_ids);
   text += fmt::format("Synthetic   {}\n", stats.synthetic);
-  if (stats.turns_per_chat.count() > 0) {
-    text += fmt::format(
-        "Chats       {}: {} with several answers, {} with a system prompt, {} with tool calls, {} with reasoning\n",
-        stats.turns_per_chat.count(), stats.multi_turn, stats.with_system_prompt, stats.with_tool_calls,
-        stats.with_reasoning);
-  }
+  text += fmt::format("Languages   {}\n", names_to_text(stats.languages));
+  if (stats.turns_per_chat.count() > 0) text += chats_to_text(stats);
   TextTable table({{"", Align::kLeft}, {"min"}, {"5 %"}, {"median"}, {"mean"}, {"95 %"}, {"max"}, {"sum"}});
   const auto add = [&](const std::string& label, const data::CountDistribution& counts) {
     if (counts.count() == 0) return;
@@ -96,7 +137,7 @@ std::string to_text(const data::DatasetStats& stats) {
   add("messages a chat", stats.turns_per_chat);
   add("words a question", stats.words_per_question);
   add("words an answer", stats.words_per_answer);
-  text += "\n" + table.to_string();
+  text += "\n" + table.to_string() + groups_to_text(stats.groups);
   if (stats.top_duplicates.empty()) return text;
   text += "\nWhat repeats most:\n";
   for (const data::DuplicateGroup& group : stats.top_duplicates) {
@@ -209,6 +250,9 @@ std::function<int()> add_data_stats(CLI::App& app) {
   app.add_option("input", flags->inputs, "Files, folders or globs")->required()->type_name("INPUT");
   app.add_option("--against", flags->against, "Another version, to stand beside it")->type_name("INPUT");
   app.add_option("--html", flags->html_path, "Also write a page")->type_name("FILE");
+  app.add_option("--by", flags->coverage_by,
+                 "The field whose values are the rows of the coverage map (else what questions begin with)")
+      ->type_name("FIELD");
   app.add_option("--duplicates", flags->duplicates_shown, "How many groups of equal records to show")
       ->capture_default_str();
   app.add_flag("--json", flags->as_json, "Print one JSON object");

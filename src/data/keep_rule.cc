@@ -1,18 +1,8 @@
 #include "data/keep_rule.h"
 
-#include <bit>
+#include "data/ordered_bits.h"
 
 namespace pelton::data {
-namespace {
-
-// The order of doubles as an order of integers: the sign bit of the positive is set, all bits of the negative flip.
-uint64_t ordered_bits(double number) {
-  const auto bits = std::bit_cast<uint64_t>(number);
-  constexpr uint64_t kSign = uint64_t{1} << 63;
-  return (bits & kSign) == 0 ? bits | kSign : ~bits;
-}
-
-}  // namespace
 
 KeepRule KeepRule::from_options(StepOptions& options) {
   KeepRule rule;

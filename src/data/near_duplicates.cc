@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "data/disjoint_sets.h"
 #include "data/external_sort.h"
 #include "data/group_components.h"
 #include "data/parallel_items.h"
@@ -114,15 +113,15 @@ class Search {
         search_(search),
         executor_(executor),
         reader_(sketches),
-        sets_(static_cast<uint32_t>(sketches.heads.size())) {}
+        forest_(static_cast<uint32_t>(sketches.heads.size())) {}
 
   NearDuplicates run() {
     for (size_t bucket = 0; bucket < sketches_.keys.size(); ++bucket) join_bucket(bucket);
-    drop_all_but_one();
+    found_.dropped = drop_all_but_one();
     const size_t records = sketches_.heads.size();
     const size_t sort_bytes = std::min(records * sizeof(KeyedRecord), search_.sort_memory_bytes_max);
     const size_t tables_bytes = 2 * records * sizeof(uint32_t) + reader_.bytes();
-    const size_t result_bytes = edges_.capacity() * sizeof(Edge) + found_.dropped.capacity() * sizeof(NearDuplicate);
+    const size_t result_bytes = forest_.edge_bytes() + found_.dropped.capacity() * sizeof(NearDuplicate);
     found_.memory_bytes_max = sort_bytes + tables_bytes + result_bytes;
     return std::move(found_);
   }
@@ -164,7 +163,7 @@ class Search {
     }
     end_group();
     join_groups(groups, bucket);
-    sets_.flatten();
+    forest_.flatten();
   }
 
   // Groups of one bucket share no record: each is looked at as the sets were before all of them.
@@ -176,15 +175,13 @@ class Search {
     });
     for (const GroupEdges& result : results) {
       found_.pairs_verified += result.pairs_verified;
-      for (const Edge& edge : result.edges) {
-        if (sets_.join(edge.a, edge.b)) edges_.push_back(edge);
-      }
+      for (const Edge& edge : result.edges) forest_.join(edge.a, edge.b, edge.similarity);
     }
   }
 
   GroupEdges connect(const Group& group, size_t bucket) const {
     std::vector<uint32_t> roots;
-    for (const uint32_t record : group) roots.push_back(sets_.root_of(record));
+    for (const uint32_t record : group) roots.push_back(forest_.root_of(record));
     GroupComponents components(roots);
     GroupEdges result;
     SetsOfGroup sets(reader_, group);
@@ -219,71 +216,19 @@ class Search {
     return false;
   }
 
-  void drop_all_but_one() {
-    sort_edges_by_cluster();
-    std::vector<size_t> begins;
-    for (size_t i = 0; i < edges_.size(); ++i) {
-      if (i == 0 || sets_.root_of(edges_[i].a) != sets_.root_of(edges_[i - 1].a)) begins.push_back(i);
-    }
-    begins.push_back(edges_.size());
-    std::vector<std::vector<NearDuplicate>> dropped(begins.size() - 1);
-    for_each_item(executor_, static_cast<int64_t>(dropped.size()), [&](int64_t item) {
-      const auto cluster = static_cast<size_t>(item);
-      dropped[cluster] =
-          drop_in_cluster(std::span(edges_).subspan(begins[cluster], begins[cluster + 1] - begins[cluster]));
-    });
-    for (const std::vector<NearDuplicate>& of_cluster : dropped) {
-      found_.dropped.insert(found_.dropped.end(), of_cluster.begin(), of_cluster.end());
-    }
-    std::sort(found_.dropped.begin(), found_.dropped.end(),
-              [](const NearDuplicate& a, const NearDuplicate& b) { return a.record < b.record; });
-  }
-
-  void sort_edges_by_cluster() {
-    const auto key = [this](const Edge& edge) { return std::tuple(sets_.root_of(edge.a), edge.a, edge.b); };
-    std::sort(edges_.begin(), edges_.end(), [&](const Edge& a, const Edge& b) { return key(a) < key(b); });
-  }
-
-  bool stays_before(uint32_t a, uint32_t b) const {
-    return std::tuple(sketches_.heads[b].rank, a) < std::tuple(sketches_.heads[a].rank, b);
-  }
-
-  // The edges of a cluster are a tree. It is walked from the record that stays.
-  std::vector<NearDuplicate> drop_in_cluster(std::span<const Edge> edges) const {
-    std::vector<Edge> neighbours;  // of `a`, sorted by it
-    uint32_t kept = edges.front().a;
-    for (const Edge& edge : edges) {
-      neighbours.push_back(edge);
-      neighbours.push_back({edge.b, edge.a, edge.similarity});
-      if (stays_before(edge.a, kept)) kept = edge.a;
-      if (stays_before(edge.b, kept)) kept = edge.b;
-    }
-    std::sort(neighbours.begin(), neighbours.end(),
-              [](const Edge& a, const Edge& b) { return std::tie(a.a, a.b) < std::tie(b.a, b.b); });
-
-    std::vector<uint32_t> kept_set;
-    std::vector<uint32_t> set;
-    reader_.read_set(kept, kept_set);
-    std::vector<NearDuplicate> dropped;
-    std::vector<Edge> walk = {{kept, kept, 1}};  // from a to b, a nearer to the one that stays
-    for (size_t i = 0; i < walk.size(); ++i) {
-      const Edge step = walk[i];
-      if (step.b != kept) dropped.push_back(match(step, kept, kept_set, set));
-      const auto first = std::lower_bound(neighbours.begin(), neighbours.end(), step.b,
-                                          [](const Edge& edge, uint32_t record) { return edge.a < record; });
-      for (auto next = first; next != neighbours.end() && next->a == step.b; ++next) {
-        if (next->b != step.a) walk.push_back(*next);
-      }
-    }
-    return dropped;
-  }
-
-  NearDuplicate match(const Edge& step, uint32_t kept, const std::vector<uint32_t>& kept_set,
-                      std::vector<uint32_t>& set) const {
-    reader_.read_set(step.b, set);
-    const double to_kept = jaccard_similarity(kept_set, set);
-    if (step.a == kept || to_kept >= options_.similarity_min) return {step.b, kept, to_kept};
-    return {step.b, step.a, step.similarity};
+  std::vector<NearDuplicate> drop_all_but_one() {
+    DuplicateJudge judge;
+    judge.similarity_min = options_.similarity_min;
+    judge.rank_of = [this](uint32_t record) { return sketches_.heads[record].rank; };
+    judge.similarity_to = [this](uint32_t kept) -> std::function<double(uint32_t)> {
+      std::vector<uint32_t> kept_set;
+      reader_.read_set(kept, kept_set);
+      return [this, kept_set = std::move(kept_set), set = std::vector<uint32_t>()](uint32_t record) mutable {
+        reader_.read_set(record, set);
+        return jaccard_similarity(kept_set, set);
+      };
+    };
+    return forest_.drop_all_but_one(judge, executor_);
   }
 
   const SketchColumns& sketches_;
@@ -291,8 +236,7 @@ class Search {
   const NearDuplicateSearch& search_;
   Executor& executor_;
   ShingleReader reader_;
-  DisjointSets sets_;
-  std::vector<Edge> edges_;  // a forest over the records
+  DuplicateForest forest_;
   NearDuplicates found_;
 };
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "data/comparable_words.h"
+#include "data/duplicate_forest.h"
 #include "data/min_hash.h"
 #include "ops/executor.h"
 
@@ -63,16 +64,8 @@ struct SketchColumns {
   std::span<const uint32_t> shingles;           // of one record after the other
 };
 
-struct NearDuplicate {
-  uint32_t record;
-  uint32_t duplicate_of;
-  double similarity;  // the true one, of the sets of n-grams
-};
-
 struct NearDuplicates {
-  // Ascending by record. A cluster (whoever a chain of verified pairs connects) keeps one; each other one names that
-  // one, where they are similar enough themselves, else its neighbour in the chain that leads there.
-  std::vector<NearDuplicate> dropped;
+  std::vector<NearDuplicate> dropped;  // as DuplicateForest gives them; similarity: of the sets of n-grams
   uint64_t pairs_verified = 0;
   // The most that was held at once beside the columns: sorting included, while it fits into memory.
   uint64_t memory_bytes_max = 0;

@@ -100,6 +100,7 @@ std::vector<PhasePlan> plan_phases(const Recipe& recipe) {
       continue;
     }
     phases.back().stream_step = i;
+    phases.back().reorders = std::get<std::unique_ptr<const StreamStep>>(recipe.steps[i].step)->reorders();
     PhasePlan next;
     next.reads_sources = !phases.back().writes_lines();
     next.decided_step = i;

@@ -25,8 +25,9 @@ struct PhasePlan {
   std::vector<size_t> record_steps;    // of the recipe
   std::optional<size_t> stream_step;   // of the recipe: what is shown the records; none: they are written out
   bool is_first = true;
+  bool reorders = false;  // the StreamStep puts the records into another order
   // Shown records are kept for the next phase, unless it can as well read the sources again.
-  bool writes_lines() const { return stream_step && !(is_first && record_steps.empty()); }
+  bool writes_lines() const { return stream_step && (reorders || !is_first || !record_steps.empty()); }
 };
 std::vector<PhasePlan> plan_phases(const Recipe& recipe);
 

@@ -33,6 +33,10 @@ constexpr std::string_view kDropped = "dropped";
 constexpr std::string_view kQuarantine = "quarantine";
 constexpr std::string_view kLineage = "lineage";
 constexpr std::string_view kBlockRows = "block-rows";
+constexpr std::string_view kLines = "lines.jsonl";
+constexpr std::string_view kLineRows = "line-rows";
+constexpr std::string_view kOrderedLines = "ordered.jsonl";
+constexpr std::string_view kOrderedLineRows = "ordered-rows";
 std::string of_phase(std::string_view what, size_t phase) { return fmt::format("{}-{}", what, phase); }
 
 // One process at a time works in a folder.
@@ -117,6 +121,7 @@ class Run {
   void finish_files_before(size_t index);
   void report_progress(uint64_t phase_bytes);
   void decide();
+  void write_in_order(const StreamStep& step, const ObservedStream& stream);
   void begin_next_phase();
   RunReport publish();
   void publish_parquet();
@@ -195,8 +200,8 @@ void Run::open_files(const PhasePlan& plan) {
     names.push_back(of_phase("id-ends", state_.phase));
   }
   if (plan.writes_lines()) {
-    names.push_back(of_phase("lines.jsonl", state_.phase));
-    names.push_back(of_phase("line-rows", state_.phase));
+    names.push_back(of_phase(kLines, state_.phase));
+    names.push_back(of_phase(kLineRows, state_.phase));
   }
   for (const std::string& name : names) {
     open_files_[name] = std::make_unique<AppendFile>(in_folder(name), state_.file_bytes[name]);
@@ -226,11 +231,12 @@ void Run::run_phase() {
     decisions_.emplace(in_folder(of_phase("decisions", state_.phase - 1)), state_.decision_offset);
   }
   if (!plan.reads_sources) {
+    const bool are_ordered = phases_[state_.phase - 1].reorders;
     InputFile lines;
-    lines.source.path = in_folder(of_phase("lines.jsonl", state_.phase - 1)).string();
+    lines.source.path = in_folder(of_phase(are_ordered ? kOrderedLines : kLines, state_.phase - 1)).string();
     lines.bytes = fs::file_size(lines.source.path);
     line_files_.push_back(std::move(lines));
-    line_rows.emplace(in_folder(of_phase("line-rows", state_.phase - 1)));
+    line_rows.emplace(in_folder(of_phase(are_ordered ? kOrderedLineRows : kLineRows, state_.phase - 1)));
   }
   const std::span<const InputFile> inputs = plan.reads_sources ? files_ : line_files_;
   BlockReader reader(inputs, {.block_bytes = options_.block_bytes});
@@ -326,8 +332,8 @@ void Run::commit(Batch& batch, const PhasePlan& plan) {
     append_ids(batch);
   }
   if (plan.writes_lines()) {
-    file(of_phase("lines.jsonl", state_.phase)).append(batch.lines.bytes());
-    file(of_phase("line-rows", state_.phase)).append(batch.line_rows.bytes());
+    file(of_phase(kLines, state_.phase)).append(batch.lines.bytes());
+    file(of_phase(kLineRows, state_.phase)).append(batch.line_rows.bytes());
   }
   state_.counts.add(batch.counts);
   state_.position = batch.block.end;
@@ -376,7 +382,42 @@ void Run::decide() {
   DecisionWriter writer(in_folder(of_phase("decisions", state_.phase)), ids);
   step->decide(stream, writer);
   writer.close();
+  if (step->reorders()) write_in_order(*step, stream);
   fs::remove_all(stream.scratch_folder);
+}
+
+// Into files beside those of the phase, so that a run that was killed meanwhile can do it again.
+void Run::write_in_order(const StreamStep& step, const ObservedStream& stream) {
+  const SpillFile lines(in_folder(of_phase(kLines, state_.phase)));
+  const SpillFile line_rows(in_folder(of_phase(kLineRows, state_.phase)));
+  const std::string_view text(reinterpret_cast<const char*>(lines.bytes().data()), lines.bytes().size());
+  std::vector<uint64_t> ends;
+  for (size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n', end + 1)) {
+    ends.push_back(end + 1);
+  }
+  CHECK(ends.size() == stream.record_count && line_rows.rows<LineRow>().size() == stream.record_count);
+
+  AppendFile ordered_lines(in_folder(of_phase(kOrderedLines, state_.phase)), 0);
+  AppendFile ordered_rows(in_folder(of_phase(kOrderedLineRows, state_.phase)), 0);
+  constexpr size_t kRowsAtOnce = 4096;
+  std::vector<std::string_view> pieces;
+  SpillBuffer rows;
+  uint64_t count = 0;
+  const auto flush = [&] {
+    ordered_lines.append(pieces);
+    ordered_rows.append(rows.bytes());
+    pieces.clear();
+    rows.clear();
+  };
+  step.arrange(stream, [&](uint64_t record) {
+    const uint64_t begin = record == 0 ? 0 : ends[record - 1];
+    pieces.push_back(text.substr(begin, ends[record] - begin));
+    rows.append_row(line_rows.rows<LineRow>()[record]);
+    ++count;
+    if (pieces.size() == kRowsAtOnce) flush();
+  });
+  flush();
+  CHECK(count == stream.record_count);
 }
 
 void Run::begin_next_phase() {

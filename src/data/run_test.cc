@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -63,6 +64,8 @@ std::map<std::string, std::string> results(const TestFiles& files) {
 // What the steps of the tests do; the same in a plain loop below.
 constexpr std::string_view kOneStep = "[exact]";
 constexpr std::string_view kTwoSteps = "[exact: {keep: best}, exact: {normalize: case}]";
+constexpr std::string_view kReordered =
+    "[exact: {keep: best}, curriculum: {by: score, levels: 3}, exact: {normalize: case}]";
 
 TEST(Run, ExactDuplicatesGoAndTheRestStaysByteForByte) {
   const TestFiles files;
@@ -109,7 +112,7 @@ TEST(Run, ExactDuplicatesGoAndTheRestStaysByteForByte) {
 TEST(Run, SameBytesForAnyNumberOfThreads) {
   const TestFiles files;
   write_corpus(files);
-  for (const std::string_view steps : {kOneStep, kTwoSteps, std::string_view("[]")}) {
+  for (const std::string_view steps : {kOneStep, kTwoSteps, kReordered, std::string_view("[]")}) {
     run_text(recipe_text(files, steps));
     const auto expected = results(files);
     for (const size_t thread_count : {2, 5}) {
@@ -124,10 +127,12 @@ TEST(Run, SameBytesForAnyNumberOfThreads) {
 struct Killed {};
 
 // Ends without saying goodbye after each number of blocks, in each phase; the run that goes on leaves the same bytes.
-TEST(Run, GoesOnAfterEveryBlock) {
+class KilledRun : public testing::TestWithParam<std::string_view> {};
+
+TEST_P(KilledRun, GoesOnAfterEveryBlock) {
   const TestFiles files;
   write_corpus(files);
-  const std::string text = recipe_text(files, kTwoSteps);
+  const std::string text = recipe_text(files, GetParam());
   run_text(text);
   const auto expected = results(files);
   int times_killed = 0;
@@ -158,6 +163,87 @@ TEST(Run, GoesOnAfterEveryBlock) {
     results(files);
   }
   EXPECT_GT(times_killed, 40);
+}
+
+INSTANTIATE_TEST_SUITE_P(Run, KilledRun, testing::Values(kTwoSteps, kReordered));
+
+// Of each id of the corpus the line as it lies in the input.
+std::map<std::string, std::string> lines_by_id(const TestFiles& files) {
+  std::map<std::string, std::string> lines;
+  for (const std::string name : {"in/a.jsonl", "in/b.jsonl"}) {
+    for (const std::string& line : lines_of(files.read(name))) {
+      if (line.starts_with("{\"id\"") && line.find("broken") == std::string::npos) {
+        lines[std::string(json::parse(line).at("id").as_string())] = line;
+      }
+    }
+  }
+  return lines;
+}
+
+TEST(Run, ACurriculumIsTheSameLinesInAnotherOrder) {
+  const TestFiles files;
+  write_corpus(files);
+  const std::map<std::string, std::string> lines = lines_by_id(files);
+  // The values of `key` in the output's order, after it was checked that all lines are there, byte for byte.
+  const auto ordered = [&](std::string_view options, std::string_view key) {
+    run_text(recipe_text(files, fmt::format("[curriculum: {{{}}}]", options)));
+    std::vector<int64_t> values;
+    std::set<std::string> ids;
+    for (const std::string& line : lines_of(files.read("out.jsonl"))) {
+      const json::value record = json::parse(line);
+      const std::string id(record.at("id").as_string());
+      EXPECT_EQ(lines.at(id), line);
+      EXPECT_TRUE(ids.insert(id).second);
+      values.push_back(key == "text" ? static_cast<int64_t>(record.at("text").as_string().size())
+                                     : record.at(key).to_number<int64_t>());
+    }
+    EXPECT_EQ(ids.size(), lines.size());
+    return values;
+  };
+  const std::vector<int64_t> by_length = ordered("", "text");
+  EXPECT_TRUE(std::is_sorted(by_length.begin(), by_length.end()));
+  const std::vector<int64_t> hardest_first = ordered("by: score, order: descending", "score");
+  EXPECT_TRUE(std::is_sorted(hardest_first.rbegin(), hardest_first.rend()));
+  EXPECT_EQ(hardest_first.front(), 9);
+
+  const std::vector<int64_t> in_levels = ordered("by: length, levels: 4", "text");
+  EXPECT_FALSE(std::is_sorted(in_levels.begin(), in_levels.end()));
+  EXPECT_TRUE(std::is_permutation(in_levels.begin(), in_levels.end(), by_length.begin()));
+  const auto begin_of = [&](size_t level) {
+    return in_levels.begin() + static_cast<std::ptrdiff_t>((level * in_levels.size() + 3) / 4);
+  };
+  for (size_t level = 0; level + 1 < 4; ++level) {
+    EXPECT_LE(*std::max_element(begin_of(level), begin_of(level + 1)),
+              *std::min_element(begin_of(level + 1), begin_of(level + 2)))
+        << level;
+  }
+
+  const std::vector<int64_t> shuffled = ordered("by: random, seed: 3", "text");
+  EXPECT_FALSE(std::is_sorted(shuffled.begin(), shuffled.end()));
+  EXPECT_EQ(ordered("by: random, seed: 3", "text"), shuffled);
+  EXPECT_NE(ordered("by: random, seed: 4", "text"), shuffled);
+}
+
+TEST(Run, ACurriculumSaysWhatItHasNoPlaceFor) {
+  const TestFiles files;
+  files.write("in/a.jsonl",
+              "{\"id\":\"1\",\"text\":\"x\",\"level\":2}\n{\"id\":\"2\",\"text\":\"y\"}\n"
+              "{\"id\":\"3\",\"text\":\"z\",\"level\":-1.5}\n{\"id\":\"4\",\"text\":\"z\",\"level\":\"easy\"}\n");
+  const auto ids = [&](std::string_view options) {
+    run_text(recipe_text(files, fmt::format("[curriculum: {{by: level, {}}}]", options)));
+    std::string all;
+    for (const std::string& line : lines_of(files.read("out.jsonl"))) all += line.substr(7, 1);
+    return all;
+  };
+  EXPECT_EQ(ids("missing: last"), "3124");
+  EXPECT_EQ(ids("missing: first"), "2431");
+  EXPECT_EQ(ids("missing: last, order: descending"), "1324");
+  try {
+    ids("order: ascending");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.message(), HasSubstr("curriculum: 2 of 4 records have no number 'level'"));
+  }
 }
 
 TEST(Run, BeginsAnewWhereTheRecipeOrTheInputIsAnother) {

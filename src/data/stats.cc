@@ -5,14 +5,19 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "data/chat_profile.h"
 #include "data/content_hash.h"
+#include "data/field_text.h"
+#include "data/language.h"
 #include "data/scan.h"
+#include "data/text_excerpt.h"
 
 namespace pelton::data {
 namespace {
 
 constexpr uint32_t kBitsOfBucket = 4;  // 16 buckets a power of two
 constexpr size_t kSourcesMax = 1000;
+constexpr size_t kRowsMax = 1000;  // of the coverage
 constexpr size_t kExcerptBytes = 160;
 
 uint32_t bucket_of(uint64_t value) {
@@ -54,7 +59,28 @@ void count_source(const Record& record, NamedCounts& sources) {
   }
 }
 
-void count_turns(const Record& record, DatasetStats& stats) {
+void count_styles(const QuestionProfile& question, NamedCounts& styles) {
+  const auto count = [&](std::string_view style, bool has_it) {
+    if (has_it) ++styles[std::string(style)];
+  };
+  count("short", question.is_short);
+  count("long", question.is_long);
+  count("sloppy", question.is_sloppy);
+  count("typos", question.has_typos);
+  count("informal", question.is_informal);
+  count("polite", question.is_polite);
+}
+
+// What a record's first question and answer are, for the map of what is covered.
+struct FirstTurns {
+  std::string_view opening = "no question";
+  std::string_view form = "no answer";
+};
+
+FirstTurns count_turns(const Record& record, DatasetStats& stats) {
+  FirstTurns first;
+  bool has_question = false;
+  bool has_steps = false;
   bool has_system = false;
   bool has_calls = false;
   bool has_reasoning = false;
@@ -64,24 +90,43 @@ void count_turns(const Record& record, DatasetStats& stats) {
       has_system |= message.role == Role::kSystem;
       has_calls |= !message.tool_calls.empty();
       has_reasoning |= !message.reasoning.empty() || message.content.find("<think>") != std::string_view::npos;
-      if (message.role == Role::kUser) stats.words_per_question.add(count_words(message.content));
+      if (message.role == Role::kUser) {
+        const QuestionProfile question = profile_question(message.content);
+        stats.words_per_question.add(count_words(message.content));
+        count_styles(question, stats.question_styles);
+        if (!has_question) {
+          first.opening = question.opening;
+          ++stats.question_kinds[std::string(question_kind_name(question.kind))];
+          ++stats.openings[std::string(question.opening)];
+        }
+        has_question = true;
+      }
       if (message.role != Role::kAssistant) continue;
+      const std::string_view form = message.tool_calls.empty() ? answer_form(message.content) : "tool call";
       stats.words_per_answer.add(count_words(message.content));
-      ++answers;
+      ++stats.answer_forms[std::string(form)];
+      has_steps |= shows_steps(message.content);
+      if (answers++ == 0) first.form = form;
     }
   }
   stats.with_system_prompt += has_system ? 1 : 0;
   stats.with_tool_calls += has_calls ? 1 : 0;
   stats.with_reasoning += has_reasoning ? 1 : 0;
+  stats.with_steps += has_steps && !has_reasoning ? 1 : 0;
   stats.multi_turn += answers > 1 ? 1 : 0;
+  stats.single_turn += answers == 1 ? 1 : 0;
   stats.turns_per_chat.add(record.messages.size() + record.chosen.size());
+  return first;
 }
 
-// A whole number of characters.
-std::string excerpt_of(std::string_view text) {
-  size_t size = std::min(text.size(), kExcerptBytes);
-  while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
-  return std::string(text.substr(0, size));
+void count_coverage(const Record& record, const FirstTurns& first, std::string_view by, DatasetStats& stats) {
+  std::string row(first.opening);
+  if (!by.empty()) {
+    const Field* field = find_field(record, by);
+    row = field == nullptr ? "none" : field_text(*field);
+  }
+  if (!stats.coverage.contains(row) && stats.coverage.size() >= kRowsMax) row = "…";
+  ++stats.coverage[row][std::string(first.form)];
 }
 
 struct ByContentHash {
@@ -104,6 +149,18 @@ std::vector<std::pair<ContentHash, uint64_t>> most_frequent(const ContentCounts&
 json::object to_json(const NamedCounts& counts) {
   json::object object;
   for (const auto& [name, count] : counts) object[name] = count;
+  return object;
+}
+
+json::object to_json(const GroupCounts& groups) {
+  json::object object;
+  for (const auto& [name, group] : groups) {
+    if (group.count() == 0) continue;
+    object[name] =
+        json::object{{"mentions", group.count()},   {"texts", group.in_texts},   {"questions", group.in_questions},
+                     {"answers", group.in_answers}, {"others", group.in_others}, {"positive", group.positive},
+                     {"negative", group.negative}};
+  }
   return object;
 }
 
@@ -145,9 +202,10 @@ std::vector<uint64_t> CountDistribution::by_powers_of_two() const {
   return powers;
 }
 
-DatasetStats collect_stats(std::span<const InputFile> files, std::optional<Format> format, size_t top_duplicates_max) {
+DatasetStats collect_stats(std::span<const InputFile> files, const StatsOptions& options) {
   DatasetStats stats;
   stats.file_count = files.size();
+  stats.groups = all_groups();
   ContentCounts contents;
   std::unordered_set<uint64_t> ids;
   const auto take = [&](const ScannedRecord& scanned) {
@@ -167,22 +225,26 @@ DatasetStats collect_stats(std::span<const InputFile> files, std::optional<Forma
     });
     stats.bytes_per_record.add(bytes);
     stats.words_per_record.add(words);
-    if (record.kind != RecordKind::kText) count_turns(record, stats);
+    FirstTurns first{.opening = "text", .form = "text"};
+    if (record.kind != RecordKind::kText) first = count_turns(record, stats);
+    count_coverage(record, first, options.coverage_by, stats);
+    ++stats.languages[std::string(detect_language(whole_text(record, scanned.arena)).code)];
+    count_mentions(record, stats.groups);
     if (++contents[record.hash] > 1) ++stats.duplicates;
     if (record.has_own_id && !ids.insert(hash_bytes(record.id)).second) ++stats.repeated_ids;
     return true;
   };
-  scan_records(files, format, take, [&](const InputFile&, const BadLine&) { ++stats.bad_lines; });
+  scan_records(files, options.format, take, [&](const InputFile&, const BadLine&) { ++stats.bad_lines; });
 
-  const auto top = most_frequent(contents, top_duplicates_max);
+  const auto top = most_frequent(contents, options.top_duplicates_max);
   if (top.empty()) return stats;
   for (const auto& [hash, count] : top) stats.top_duplicates.push_back({count, {}, {}});
   size_t missing = top.size();
-  scan_records(files, format, [&](const ScannedRecord& scanned) {
+  scan_records(files, options.format, [&](const ScannedRecord& scanned) {
     for (size_t i = 0; i < top.size(); ++i) {
       if (top[i].first != scanned.record.hash || !stats.top_duplicates[i].first_id.empty()) continue;
       stats.top_duplicates[i].first_id = scanned.record.id;
-      stats.top_duplicates[i].excerpt = excerpt_of(whole_text(scanned.record, scanned.arena));
+      stats.top_duplicates[i].excerpt = beginning_of(whole_text(scanned.record, scanned.arena), kExcerptBytes);
       --missing;
     }
     return missing > 0;
@@ -196,6 +258,8 @@ json::object to_json(const DatasetStats& stats) {
     duplicates.push_back(
         json::object{{"count", group.count}, {"first_id", group.first_id}, {"excerpt", group.excerpt}});
   }
+  json::object coverage;
+  for (const auto& [row, forms] : stats.coverage) coverage[row] = to_json(forms);
   return {{"files", stats.file_count},
           {"bytes", stats.bytes},
           {"records", stats.records},
@@ -208,7 +272,16 @@ json::object to_json(const DatasetStats& stats) {
           {"with_system_prompt", stats.with_system_prompt},
           {"with_tool_calls", stats.with_tool_calls},
           {"with_reasoning", stats.with_reasoning},
+          {"with_steps", stats.with_steps},
           {"multi_turn", stats.multi_turn},
+          {"single_turn", stats.single_turn},
+          {"languages", to_json(stats.languages)},
+          {"question_kinds", to_json(stats.question_kinds)},
+          {"openings", to_json(stats.openings)},
+          {"question_styles", to_json(stats.question_styles)},
+          {"answer_forms", to_json(stats.answer_forms)},
+          {"coverage", std::move(coverage)},
+          {"groups", to_json(stats.groups)},
           {"bytes_per_record", to_json(stats.bytes_per_record)},
           {"words_per_record", to_json(stats.words_per_record)},
           {"turns_per_chat", to_json(stats.turns_per_chat)},

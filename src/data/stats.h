@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "data/group_mentions.h"
 #include "data/input_files.h"
 
 namespace pelton::data {
@@ -45,6 +46,14 @@ struct DuplicateGroup {
 
 using NamedCounts = std::map<std::string, uint64_t, std::less<>>;
 
+struct StatsOptions {
+  std::optional<Format> format;  // none: found for each record
+  size_t top_duplicates_max = 10;
+  // What the rows of DatasetStats::coverage are: a field of the records (the topic that a step has noted, for one).
+  // Empty: what the first question begins with.
+  std::string coverage_by;
+};
+
 struct DatasetStats {
   uint64_t file_count = 0;
   uint64_t bytes = 0;  // of lines that are records
@@ -58,7 +67,19 @@ struct DatasetStats {
   uint64_t with_system_prompt = 0;
   uint64_t with_tool_calls = 0;
   uint64_t with_reasoning = 0;
-  uint64_t multi_turn = 0;  // more than one answer
+  uint64_t with_steps = 0;   // answers that work step by step, without being marked as reasoning
+  uint64_t multi_turn = 0;   // more than one answer
+  uint64_t single_turn = 0;  // one
+  NamedCounts languages;     // of the whole record: ISO 639-1; "un" where it cannot be told
+  // Of chats, as data/chat_profile.h has them.
+  NamedCounts question_kinds;   // of each first question
+  NamedCounts openings;         // … and what it begins with
+  NamedCounts question_styles;  // of all questions: "short", "sloppy", …; one may have several
+  NamedCounts answer_forms;     // of all answers
+  // Form of the first answer, by opening or by StatsOptions::coverage_by: at most 1000 rows, the others as "…". Of
+  // plain texts the form is "text".
+  std::map<std::string, NamedCounts, std::less<>> coverage;
+  GroupCounts groups;  // people that are spoken of
   CountDistribution bytes_per_record;
   CountDistribution words_per_record;
   CountDistribution turns_per_chat;
@@ -70,7 +91,7 @@ struct DatasetStats {
 };
 
 // Reads all. Holds 32 bytes or so for each different record. Errors: kNotFound, kIo.
-DatasetStats collect_stats(std::span<const InputFile> files, std::optional<Format> format, size_t top_duplicates_max);
+DatasetStats collect_stats(std::span<const InputFile> files, const StatsOptions& options);
 
 json::object to_json(const DatasetStats& stats);
 

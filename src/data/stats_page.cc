@@ -3,7 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
+#include <map>
+
+#include "data/text_excerpt.h"
 
 namespace pelton::data {
 namespace {
@@ -15,9 +19,10 @@ constexpr std::string_view kStyle =
     "th,td{padding:.25em .9em .25em 0;text-align:left;vertical-align:top;border-bottom:1px solid #dde3e8}"
     "td.n{text-align:right;font-variant-numeric:tabular-nums}"
     "svg{display:block}rect{fill:#3b7ea1}text{font-size:11px;fill:#55636f}"
+    ".map text{fill:#1b2733}.map .gap{fill:none;stroke:#c9d2d9;stroke-dasharray:2 2}"
     ".excerpt{max-width:45em;white-space:pre-wrap;overflow-wrap:anywhere;font-size:13px;color:#44515c}"
     "@media(prefers-color-scheme:dark){body{background:#14191e;color:#dfe6ec}th,td{border-color:#2c363f}"
-    "text{fill:#9aa8b4}.excerpt{color:#b4c0ca}}";
+    "text,.map text{fill:#9aa8b4}.map .gap{stroke:#3a4650}.excerpt{color:#b4c0ca}}";
 
 std::string escaped(std::string_view text) {
   std::string safe;
@@ -67,6 +72,86 @@ std::string histogram(const CountDistribution& distribution) {
                        short_count(from));
   }
   return svg + "</svg>";
+}
+
+using Coverage = std::map<std::string, NamedCounts, std::less<>>;
+
+uint64_t sum_of(const NamedCounts& counts) {
+  uint64_t sum = 0;
+  for (const auto& [name, count] : counts) sum += count;
+  return sum;
+}
+
+// The most frequent rows, and all columns.
+struct MapShape {
+  std::vector<std::string> rows;
+  std::vector<std::string> columns;
+  size_t rows_left_out = 0;
+};
+
+MapShape shape_of(const Coverage& coverage) {
+  constexpr size_t kRowsMax = 40;
+  NamedCounts rows;
+  NamedCounts columns;
+  for (const auto& [row, forms] : coverage) {
+    rows[row] = sum_of(forms);
+    for (const auto& [form, count] : forms) columns[form] += count;
+  }
+  const auto sorted = [](const NamedCounts& counts) {
+    std::vector<std::pair<std::string, uint64_t>> pairs(counts.begin(), counts.end());
+    std::stable_sort(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+    std::vector<std::string> names;
+    for (auto& [name, count] : pairs) names.push_back(std::move(name));
+    return names;
+  };
+  MapShape shape{sorted(rows), sorted(columns)};
+  if (shape.rows.size() > kRowsMax) {
+    shape.rows_left_out = shape.rows.size() - kRowsMax;
+    shape.rows.resize(kRowsMax);
+  }
+  return shape;
+}
+
+// A cell for each row and column: the more records the darker; where there are none, an empty frame.
+std::string coverage_map(const Coverage& coverage) {
+  constexpr size_t kLabelWidth = 170;
+  constexpr size_t kCellWidth = 74;
+  constexpr size_t kCellHeight = 22;
+  const MapShape shape = shape_of(coverage);
+  uint64_t most = 1;
+  for (const auto& [row, forms] : coverage) {
+    for (const auto& [form, count] : forms) most = std::max(most, count);
+  }
+  std::string svg =
+      fmt::format("<svg class=\"map\" width=\"{}\" height=\"{}\" role=\"img\">",
+                  kLabelWidth + kCellWidth * shape.columns.size(), kCellHeight * (shape.rows.size() + 1) + 4);
+  const auto text_at = [&](size_t x, size_t y, std::string_view text) {
+    svg += fmt::format("<text x=\"{}\" y=\"{}\">{}</text>", x, y, escaped(text));
+  };
+  for (size_t column = 0; column < shape.columns.size(); ++column) {
+    text_at(kLabelWidth + column * kCellWidth, kCellHeight - 7, shape.columns[column]);
+  }
+  for (size_t row = 0; row < shape.rows.size(); ++row) {
+    constexpr size_t kNameBytesMax = 28;
+    const NamedCounts& forms = coverage.find(shape.rows[row])->second;
+    const size_t y = kCellHeight * (row + 1);
+    text_at(0, y + kCellHeight - 7, beginning_of(shape.rows[row], kNameBytesMax));
+    for (size_t column = 0; column < shape.columns.size(); ++column) {
+      const auto found = forms.find(shape.columns[column]);
+      const uint64_t count = found == forms.end() ? 0 : found->second;
+      // By the root, so that rare cells are seen beside frequent ones.
+      const double shade = std::sqrt(static_cast<double>(count) / static_cast<double>(most));
+      const size_t x = kLabelWidth + column * kCellWidth;
+      svg += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"{}><title>{}, {}: {}</title></rect>", x, y,
+                         kCellWidth - 4, kCellHeight - 3,
+                         count == 0 ? std::string(" class=\"gap\"") : fmt::format(" opacity=\"{:.2f}\"", shade),
+                         escaped(shape.rows[row]), escaped(shape.columns[column]), count);
+      if (count > 0) text_at(x + 4, y + kCellHeight - 7, short_count(count));
+    }
+  }
+  svg += "</svg>";
+  if (shape.rows_left_out > 0) svg += fmt::format("<p>… {} rows more</p>", shape.rows_left_out);
+  return svg;
 }
 
 std::string quantiles(const CountDistribution& distribution) {
@@ -140,6 +225,36 @@ class Page {
     }
   }
 
+  void add_coverage() {
+    for (const StatsColumn& column : columns_) {
+      if (column.stats.coverage.empty()) continue;
+      html_ += fmt::format(
+          "<h2>What is covered: {}</h2><p>What is asked, by the form of the answer; a frame is a "
+          "gap.</p>{}",
+          escaped(column.title), coverage_map(column.stats.coverage));
+    }
+  }
+
+  void add_groups() {
+    for (const StatsColumn& column : columns_) {
+      html_ += fmt::format(
+          "<h2>People that are spoken of: {}</h2><p>Words of lists, and good and bad words near them: hints, not "
+          "verdicts.</p><table><tr><th></th><th>mentions</th><th>in texts</th><th>questions</th><th>answers</th>"
+          "<th>others</th><th>near good words</th><th>near bad words</th></tr>",
+          escaped(column.title));
+      for (const auto& [name, group] : column.stats.groups) {
+        if (group.count() == 0) continue;
+        html_ += fmt::format("<tr><td>{}</td>", escaped(name));
+        for (const uint64_t count : {group.count(), group.in_texts, group.in_questions, group.in_answers,
+                                     group.in_others, group.positive, group.negative}) {
+          html_ += fmt::format("<td class=\"n\">{}</td>", count);
+        }
+        html_ += "</tr>";
+      }
+      html_ += "</table>";
+    }
+  }
+
   std::string finish(std::string_view title) const {
     return fmt::format(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
@@ -165,10 +280,12 @@ std::string stats_page(std::string_view title, const std::vector<StatsColumn>& c
   page.add_count("exact duplicates", [](const DatasetStats& stats) { return stats.duplicates; });
   page.add_count("repeated ids", [](const DatasetStats& stats) { return stats.repeated_ids; });
   page.add_count("synthetic", [](const DatasetStats& stats) { return stats.synthetic; });
+  page.add_count("one answer", [](const DatasetStats& stats) { return stats.single_turn; });
   page.add_count("several answers", [](const DatasetStats& stats) { return stats.multi_turn; });
   page.add_count("system prompt", [](const DatasetStats& stats) { return stats.with_system_prompt; });
   page.add_count("tool calls", [](const DatasetStats& stats) { return stats.with_tool_calls; });
   page.add_count("reasoning", [](const DatasetStats& stats) { return stats.with_reasoning; });
+  page.add_count("answers step by step", [](const DatasetStats& stats) { return stats.with_steps; });
   page.end_table();
   page.begin_table("Lengths");
   using Stats = DatasetStats;
@@ -182,6 +299,13 @@ std::string stats_page(std::string_view title, const std::vector<StatsColumn>& c
   page.add_distribution("words an answer",
                         [](const Stats& s) -> const CountDistribution& { return s.words_per_answer; });
   page.end_table();
+  page.add_coverage();
+  page.add_names("What is asked", [](const Stats& s) -> const NamedCounts& { return s.question_kinds; });
+  page.add_names("What questions begin with", [](const Stats& s) -> const NamedCounts& { return s.openings; });
+  page.add_names("Styles of questions", [](const Stats& s) -> const NamedCounts& { return s.question_styles; });
+  page.add_names("Forms of answers", [](const Stats& s) -> const NamedCounts& { return s.answer_forms; });
+  page.add_names("Languages", [](const Stats& s) -> const NamedCounts& { return s.languages; });
+  page.add_groups();
   page.add_names("Formats", [](const Stats& s) -> const NamedCounts& { return s.formats; });
   page.add_names("Sources", [](const Stats& s) -> const NamedCounts& { return s.sources; });
   page.add_names("Licences", [](const Stats& s) -> const NamedCounts& { return s.licenses; });

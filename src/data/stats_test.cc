@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/json_text.h"
 #include "base/rng.h"
 #include "data/test_files.h"
 
@@ -51,7 +52,8 @@ TEST(Stats, CountsWhatThereIs) {
               "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"a b c\"},"
               "{\"role\":\"assistant\",\"content\":\"<think>x</think> y\"},{\"role\":\"user\",\"content\":\"q\"},"
               "{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"f\"}}]}]}\n");
-  const DatasetStats stats = collect_stats(find_input_files(files.path("d"), {}), std::nullopt, 5);
+  const DatasetStats stats = collect_stats(find_input_files(files.path("d"), {}),
+                                           {.format = std::nullopt, .top_duplicates_max = 5, .coverage_by = {}});
   EXPECT_EQ(stats.records, 4u);
   EXPECT_EQ(stats.bad_lines, 1u);
   EXPECT_THAT(stats.formats, ElementsAre(Pair("messages", 1), Pair("text", 3)));
@@ -70,6 +72,38 @@ TEST(Stats, CountsWhatThereIs) {
   EXPECT_EQ(stats.turns_per_chat.sum(), 5u);
   EXPECT_EQ(stats.words_per_question.sum(), 4u);
   EXPECT_EQ(stats.words_per_answer.max(), 2u);
+}
+
+TEST(Stats, SaysWhatIsCovered) {
+  const TestFiles files;
+  const auto chat = [](std::string_view question, std::string_view answer, int topic) {
+    return to_json_text(json::object{{"prompt", question}, {"completion", answer}, {"topic", topic}}) + "\n";
+  };
+  const std::string path = files.write(
+      "a.jsonl", chat("Please write a poem about the sea.", "The sea is wide.", 0) +
+                     chat("write a function", "```python\npass\n```", 1) + chat("Write JSON.", "{\"a\": [1]}", 1) +
+                     chat("What is 2 + 2?", "Let's think step by step. It is 4.", 1) +
+                     "{\"text\": \"She is a brilliant engineer. The woman was lazy.\", \"topic\": true}\n");
+  const DatasetStats stats = collect_stats(find_input_files(path, {}), {});
+  EXPECT_THAT(stats.question_kinds, ElementsAre(Pair("instruction", 3), Pair("question", 1)));
+  EXPECT_THAT(stats.openings, ElementsAre(Pair("what", 1), Pair("write", 3)));
+  EXPECT_THAT(stats.answer_forms, ElementsAre(Pair("code", 1), Pair("json", 1), Pair("prose", 2)));
+  EXPECT_THAT(stats.question_styles, ElementsAre(Pair("polite", 1), Pair("short", 3), Pair("sloppy", 1)));
+  EXPECT_EQ(stats.single_turn, 4u);
+  EXPECT_EQ(stats.with_steps, 1u);
+  EXPECT_GE(stats.languages.at("en"), 1u) << "what so few words are is the library's guess";
+  EXPECT_EQ(stats.coverage.size(), 3u);
+  EXPECT_THAT(stats.coverage.at("write"), ElementsAre(Pair("code", 1), Pair("json", 1), Pair("prose", 1)));
+  EXPECT_THAT(stats.coverage.at("text"), ElementsAre(Pair("text", 1)));
+  const GroupMentions& women = stats.groups.at("gender: female");
+  EXPECT_EQ(women.in_texts, 2u);
+  EXPECT_EQ(women.in_answers, 0u);
+
+  const DatasetStats by_topic =
+      collect_stats(find_input_files(path, {}), {.format = std::nullopt, .coverage_by = "topic"});
+  EXPECT_EQ(by_topic.coverage.size(), 3u);
+  EXPECT_THAT(by_topic.coverage.at("1"), ElementsAre(Pair("code", 1), Pair("json", 1), Pair("prose", 1)));
+  EXPECT_THAT(by_topic.coverage.at("true"), ElementsAre(Pair("text", 1)));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -92,6 +93,11 @@ class StreamStep {
   virtual void decide(const ObservedStream& stream, Decisions& decisions) const = 0;
   // For decisions with kChange: does it. Called on several threads at once.
   virtual void change(Record& record, std::string_view edit, Arena& arena) const;
+
+  // Whether the records go on in another order, which arrange() says; then nothing is decided about them.
+  virtual bool reorders() const { return false; }
+  // Called once after decide(): `put_next` takes each record's number once, in the order in which they go on.
+  virtual void arrange(const ObservedStream& stream, const std::function<void(uint64_t record)>& put_next) const;
 };
 
 using Step = std::variant<std::unique_ptr<const RecordStep>, std::unique_ptr<const StreamStep>>;

@@ -3,12 +3,15 @@
 import gzip
 import hashlib
 import json
+import math
 import random
 import signal
 import subprocess
 import time
 
 import pytest
+
+from conftest import GOLDEN
 
 SEED = 9
 KILLS = 30
@@ -256,3 +259,151 @@ def test_how_much_a_question_helps(pelton, tmp_path, model):
         (tmp_path / "recipe.yaml").write_text(f"input: in.jsonl\noutput: o.jsonl\nsteps:\n- instruction_difficulty: {{{wrong}}}\n")
         refused = pelton("data", "run", "recipe.yaml")
         assert refused.returncode != 0 and ("none.gguf" if "none" in wrong else "instruction_difficulty") in refused.stderr
+
+
+ENCODER = GOLDEN / "encoder/bert"
+
+
+def texts_of_few_words(count: int) -> list[str]:
+    """Texts of the tiny encoder's words; some again in capitals, or with a word more."""
+    numbers = random.Random(SEED)
+    words = "cat dog bird fish red blue green cafe water fire play eat sleep hello world".split()
+    texts = []
+    while len(texts) < count:
+        texts.append(" ".join(numbers.choice(words) for _ in range(numbers.randint(4, 12))))
+        if numbers.random() < 0.4:
+            texts.append(texts[-1].upper() if numbers.random() < 0.5 else texts[-1] + " " + numbers.choice(words))
+    return texts[:count]
+
+
+def embeddings_of(pelton, texts, model=ENCODER, *arguments) -> list[list[float]]:
+    done = pelton("embed", "-m", model, *arguments, input="\n".join(texts) + "\n")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def cosine(a, b) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True)) / math.hypot(*a) / math.hypot(*b)
+
+
+def run_step(pelton, tmp_path, step: str, *arguments, code=0):
+    (tmp_path / "recipe.yaml").write_text(f"input: in.jsonl\noutput: out.jsonl\nsteps:\n- {step}\n")
+    done = pelton("data", "run", "recipe.yaml", *arguments)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_records_that_mean_the_same_as_a_plain_loop_finds_them(pelton, tmp_path):
+    similar = 0.97
+    texts = texts_of_few_words(120)
+    write_lines(tmp_path / "in.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(texts)])
+    vectors = embeddings_of(pelton, texts, ENCODER, "--activations", "f32")
+    cluster = list(range(len(texts)))  # of each text the first one that a chain of similar pairs leads to
+    for i in range(len(texts)):
+        for j in range(i):
+            if cosine(vectors[i], vectors[j]) >= similar:
+                gone, root = max(cluster[i], cluster[j]), min(cluster[i], cluster[j])
+                cluster = [root if number == gone else number for number in cluster]
+    expected = {str(i) for i, root in enumerate(cluster) if i != root}
+    assert 20 < len(expected) < 110
+
+    step = f"semantic_duplicates: {{model: {ENCODER}, similarity: {similar}, activations: f32}}"
+    run_step(pelton, tmp_path, step, "--threads", 1)
+    dropped = read_lines(tmp_path / "out.dropped.jsonl")
+    assert {row["id"] for row in dropped} == expected
+    for row in dropped:
+        assert row["reason"] == "semantic_duplicate" and cluster[int(row["duplicate_of"])] == cluster[int(row["id"])]
+        assert row["similarity"] >= similar
+        both = vectors[int(row["id"])], vectors[int(row["duplicate_of"])]
+        assert row["similarity"] == pytest.approx(cosine(*both), abs=2e-4)  # four digits are written
+    expected_bytes = digests(tmp_path)
+    run_step(pelton, tmp_path, step, "--threads", 3)
+    assert digests(tmp_path) == expected_bytes
+    run_step(pelton, tmp_path, step.replace("similarity", "clusters: 5, probes: 5, similarity"))
+    assert {row["id"] for row in read_lines(tmp_path / "out.dropped.jsonl")} == expected
+
+
+def test_topics_a_choice_of_each_and_an_order(pelton, tmp_path):
+    texts = texts_of_few_words(90)
+    write_lines(tmp_path / "in.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(texts)])
+    (tmp_path / "recipe.yaml").write_text(
+        "input: in.jsonl\noutput: out.jsonl\nsteps:\n"
+        f"- cluster: {{model: {ENCODER}, clusters: 4, similarity_field: near}}\n"
+        "- sample: {by: topic, temperature: 1000000, size: 40}\n"
+        f"- diverse: {{model: {ENCODER}, count: 12, method: facility_location}}\n"
+        "- curriculum: {by: near, order: descending}\n"
+    )
+    report = pelton.json("data", "run", "recipe.yaml", "--threads", 2)
+    assert [step["step"] for step in report["steps"]] == ["cluster", "sample", "diverse", "curriculum"]
+    assert report["steps"][0]["reasons"] == {"cluster_noted": 90}
+    kept = read_lines(tmp_path / "out.jsonl")
+    assert len(kept) == 12 and {row["topic"] for row in kept} <= {0, 1, 2, 3}
+    assert [row["near"] for row in kept] == sorted((row["near"] for row in kept), reverse=True)
+    dropped = [row for row in read_lines(tmp_path / "out.dropped.jsonl") if row["step"] == "diverse"]
+    ids = {row["id"] for row in kept}
+    assert dropped and all(row["reason"] == "represented" and row["duplicate_of"] in ids for row in dropped)
+    story = pelton.json("data", "trace", kept[0]["id"], "out.jsonl")["story"][0]
+    assert story["changes"][0]["changed"] == "cluster_noted" and story["kept"]["line"] == 1
+    expected = digests(tmp_path)
+    assert pelton("data", "run", "recipe.yaml", "--threads", 1).returncode == 0
+    assert digests(tmp_path) == expected
+
+
+def test_bad_steps_by_meaning_are_refused_by_step_and_option(pelton, tmp_path):
+    write_lines(tmp_path / "in.jsonl", [{"text": "the cat"}, {"text": ""}, {"text": "a dog"}])
+    for step, words in {
+        "cluster: {clusters: 2}": "steps[0].cluster.model",
+        "cluster: {model: none.gguf}": "steps[0].cluster.model: ",
+        f"diverse: {{model: {ENCODER}-reranker, count: 1}}": "gives scores",
+        f"diverse: {{model: {ENCODER}, count: 3}}": "diverse: count is 3, and there are 2 records with text",
+        f"cluster: {{model: {ENCODER}, clusters: 3}}": "cluster: clusters is 3, and there are 2 records with text",
+        f"semantic_duplicates: {{model: {ENCODER}, similarity: 2}}": "steps[0].semantic_duplicates.similarity",
+        f"semantic_duplicates: {{model: {ENCODER}, keep: all}}": "one of first, longest, best",
+        "curriculum: {by: level}": "curriculum: 3 of 3 records have no number 'level'",
+    }.items():
+        (tmp_path / "recipe.yaml").write_text(f"input: in.jsonl\noutput: out.jsonl\nsteps:\n- {step}\n")
+        refused = pelton("data", "run", "recipe.yaml")
+        assert refused.returncode != 0 and words in refused.stderr, (step, refused.stderr)
+        assert not (tmp_path / "out.jsonl").exists()
+    # A hundredth of the input may be fewer records than the recipe asks for.
+    (tmp_path / "recipe.yaml").write_text(
+        f"input: in.jsonl\noutput: out.jsonl\nsteps:\n- diverse: {{model: {ENCODER}, count: 3}}\n")
+    assert pelton("data", "run", "recipe.yaml", "--dry-run", 100).returncode == 0
+
+
+def test_a_model_that_generates_makes_vectors_too(pelton, tmp_path, model):
+    texts = ["The wheel turns in the jet of water.", "Paris is the capital of France.",
+             "THE WHEEL TURNS IN THE JET OF WATER.", "The wheel turns in the jet of the water."]
+    write_lines(tmp_path / "in.jsonl", [{"id": str(i), "text": text} for i, text in enumerate([*texts, texts[1]])])
+    vectors = embeddings_of(pelton, texts, model, "--pooling", "mean", "--activations", "f32")
+    pairs = {(i, j): cosine(vectors[i], vectors[j]) for i in range(4) for j in range(i)}
+    assert pairs[3, 0] == max(pairs.values())
+    similar = (sorted(pairs.values())[-1] + sorted(pairs.values())[-2]) / 2
+    step = f"semantic_duplicates: {{model: {model}, pooling: mean, activations: f32, similarity: {similar}, tokens_max: 64}}"
+    run_step(pelton, tmp_path, step)
+    dropped = {row["id"]: row for row in read_lines(tmp_path / "out.dropped.jsonl")}
+    assert {id: row["duplicate_of"] for id, row in dropped.items()} == {"3": "0", "4": "1"}
+    assert dropped["3"]["similarity"] == pytest.approx(pairs[3, 0], abs=2e-4) and dropped["4"]["similarity"] == 1
+
+
+def test_stats_say_what_is_covered(pelton, tmp_path):
+    write_lines(tmp_path / "in.jsonl", [
+        {"prompt": "Please write a poem.", "completion": "The sea.", "topic": 1},
+        {"prompt": "write <b>code</b>", "completion": "```c\nint x;\n```", "topic": 2},
+        {"prompt": "What is she?", "completion": "She is a brilliant woman.", "topic": 2},
+        {"text": "He was lazy."},
+    ])
+    stats = pelton.json("data", "stats", "in.jsonl", "--html", "page.html")
+    assert stats["openings"] == {"what": 1, "write": 2} and stats["question_kinds"] == {"instruction": 2, "question": 1}
+    assert stats["answer_forms"] == {"code": 1, "prose": 2} and stats["single_turn"] == 3
+    assert stats["coverage"] == {"text": {"text": 1}, "what": {"prose": 1}, "write": {"code": 1, "prose": 1}}
+    assert stats["groups"]["gender: female"] == {
+        "mentions": 3, "texts": 0, "questions": 1, "answers": 2, "others": 0, "positive": 2, "negative": 0}
+    assert stats["groups"]["gender: male"]["negative"] == 1
+    page = (tmp_path / "page.html").read_text()
+    assert "<title>write, code: 1</title>" in page and 'class="gap"' in page and "gender: female" in page
+    assert "<script" not in page
+    shown = pelton("data", "stats", "in.jsonl").stdout
+    assert "Openings    write (2), what (1)" in shown and "gender: female" in shown
+    by_topic = pelton.json("data", "stats", "in.jsonl", "--by", "topic")
+    assert by_topic["coverage"] == {"1": {"prose": 1}, "2": {"code": 1, "prose": 1}, "none": {"text": 1}}

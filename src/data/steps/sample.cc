@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "data/external_sort.h"
+#include "data/field_text.h"
 #include "data/mix_hash.h"
 #include "data/step.h"
 
@@ -51,11 +52,7 @@ std::string group_of(const Record& record, const std::string& by) {
   if (by == "split") return std::string(split_of(record));
   if (by == "license") return std::string(license_of(record));
   const Field* field = find_field(record, by);
-  if (field == nullptr) return "";
-  if (const auto* text = std::get_if<std::string_view>(&field->value)) return std::string(*text);
-  if (const auto* flag = std::get_if<bool>(&field->value)) return *flag ? "true" : "false";
-  if (const auto* number = std::get_if<double>(&field->value)) return fmt::format("{}", *number);
-  return "";
+  return field == nullptr ? "" : field_text(*field);
 }
 
 uint64_t hash_of(std::string_view name) {

@@ -12,7 +12,10 @@ namespace pelton::data {
 
 Step make_c4(StepOptions& options);
 Step make_classifier(StepOptions& options);
+Step make_cluster(StepOptions& options);
+Step make_curriculum(StepOptions& options);
 Step make_decontaminate(StepOptions& options);
+Step make_diverse(StepOptions& options);
 Step make_exact(StepOptions& options);
 Step make_fineweb(StepOptions& options);
 Step make_format(StepOptions& options);
@@ -28,6 +31,7 @@ Step make_perplexity(StepOptions& options);
 Step make_personal_data(StepOptions& options);
 Step make_phrases(StepOptions& options);
 Step make_sample(StepOptions& options);
+Step make_semantic_duplicates(StepOptions& options);
 Step make_split(StepOptions& options);
 Step make_substring(StepOptions& options);
 
@@ -36,7 +40,11 @@ namespace {
 constexpr StepType kSteps[] = {
     {"c4", "Takes out lines that are no sentences, as C4 did; drops texts of few", make_c4},
     {"classifier", "Drops records that score low by a filter of `pelton data train-filter`", make_classifier},
+    {"cluster", "Notes topics: clusters of texts that mean alike to a model (k-means)", make_cluster},
+    {"curriculum", "Puts records into an order: easy ones first, by length or by a field; or shuffles them",
+     make_curriculum},
     {"decontaminate", "Drops records that hold items of evaluation sets", make_decontaminate},
+    {"diverse", "Keeps a few records that stand for all (k-centre, facility location)", make_diverse},
     {"exact", "Drops records whose text another one has", make_exact},
     {"fineweb", "Drops texts by FineWeb's rules of lines", make_fineweb},
     {"format", "Repairs Unicode, mojibake, invisible characters, HTML, lines, white space", make_format},
@@ -53,6 +61,7 @@ constexpr StepType kSteps[] = {
     {"personal_data", "Masks or replaces personal data and secrets, or drops who has them", make_personal_data},
     {"phrases", "Drops, masks or notes words of lists: own ones, refusals, hedging, unasked advice", make_phrases},
     {"sample", "Keeps a sample: mixed by weights, evened out by a temperature, or stratified", make_sample},
+    {"semantic_duplicates", "Drops records that mean to a model what another one means", make_semantic_duplicates},
     {"split", "Notes train, validation or test; near duplicates in one of them", make_split},
     {"substring", "Cuts out passages of so many words that come earlier, too", make_substring},
 };
@@ -76,6 +85,10 @@ Step make_step(std::string_view name, StepOptions& options) {
 
 void StreamStep::change(Record& /*record*/, std::string_view /*edit*/, Arena& /*arena*/) const {
   PELTON_UNREACHABLE();  // it decided kChange, and says not how
+}
+
+void StreamStep::arrange(const ObservedStream& /*stream*/, const std::function<void(uint64_t)>& /*put_next*/) const {
+  PELTON_UNREACHABLE();  // it reorders, and says not how
 }
 
 }  // namespace pelton::data

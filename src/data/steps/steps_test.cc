@@ -214,6 +214,96 @@ TEST(Steps, SplitKeepsNearDuplicatesTogether) {
   EXPECT_GT(counts["test"], 5);
 }
 
+std::string golden_encoder(std::string_view options) {
+  return fmt::format(R"({{"model": "{}/encoder/bert", "activations": "f32"{}}})", PELTON_GOLDEN_DIR, options);
+}
+
+// Three texts with a copy each but for the case, and one without.
+constexpr std::string_view kFewTexts[] = {"the cat sat on the mat", "red fire, blue water",
+                                          "The CAT sat on the mat", " \n",
+                                          "they play and we eat",   "Red fire, blue water"};
+
+TEST(Steps, SemanticDuplicates) {
+  StepTestRun run("semantic_duplicates", golden_encoder(R"(, "similarity": 0.999, "keep": "best", "score": "stars")"));
+  for (const std::string_view text : kFewTexts) run.add_text(text);
+  run.add_text("");
+  set_field(run.record(2), "stars", 3.0, run.arena());
+  const auto decisions = run.decide();
+  ASSERT_EQ(decisions.size(), 2u);
+  EXPECT_EQ(decisions.at(0).reason, "semantic_duplicate");
+  EXPECT_EQ(decisions.at(0).duplicate_of, 2u);
+  EXPECT_NEAR(*decisions.at(0).similarity, 1, 1e-6);
+  EXPECT_EQ(decisions.at(5).duplicate_of, 1u);
+
+  StepTestRun answers("semantic_duplicates", golden_encoder(R"(, "similarity": 0.999, "in": "answers")"));
+  answers.add_chat("hello", "the cat sat");
+  answers.add_chat("do you play?", "The cat sat");
+  answers.add_chat("hello", "a dog ran");
+  answers.add_text("the cat sat");
+  const auto of_answers = answers.decide();
+  ASSERT_EQ(of_answers.size(), 1u) << "a text is no answer";
+  EXPECT_EQ(of_answers.at(1).duplicate_of, 0u);
+
+  EXPECT_THROW(StepTestRun("semantic_duplicates"), Error);
+  EXPECT_THROW(StepTestRun("semantic_duplicates", golden_encoder(R"(, "similarity": 1.5)")), Error);
+  EXPECT_THROW(StepTestRun("semantic_duplicates", golden_encoder(R"(, "pooling": "max")")), Error);
+}
+
+TEST(Steps, Cluster) {
+  StepTestRun run("cluster", golden_encoder(R"(, "clusters": 3, "similarity_field": "near")"));
+  for (const std::string_view text : kFewTexts) run.add_text(text);
+  const auto decisions = run.decide();
+  EXPECT_EQ(decisions.size(), 5u) << "one has no text";
+  const auto number = [&](size_t record, std::string_view field) {
+    return std::get<double>(find_field(run.record(record), field)->value);
+  };
+  EXPECT_EQ(decisions.at(0).reason, "cluster_noted");
+  EXPECT_EQ(number(0, "topic"), number(2, "topic"));
+  EXPECT_EQ(number(1, "topic"), number(5, "topic"));
+  EXPECT_EQ(number(4, "topic"), 2) << "the smallest cluster has the last number";
+  EXPECT_NE(number(0, "topic"), number(1, "topic"));
+  EXPECT_EQ(number(4, "near"), 1);
+  EXPECT_EQ(find_field(run.record(3), "topic"), nullptr);
+
+  StepTestRun too_many("cluster", golden_encoder(R"(, "clusters": 6)"));
+  for (const std::string_view text : kFewTexts) too_many.add_text(text);
+  try {
+    too_many.decide();
+    ADD_FAILURE() << "6 clusters of 5 records";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.message(), "cluster: clusters is 6, and there are 5 records with text");
+  }
+  EXPECT_THROW(StepTestRun("cluster", golden_encoder(R"(, "field": "")")), Error);
+}
+
+TEST(Steps, Diverse) {
+  for (const std::string_view method : {"k_center", "facility_location"}) {
+    StepTestRun run("diverse", golden_encoder(fmt::format(R"(, "count": 3, "method": "{}")", method)));
+    for (const std::string_view text : kFewTexts) run.add_text(text);
+    const auto decisions = run.decide();
+    ASSERT_EQ(decisions.size(), 3u) << method;
+    EXPECT_EQ(decisions.at(3).reason, "no_text");
+    EXPECT_EQ(decisions.contains(0) + decisions.contains(2), 1) << method << ": one of two that are the same stays";
+    EXPECT_EQ(decisions.contains(1) + decisions.contains(5), 1) << method;
+    const uint64_t gone = decisions.contains(0) ? 0 : 2;
+    EXPECT_EQ(decisions.at(gone).reason, "represented");
+    EXPECT_EQ(decisions.at(gone).duplicate_of, 2 - gone);
+    EXPECT_NEAR(*decisions.at(gone).similarity, 1, 1e-6);
+  }
+  StepTestRun share("diverse", golden_encoder(R"(, "share": 0.4)"));
+  for (const std::string_view text : kFewTexts) share.add_text(text);
+  EXPECT_EQ(share.decide().size(), 4u);
+
+  StepTestRun too_many("diverse", golden_encoder(R"(, "count": 6)"));
+  for (const std::string_view text : kFewTexts) too_many.add_text(text);
+  EXPECT_THROW(too_many.decide(), Error);
+  StepTestRun nothing("diverse", golden_encoder(R"(, "share": 0.5)"));
+  nothing.add_text("");
+  EXPECT_THROW(nothing.decide(), Error);
+  EXPECT_THROW(StepTestRun("diverse", golden_encoder("")), Error);
+  EXPECT_THROW(StepTestRun("diverse", golden_encoder(R"(, "count": 1, "share": 0.5)")), Error);
+}
+
 // How many of each group stay, of 80 records of "a" and 20 of "b".
 std::map<std::string, int> sampled(std::string_view options) {
   StepTestRun run("sample", options);
