@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "cli/byte_size.h"
+#include "base/byte_size.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"

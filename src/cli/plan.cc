@@ -6,16 +6,16 @@
 #include <optional>
 #include <string>
 
+#include "base/byte_size.h"
 #include "base/error.h"
 #include "base/memory_usage.h"
-#include "cli/byte_size.h"
 #include "cli/command.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/recipe_options.h"
-#include "cli/tune_memory.h"
 #include "model/bundle.h"
 #include "report/text_table.h"
+#include "train/tune_memory.h"
 
 namespace pelton::cli {
 namespace {

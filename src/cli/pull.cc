@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "cli/byte_size.h"
+#include "base/byte_size.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"

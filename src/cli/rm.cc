@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "cli/byte_size.h"
+#include "base/byte_size.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/printable.h"

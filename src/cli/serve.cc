@@ -31,6 +31,11 @@ constexpr const char* kNotes =
     "/health,\n"
     "/ready, /version, /metrics (Prometheus, vLLM's names), and /openapi.json, which describes them all. An encoder\n"
     "(BERT, MiniLM, ModernBERT) gives embeddings alone, a reranker scores alone.\n"
+    "With --fine-tuning also /v1/files and /v1/fine_tuning/jobs: a job trains an adapter on the weights that are "
+    "served,\n"
+    "giving way to answers, and the adapter answers as soon as it is there. A stop or a kill interrupts a job, which "
+    "goes on\n"
+    "at the next start.\n"
     "Each request brings its own sampling options.\n"
     "Says \"listening on URL\" on standard error when it is ready; with --json also "
     "{\"event\":\"listening\",\"url\":…} on standard\n"
@@ -44,6 +49,7 @@ constexpr const char* kNotes =
     "  pelton serve -m model.gguf --api-keys keys.json --open-path /health --open-path /metrics\n"
     "  pelton serve -m model.gguf --max-sequences 16 --kv-memory 4G --context 4096 --slo ttft=500ms,tpot=60ms\n"
     "  pelton serve -m model.gguf --adapter support=tuned/support --adapter sql=tuned/sql --adapter-folder tuned\n"
+    "  pelton serve -m model.gguf --fine-tuning jobs   # client.fine_tuning.jobs.create(model=…, training_file=…)\n"
     "  pelton serve --config serve.yaml --port 8123   # serve.yaml: lines as in  model: model.gguf  and  port: 8080\n"
     "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi!\"}]}'\n";
 
@@ -198,6 +204,10 @@ std::function<int()> add_serve(CLI::App& app) {
                  "Let clients load and unload the adapters that lie in this folder (/v1/load_lora_adapter)")
       ->type_name("DIR")
       ->check(CLI::ExistingDirectory);
+  app.add_option("--fine-tuning", options->server.fine_tuning_folder,
+                 "Let clients upload files and finetune the model (/v1/files, /v1/fine_tuning/jobs); all of that lies "
+                 "in this folder, and is found there again")
+      ->type_name("DIR");
   options->model.add_to(app, ModelOptions::Adapters::kNamed);
   app.footer(kNotes);
   return [options] { return serve(*options); };

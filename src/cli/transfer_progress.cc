@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "cli/byte_size.h"
+#include "base/byte_size.h"
 #include "cli/printable.h"
 
 namespace pelton::cli {

@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/json_text.h"
 #include "base/memory_usage.h"
-#include "cli/byte_size.h"
+#include "base/byte_size.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
@@ -22,8 +22,8 @@
 #include "cli/printable.h"
 #include "cli/recipe_options.h"
 #include "cli/transfer_progress.h"
-#include "cli/tune_memory.h"
 #include "model/bundle.h"
+#include "train/tune_memory.h"
 #include "train/tune_run.h"
 
 namespace pelton::cli {
@@ -209,10 +209,7 @@ int tune(const TuneOptions& options) {
   const TuneMemory memory(before, bundle->model, recipe, data);
   if (!memory.fits() && !options.ignores_memory) {
     throw Error(ErrorCode::kResourceExhausted,
-                fmt::format("the run would need {} of memory, and there are {}; {} (`pelton plan tune` shows the sums; "
-                            "--ignore-memory begins all the same)",
-                            format_byte_size(memory.plan().total_bytes()), format_byte_size(memory.available_bytes()),
-                            memory.advice()));
+                memory.refusal() + " (`pelton plan tune` shows the sums; --ignore-memory begins all the same)");
   }
   const int64_t predicted_bytes = memory.plan().total_bytes();
   const SteadyClock clock;

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/cpu.h"
 #include "base/signal_block.h"
+#include "ops/give_way.h"
 
 namespace pelton {
 
@@ -141,8 +142,16 @@ Executor::Executor(int thread_count) : thread_count_(thread_count > 0 ? thread_c
 Executor::~Executor() = default;
 
 void Executor::run_region(FunctionRef<void(int, int)> body) {
-  if (team_ == nullptr) return run_part(body, 0, 1);
-  team_->run(body);
+  const GiveWay* way = GiveWay::current();
+  const auto begin = way == nullptr ? TimePoint{} : std::chrono::steady_clock::now();
+  if (team_ == nullptr) {
+    run_part(body, 0, 1);
+  } else {
+    team_->run(body);
+  }
+  if (way == nullptr) return;
+  const Duration pause = way->pause_after(std::chrono::steady_clock::now() - begin);
+  if (pause > Duration::zero()) std::this_thread::sleep_for(pause);
 }
 
 void Executor::parallel(FunctionRef<void(int, int)> body) {

@@ -22,6 +22,8 @@
 
 namespace pelton {
 
+class FineTuning;  // server/fine_tuning/fine_tuning.h
+
 struct ApiContext {
   Engine& engine;
   std::vector<std::string> model_names;  // at least one; any of them may stand in `model`, or the engine's adapters
@@ -35,6 +37,7 @@ struct ApiContext {
   Access& access;
   Metrics& metrics;
   WorkerPool& workers;
+  FineTuning* fine_tuning = nullptr;  // null: there is none
 };
 
 // Error kUnsupported, parameter `model`: an encoder is served, which generates no text.

@@ -59,20 +59,31 @@ json::object responses_of(const Route& route) {
   return responses;
 }
 
+void add_query(json::object& operation, const json::object& schema) {
+  json::value& parameters = operation["parameters"];
+  if (parameters.is_null()) parameters = json::array();
+  for (const auto& member : schema.at("properties").as_object()) {
+    json::object parameter = {{"name", member.key()}, {"in", "query"}, {"required", false}};
+    parameter["schema"] = member.value();
+    parameters.as_array().push_back(std::move(parameter));
+  }
+}
+
 json::object operation_of(const Route& route) {
   json::object operation = {{"operationId", operation_id(route)}, {"summary", route.summary}};
   if (const size_t brace = route.path.find('{'); brace != std::string_view::npos) {
-    json::object parameter = {{"name", route.path.substr(brace + 1, route.path.size() - brace - 2)},
+    json::object parameter = {{"name", route.path.substr(brace + 1, route.path.find('}') - brace - 1)},
                               {"in", "path"},
-                              {"required", true},
-                              {"description", "May hold slashes."}};
+                              {"required", true}};
+    if (route.path.ends_with('}')) parameter["description"] = "May hold slashes.";
     parameter["schema"] = of_type("string");
     operation["parameters"] = json::array();
     operation.at("parameters").as_array().push_back(std::move(parameter));
   }
+  if (route.query != nullptr) add_query(operation, route.query());
   if (route.body != nullptr) {
     json::object body = {{"required", true}};
-    body["content"] = content("application/json", route.body());
+    body["content"] = content(route.body_type, route.body());
     operation["requestBody"] = std::move(body);
   }
   operation["responses"] = responses_of(route);

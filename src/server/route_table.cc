@@ -7,12 +7,22 @@
 #include "server/openai/classify.h"
 #include "server/openai/completion_request.h"
 #include "server/openai/embeddings.h"
+#include "server/openai/fine_tuning_request.h"
+#include "server/openai/list_query.h"
 #include "server/openai/rerank.h"
 #include "server/openai/responses_request.h"
 #include "server/openai/tokenize_request.h"
 
 namespace pelton {
 namespace {
+
+json::object upload_schema() {
+  const json::object file = {{"type", "string"}, {"contentMediaType", "application/octet-stream"}};
+  return {{"type", "object"},
+          {"properties", {{"purpose", {{"const", "fine-tune"}}}, {"file", file}}},
+          {"required", {"purpose", "file"}},
+          {"additionalProperties", false}};
+}
 
 constexpr Route kRoutes[] = {
     {.method = "GET", .path = "/health", .summary = "Alive, and what it is doing", .answer = routes::health},
@@ -102,6 +112,70 @@ constexpr Route kRoutes[] = {
      .prepare = routes::prepare_unload_adapter,
      .body = openai::unload_adapter_request_schema,
      .content_type = "text/plain; charset=utf-8"},
+    {.method = "POST",
+     .path = "/v1/files",
+     .summary = "Keeps a file to learn from (OpenAI)",
+     .prepare = routes::prepare_upload_file,
+     .body = upload_schema,
+     .body_type = "multipart/form-data"},
+    {.method = "GET",
+     .path = "/v1/files",
+     .summary = "The files that are kept (OpenAI)",
+     .prepare = routes::prepare_list_files,
+     .query = openai::file_list_query_schema},
+    {.method = "GET",
+     .path = "/v1/files/{id}/content",
+     .summary = "What is in a file (OpenAI)",
+     .prepare = routes::prepare_file_content,
+     .content_type = "application/octet-stream"},
+    {.method = "GET",
+     .path = "/v1/files/{id}",
+     .summary = "What is known of a file (OpenAI)",
+     .prepare = routes::prepare_show_file},
+    {.method = "DELETE",
+     .path = "/v1/files/{id}",
+     .summary = "Removes a file (OpenAI)",
+     .prepare = routes::prepare_delete_file},
+    {.method = "POST",
+     .path = "/v1/fine_tuning/jobs",
+     .summary = "Finetunes the model on a file, beside the answers (OpenAI)",
+     .prepare = routes::prepare_create_job,
+     .body = openai::fine_tuning_request_schema},
+    {.method = "GET",
+     .path = "/v1/fine_tuning/jobs",
+     .summary = "The jobs (OpenAI)",
+     .prepare = routes::prepare_list_jobs,
+     .query = openai::list_query_schema},
+    {.method = "GET",
+     .path = "/v1/fine_tuning/jobs/{id}/events",
+     .summary = "What happened to a job, the newest first (OpenAI)",
+     .prepare = routes::prepare_job_events,
+     .query = openai::list_query_schema},
+    {.method = "GET",
+     .path = "/v1/fine_tuning/jobs/{id}/checkpoints",
+     .summary = "The checkpoint that may be asked: the last, of a job that succeeded (OpenAI)",
+     .prepare = routes::prepare_job_checkpoints,
+     .query = openai::list_query_schema},
+    {.method = "POST",
+     .path = "/v1/fine_tuning/jobs/{id}/cancel",
+     .summary = "Ends a job within a step (OpenAI)",
+     .prepare = routes::prepare_cancel_job},
+    {.method = "POST",
+     .path = "/v1/fine_tuning/jobs/{id}/pause",
+     .summary = "Is refused (OpenAI)",
+     .prepare = routes::prepare_pause_job},
+    {.method = "POST",
+     .path = "/v1/fine_tuning/jobs/{id}/resume",
+     .summary = "Is refused (OpenAI)",
+     .prepare = routes::prepare_pause_job},
+    {.method = "GET",
+     .path = "/v1/fine_tuning/jobs/{id}",
+     .summary = "A job (OpenAI)",
+     .prepare = routes::prepare_show_job},
+    {.method = "DELETE",
+     .path = "/v1/models/{id}",
+     .summary = "Removes a model that a job made (OpenAI)",
+     .prepare = routes::prepare_delete_model},
 };
 
 }  // namespace

@@ -11,11 +11,15 @@ namespace pelton {
 
 struct Route {
   std::string_view method;
-  std::string_view path;  // "{…}" at its end stands for the rest of the path, which may hold slashes
+  // "{…}" at its end stands for the rest of the path, which may hold slashes; before more text, for a part without
+  // any. Of several that fit the first in the list is taken.
+  std::string_view path;
   std::string_view summary;
   void (*answer)(const routes::Call& call) = nullptr;            // at once
   routes::Start (*prepare)(const routes::Call& call) = nullptr;  // or on a worker
   json::object (*body)() = nullptr;                              // the JSON schema of what is posted
+  json::object (*query)() = nullptr;                             // of what may stand behind "?"
+  std::string_view body_type = "application/json";               // of what is posted
   bool streams = false;                                          // where the body asks for it
   std::string_view content_type = "application/json";
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <string>
@@ -21,14 +22,20 @@ namespace {
 std::optional<std::string> match(std::string_view pattern, std::string_view path) {
   const size_t brace = pattern.find('{');
   if (brace == std::string_view::npos) return pattern == path ? std::optional<std::string>("") : std::nullopt;
-  if (path.size() <= brace || path.substr(0, brace) != pattern.substr(0, brace)) return std::nullopt;
-  return std::string(path.substr(brace));
+  const std::string_view end = pattern.substr(pattern.find('}') + 1);
+  if (path.size() <= brace + end.size() || path.substr(0, brace) != pattern.substr(0, brace) || !path.ends_with(end)) {
+    return std::nullopt;
+  }
+  const std::string_view part = path.substr(brace, path.size() - brace - end.size());
+  if (!end.empty() && part.find('/') != std::string_view::npos) return std::nullopt;
+  return std::string(part);
 }
 
-// A page of some website can make a browser post text/plain or a form to this machine without asking us, but not JSON.
+// A page of some website can make a browser post text/plain or a form to this machine without asking us, but not JSON,
+// nor anything with a key in its headers.
 void check_content_type(const HttpRequest& request) {
   const std::string type = request.content_type.substr(0, request.content_type.find(';'));
-  if (request.origin.empty() || type == "application/json") return;
+  if (request.origin.empty() || type == "application/json" || !request.credential.empty()) return;
   throw HttpError(415, "unsupported_media_type",
                   fmt::format("Content-Type must be application/json, not \"{}\"", type));
 }
@@ -70,7 +77,7 @@ void prepare_aside(const Route& route, routes::Call call) {
 // page's origin, which the connection adds for those that the server's options allow.
 HttpResponse preflight_response() {
   return {.status = 204,
-          .headers = {{"Access-Control-Allow-Methods", "GET, POST, OPTIONS"},
+          .headers = {{"Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS"},
                       {"Access-Control-Allow-Headers",
                        "Authorization, Content-Type, x-api-key, x-request-id, anthropic-version, anthropic-beta, "
                        "anthropic-dangerous-direct-browser-access"},
@@ -91,7 +98,7 @@ void dispatch_or_throw(const ApiContext& context, HttpRequest request, const std
       route.answer != nullptr ? route.answer(call) : prepare_aside(route, std::move(call));
       return;
     }
-    methods.push_back(route.method);
+    if (std::find(methods.begin(), methods.end(), route.method) == methods.end()) methods.push_back(route.method);
   }
   if (methods.empty()) {
     throw HttpError(404, "not_found", fmt::format("no route {} {}", request.method, request.path));

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "server/api_context.h"
+#include "server/fine_tuning/fine_tuning.h"
 #include "server/fingerprint.h"
 #include "server/http/stop_signal.h"
 #include "server/http/systemd.h"
@@ -18,11 +19,32 @@
 
 namespace pelton {
 
+namespace {
+
+HttpOptions with_uploads(const ServerOptions& options) {
+  HttpOptions http = options.http;
+  if (options.fine_tuning_folder) {
+    constexpr size_t kFormBytes = 65536;  // what a form has around its file
+    http.large_body_path = "/v1/files";
+    http.large_body_bytes_max = FileStoreLimits{}.file_bytes_max + kFormBytes;
+  }
+  return http;
+}
+
+// Null: there is none.
+std::unique_ptr<FineTuning> make_fine_tuning(Engine& engine, const ServerOptions& options) {
+  if (!options.fine_tuning_folder) return nullptr;
+  return std::make_unique<FineTuning>(engine, FineTuningOptions{.folder = *options.fine_tuning_folder});
+}
+
+}  // namespace
+
 class Server::Impl {
  public:
   Impl(std::shared_ptr<Engine> engine, const ServerOptions& options)
       : engine_(std::move(engine)),
         options_(options),
+        fine_tuning_(make_fine_tuning(*engine_, options)),
         access_(options.access),
         metrics_({.model_name = options.model_names.empty() ? engine_->bundle().name : options.model_names.front(),
                   .context_length = engine_->context_length(),
@@ -41,14 +63,16 @@ class Server::Impl {
                  .adapter_folder = options.adapter_folder,
                  .access = access_,
                  .metrics = metrics_,
-                 .workers = workers_},
-        http_(options.http, [this](HttpRequest request, const std::shared_ptr<Reply>& reply) {
+                 .workers = workers_,
+                 .fine_tuning = fine_tuning_.get()},
+        http_(with_uploads(options), [this](HttpRequest request, const std::shared_ptr<Reply>& reply) {
           dispatch(context_, std::move(request), reply);
         }) {}
 
   void start() {
     signal_.emplace(access_.needs_keys() ? std::function<void()>([this] { reload_keys(); }) : nullptr);
     http_.start();
+    if (fine_tuning_ != nullptr) fine_tuning_->start();
     notify_service_manager("READY=1");
   }
 
@@ -80,13 +104,16 @@ class Server::Impl {
   }
 
   void stop() {
+    if (fine_tuning_ != nullptr) fine_tuning_->request_stop();
     http_.stop(options_.drain_time_max);  // waits for answers, and so for the workers, too
     workers_.stop();
+    if (fine_tuning_ != nullptr) fine_tuning_->stop();
   }
 
  private:
   const std::shared_ptr<Engine> engine_;
   const ServerOptions options_;
+  const std::unique_ptr<FineTuning> fine_tuning_;  // null: there is none
   Access access_;
   Metrics metrics_;
   WorkerPool workers_;

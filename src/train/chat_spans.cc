@@ -2,12 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "base/error.h"
 
 namespace pelton {
 namespace {
 
 bool is_assistant(const json::value& message) { return message.is_object() && message.at("role") == "assistant"; }
+
+bool is_left_out(const json::value& message) {
+  const json::object* fields = message.if_object();
+  const json::value* weight = fields == nullptr ? nullptr : fields->if_contains("weight");
+  return weight != nullptr && *weight == 0;
+}
 
 std::string render_first(const ChatTemplate& chat_template, const ChatTemplate::Input& input, size_t count,
                          bool adds_generation_prompt) {
@@ -31,7 +40,10 @@ size_t proven_length(std::string_view rendered, const std::string& beginning, si
 
 std::vector<TextSpan> assistant_spans(const ChatTemplate& chat_template, const ChatTemplate::Input& input,
                                       std::string_view rendered) {
-  if (const auto marked = chat_template.generated_spans(input)) {
+  // Marks do not say whose turn they are.
+  const bool learns_all = std::none_of(input.messages.begin(), input.messages.end(), is_left_out);
+  const auto marked = learns_all ? chat_template.generated_spans(input) : std::nullopt;
+  if (marked) {
     std::vector<TextSpan> spans;
     for (const auto& [begin, end] : *marked) {
       if (end > begin) spans.push_back({begin, end});
@@ -40,7 +52,7 @@ std::vector<TextSpan> assistant_spans(const ChatTemplate& chat_template, const C
   }
   std::vector<TextSpan> spans;
   for (size_t i = 0; i < input.messages.size(); ++i) {
-    if (!is_assistant(input.messages[i])) continue;
+    if (!is_assistant(input.messages[i]) || is_left_out(input.messages[i])) continue;
     const size_t begin = proven_length(rendered, render_first(chat_template, input, i, true), i);
     const size_t end = i + 1 == input.messages.size()
                            ? rendered.size()

@@ -17,8 +17,8 @@ namespace pelton {
 
 // Ascending, disjoint spans of what render() gives for `input` (whose add_generation_prompt must be off), one or more a
 // turn of the assistant. The ends of turns that the template writes are in them, and
-// what it writes behind these too. Errors: those of render(); kInvalidArgument (the place of an answer cannot be
-// proven).
+// what it writes behind these too. Turns with "weight": 0 have none. Errors: those of render(); kInvalidArgument (the
+// place of an answer cannot be proven).
 std::vector<TextSpan> assistant_spans(const ChatTemplate& chat_template, const ChatTemplate::Input& input,
                                       std::string_view rendered);
 

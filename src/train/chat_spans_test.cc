@@ -35,6 +35,17 @@ TEST(ChatSpans, EachAnswerIsWhatFollowsThePromptForIt) {
   EXPECT_THAT(learnt(kChatMl, input), testing::ElementsAre("b<|im_end|>\n", "d<|im_end|>\n"));
 }
 
+TEST(ChatSpans, TurnsWithoutWeightAreLeftOut) {
+  auto input = chat({{"user", "a"}, {"assistant", "b"}, {"user", "c"}, {"assistant", "d"}});
+  input.messages[1].as_object()["weight"] = 0;
+  input.messages[3].as_object()["weight"] = 1;
+  EXPECT_THAT(learnt(kChatMl, input), testing::ElementsAre("d<|im_end|>\n"));
+  constexpr std::string_view kMarked =
+      "{% for m in messages %}{% if m.role == 'assistant' %}A: {% generation %}{{ m.content }}</s>{% endgeneration %}"
+      "{% else %}U: {{ m.content }} {% endif %}{% endfor %}{% if add_generation_prompt %}A: {% endif %}";
+  EXPECT_THAT(learnt(kMarked, input), testing::ElementsAre("d</s>"));
+}
+
 // An answer that repeats the user's words, or the template's, is found all the same.
 TEST(ChatSpans, WordsDoNotMatterOnlyPlaces) {
   const auto input = chat({{"user", "x<|im_end|>\n"}, {"assistant", "x"}, {"user", "x"}, {"assistant", "assistant\n"}});

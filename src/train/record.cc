@@ -42,6 +42,12 @@ void check_answer(const json::object& message, size_t index, std::string_view na
   if (is_empty && !has_calls) refuse(fmt::format("{}[{}]: the assistant says nothing", name, index));
 }
 
+void check_weight(const json::object& message, size_t index, std::string_view name) {
+  const json::value* weight = message.if_contains("weight");
+  if (weight == nullptr || weight->is_null() || *weight == 0 || *weight == 1) return;
+  refuse(fmt::format("{}[{}]: \"weight\" is neither 0 nor 1", name, index));
+}
+
 json::array messages_of(const json::value& value, std::string_view name) {
   if (!value.is_array()) refuse(fmt::format("\"{}\" is no list of messages", name));
   const json::array& messages = value.get_array();
@@ -51,6 +57,7 @@ json::array messages_of(const json::value& value, std::string_view name) {
     const json::value* role = message->if_contains("role");
     if (role == nullptr || !role->is_string()) refuse(fmt::format("{}[{}] has no \"role\"", name, i));
     if (is_assistant(messages[i])) check_answer(*message, i, name);
+    check_weight(*message, i, name);
   }
   return messages;
 }
@@ -139,6 +146,12 @@ json::array take_common_prompt(std::vector<Content>& answers) {
   return prompt;
 }
 
+json::array tools_of(const json::value& tools) {
+  if (tools.is_null()) return {};
+  if (!tools.is_array()) refuse("\"tools\" is no list");
+  return tools.get_array();
+}
+
 Record preference(const json::object& fields) {
   Record record{};
   record.form = RecordForm::kPreference;
@@ -150,6 +163,21 @@ Record preference(const json::object& fields) {
     record.prompt = take_common_prompt(record.answers);
   }
   if (record.answers[0] == record.answers[1]) refuse("chosen and rejected are the same");
+  return record;
+}
+
+// OpenAI's, for its method "dpo".
+Record openai_preference(const json::object& fields) {
+  const json::object* input = field(fields, "input").if_object();
+  if (input == nullptr) refuse("\"input\" is no object with \"messages\"");
+  Record record{};
+  record.form = RecordForm::kPreference;
+  record.answers = {answer_of(fields, "preferred_output"), answer_of(fields, "non_preferred_output")};
+  record.prompt = messages_of(field(*input, "messages"), "input.messages");
+  if (std::get<json::array>(record.prompt).empty()) refuse("\"input.messages\" is empty");
+  check_alike(record);
+  if (record.answers[0] == record.answers[1]) refuse("both outputs are the same");
+  if (const json::value* tools = input->if_contains("tools"); tools != nullptr) record.tools = tools_of(*tools);
   return record;
 }
 
@@ -180,12 +208,13 @@ Record parse(const json::object& fields) {
   if (fields.contains("messages")) return chat(RecordForm::kChat, messages_of(fields.at("messages"), "messages"));
   if (fields.contains("conversations")) return share_gpt(fields.at("conversations"));
   if (fields.contains("chosen") || fields.contains("rejected")) return preference(fields);
+  if (fields.contains("preferred_output")) return openai_preference(fields);
   if (fields.contains("prompt") && fields.contains("completion")) return completion(fields);
   if (fields.contains("instruction")) return alpaca(fields);
   if (fields.contains("text")) return text(fields);
   refuse(
       "no known form: expected \"messages\", \"conversations\", \"instruction\" and \"output\", \"prompt\" and "
-      "\"completion\", \"chosen\" and \"rejected\", or \"text\"");
+      "\"completion\", \"chosen\" and \"rejected\", \"input\" with \"preferred_output\", or \"text\"");
 }
 
 }  // namespace
@@ -216,10 +245,7 @@ Record parse_record(const json::value& line) {
   const json::object* fields = line.if_object();
   if (fields == nullptr) refuse("the line is no JSON object");
   Record record = parse(*fields);
-  if (const json::value* tools = fields->if_contains("tools"); tools != nullptr && !tools->is_null()) {
-    if (!tools->is_array()) refuse("\"tools\" is no list");
-    record.tools = tools->get_array();
-  }
+  if (const json::value* tools = fields->if_contains("tools")) record.tools = tools_of(*tools);
   return record;
 }
 

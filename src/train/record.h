@@ -37,9 +37,11 @@ struct Record {
 //   {"instruction", "input", "output"}                 chat in Alpaca's form
 //   {"prompt", "completion"}                           completion; with "label": true or false, a labelled one (KTO)
 //   {"prompt", "chosen", "rejected"}                   preference; without "prompt": what both begin with
+//   {"input": {"messages", "tools"}, "preferred_output", "non_preferred_output"}  preference in OpenAI's form
 //   {"text"}                                           text
-// Prompts and answers are strings or messages. Further keys are let pass. Error kInvalidArgument, without the place:
-// no such form, a value of another type, a message without a role, nothing to learn, an answer of the assistant
+// Prompts and answers are strings or messages; of a chat's messages of the assistant those with "weight": 0 are not
+// learnt (OpenAI's). Further keys are let pass. Error kInvalidArgument, without the place: no such form, a value of
+// another type, a message without a role, a weight other than 0 and 1, nothing to learn, an answer of the assistant
 // that is empty.
 Record parse_record(const json::value& line);
 

@@ -50,6 +50,31 @@ TEST(Record, PreferencesWithoutAPromptShareTheirBeginning) {
   EXPECT_EQ(json::serialize(std::get<json::array>(record.answers.at(1))), R"([{"role":"assistant","content":"b"}])");
 }
 
+TEST(Record, PreferencesInOpenAisFormHaveAChatBeforeThem) {
+  const Record record = parse(R"({"input": {"messages": [{"role": "user", "content": "q"}], "tools": [{"a": 1}]},
+                                  "preferred_output": [{"role": "assistant", "content": "a"}],
+                                  "non_preferred_output": [{"role": "assistant", "content": "b"}]})");
+  EXPECT_EQ(record.form, RecordForm::kPreference);
+  EXPECT_EQ(json::serialize(std::get<json::array>(record.prompt)), R"([{"role":"user","content":"q"}])");
+  EXPECT_EQ(json::serialize(std::get<json::array>(record.answers.at(0))), R"([{"role":"assistant","content":"a"}])");
+  EXPECT_EQ(json::serialize(std::get<json::array>(record.answers.at(1))), R"([{"role":"assistant","content":"b"}])");
+  EXPECT_EQ(json::serialize(record.tools), R"([{"a":1}])");
+  EXPECT_THAT(refusal(R"({"input": "q", "preferred_output": [{"role": "assistant", "content": "a"}],
+                          "non_preferred_output": [{"role": "assistant", "content": "b"}]})"),
+              testing::HasSubstr("\"input\""));
+  EXPECT_THAT(refusal(R"({"input": {"messages": [{"role": "user", "content": "q"}]},
+                          "preferred_output": [{"role": "assistant", "content": "a"}],
+                          "non_preferred_output": [{"role": "assistant", "content": "a"}]})"),
+              testing::HasSubstr("the same"));
+}
+
+TEST(Record, WeightsAreZeroOrOne) {
+  EXPECT_EQ(parse(R"({"messages": [{"role": "assistant", "content": "a", "weight": 0},
+                                   {"role": "assistant", "content": "b", "weight": 1}]})").form, RecordForm::kChat);
+  EXPECT_THAT(refusal(R"({"messages": [{"role": "assistant", "content": "a", "weight": 0.5}]})"),
+              testing::HasSubstr("messages[0]: \"weight\""));
+}
+
 TEST(Record, WhatCannotBeUsedIsRefusedWithTheReason) {
   EXPECT_THAT(refusal("[1]"), testing::HasSubstr("no JSON object"));
   EXPECT_THAT(refusal(R"({"question": "a"})"), testing::HasSubstr("no known form"));

@@ -76,6 +76,10 @@ json::object data_of(const TuneData& data) {
           {"evaluation_fnv1a64", hash_of(data.evaluation)}};
 }
 
+json::object begun_manifest(const ModelBundle& bundle, const TuneData& data) {
+  return {{"pelton", kVersion}, {"kind", ""}, {"model", model_of(bundle)}, {"data", data_of(data)}};
+}
+
 // Of all that decides what comes out.
 std::string fingerprint_of(json::object manifest) {
   json::object& recipe = manifest["recipe"].as_object();
@@ -308,37 +312,75 @@ TuneData read_tune_data(const std::shared_ptr<const ModelBundle>& bundle, const 
   return data;
 }
 
+class TuneRun::Impl {
+ public:
+  Impl(Executor& executor, std::shared_ptr<const ModelBundle> bundle, const TuneRecipe& recipe, TuneData data,
+       const TuneListener& listener, const Clock& clock)
+      : bundle_(std::move(bundle)),
+        recipe_(recipe),
+        listener_(listener),
+        folder_(recipe.output),
+        manifest_(begun_manifest(*bundle_, data)),
+        evaluation_(std::move(data.evaluation)),
+        trainer_(executor, bundle_->model, recipe, std::move(data.examples)),
+        samples_(*bundle_, recipe.sample_prompts.texts, recipe.sample_tokens, recipe.now_unix_s),
+        loop_(folder_, trainer_, recipe, samples_, listener, clock) {
+    trainer_.method().check_output(bundle_->path);
+    manifest_["kind"] = trainer_.method().output_kind();
+    manifest_["steps"] = trainer_.step_count();
+    manifest_["recipe"] = recipe_to_json(recipe);
+    fingerprint_ = fingerprint_of(manifest_);
+    if (!evaluation_.empty()) trainer_.check_kind(evaluation_);
+    if (resume(folder_, trainer_, fingerprint_, loop_.progress())) {
+      listener.on_note(fmt::format("going on after step {} of {}", trainer_.steps_done(), trainer_.step_count()));
+    }
+    replace_file(folder_.manifest(), manifest_text());
+  }
+
+  int64_t step_count() const { return trainer_.step_count(); }
+  bool train() { return loop_.run(evaluation_, fingerprint_); }
+
+  void write_output(Executor& executor) {
+    AtomicFolder output(recipe_.output);
+    const std::string note = trainer_.method().write_output(executor, bundle_->path, output.path());
+    if (!note.empty()) listener_.on_note(note);
+    replace_file(output.path() / "manifest.json", manifest_text());
+    replace_file(output.path() / "log.jsonl", folder_.log());
+    replace_file(output.path() / "report.html", tune_report(folder_.log(), manifest_));
+    replace_file(output.path() / kTensorboardFile, tensorboard_events(folder_.log(), unix_s()));
+    output.commit();
+    listener_.on_note(fmt::format("the {} is in {}", trainer_.method().output_kind(), recipe_.output));
+    folder_.remove();
+  }
+
+ private:
+  std::string manifest_text() const { return to_json_text(manifest_) + "\n"; }
+
+  const std::shared_ptr<const ModelBundle> bundle_;
+  const TuneRecipe& recipe_;
+  const TuneListener& listener_;
+  RunFolder folder_;
+  json::object manifest_;
+  const std::vector<Example> evaluation_;
+  Trainer trainer_;
+  const SampleAnswers samples_;
+  TuneLoop loop_;
+  std::string fingerprint_;
+};
+
+TuneRun::TuneRun(Executor& executor, std::shared_ptr<const ModelBundle> bundle, const TuneRecipe& recipe,
+                 TuneData data, const TuneListener& listener, const Clock& clock)
+    : impl_(std::make_unique<Impl>(executor, std::move(bundle), recipe, std::move(data), listener, clock)) {}
+TuneRun::~TuneRun() = default;
+int64_t TuneRun::step_count() const { return impl_->step_count(); }
+bool TuneRun::train() { return impl_->train(); }
+void TuneRun::write_output(Executor& executor) { impl_->write_output(executor); }
+
 bool run_tuning(Executor& executor, const std::shared_ptr<const ModelBundle>& bundle, const TuneRecipe& recipe,
                 TuneData data, const TuneListener& listener, const Clock& clock) {
-  RunFolder folder(recipe.output);
-  json::object manifest = {{"pelton", kVersion}, {"kind", ""}, {"model", model_of(*bundle)}, {"data", data_of(data)}};
-  Trainer trainer(executor, bundle->model, recipe, std::move(data.examples));
-  trainer.method().check_output(bundle->path);
-  manifest["kind"] = trainer.method().output_kind();
-  manifest["steps"] = trainer.step_count();
-  manifest["recipe"] = recipe_to_json(recipe);
-  const std::string fingerprint = fingerprint_of(manifest);
-  if (!data.evaluation.empty()) trainer.check_kind(data.evaluation);
-  const SampleAnswers samples(*bundle, recipe.sample_prompts.texts, recipe.sample_tokens, recipe.now_unix_s);
-  TuneLoop loop(folder, trainer, recipe, samples, listener, clock);
-  if (resume(folder, trainer, fingerprint, loop.progress())) {
-    listener.on_note(fmt::format("going on after step {} of {}", trainer.steps_done(), trainer.step_count()));
-  }
-  const std::string manifest_text = to_json_text(manifest) + "\n";
-  replace_file(folder.manifest(), manifest_text);
-
-  if (!loop.run(data.evaluation, fingerprint)) return false;
-
-  AtomicFolder output(recipe.output);
-  const std::string note = trainer.method().write_output(executor, bundle->path, output.path());
-  if (!note.empty()) listener.on_note(note);
-  replace_file(output.path() / "manifest.json", manifest_text);
-  replace_file(output.path() / "log.jsonl", folder.log());
-  replace_file(output.path() / "report.html", tune_report(folder.log(), manifest));
-  replace_file(output.path() / kTensorboardFile, tensorboard_events(folder.log(), unix_s()));
-  output.commit();
-  listener.on_note(fmt::format("the {} is in {}", trainer.method().output_kind(), recipe.output));
-  folder.remove();
+  TuneRun run(executor, bundle, recipe, std::move(data), listener, clock);
+  if (!run.train()) return false;
+  run.write_output(executor);
   return true;
 }
 

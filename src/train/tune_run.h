@@ -33,8 +33,29 @@ struct TuneListener {
   std::function<bool()> wants_stop;                                           // asked after each step
 };
 
-// True: the output is there. False: stopped on demand, with a checkpoint. Errors: those of Trainer and RunFolder;
-// kInvalidArgument: the run that was begun there has another recipe, other data, or another model.
+// One thread at a time. Keeps references to all that it is given.
+class TuneRun {
+ public:
+  // Goes on where a run into the same output was. Errors: those of Trainer and RunFolder; kInvalidArgument: the run
+  // that was begun there has another recipe, other data, or another model.
+  TuneRun(Executor& executor, std::shared_ptr<const ModelBundle> bundle, const TuneRecipe& recipe, TuneData data,
+          const TuneListener& listener, const Clock& clock);
+  ~TuneRun();
+  TuneRun(const TuneRun&) = delete;
+  TuneRun& operator=(const TuneRun&) = delete;
+
+  int64_t step_count() const;
+  // True: all steps are done. False: stopped on demand, with a checkpoint. Errors: those of Trainer and RunFolder.
+  bool train();
+  // Call after train() said true. The executor may be another one. Errors: those of the method; kIo.
+  void write_output(Executor& executor);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// All of that. True: the output is there.
 bool run_tuning(Executor& executor, const std::shared_ptr<const ModelBundle>& bundle, const TuneRecipe& recipe,
                 TuneData data, const TuneListener& listener, const Clock& clock);
 

@@ -14,6 +14,7 @@ import openai
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
+GOLDEN = ROOT / "tests/golden"
 MODEL_NAME = "smollm2-135m-instruct-q4_1.gguf"
 SERVED_NAME = "demo"
 CONTEXT_LENGTH = 1024

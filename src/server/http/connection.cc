@@ -23,7 +23,8 @@ constexpr Duration kLingerTimeMax = std::chrono::seconds(2);
 constexpr size_t kLingerBytesMax = size_t{64} << 20;
 
 // Absent: the client is gone, there is nobody to tell.
-std::optional<HttpError> refusal_of(error_code code, bool is_timed_out, bool is_draining, const HttpOptions& options) {
+std::optional<HttpError> refusal_of(error_code code, bool is_timed_out, bool is_draining, const HttpOptions& options,
+                                    size_t body_bytes_max) {
   if (is_draining && code == http::error::partial_message) {
     return HttpError(Error(ErrorCode::kUnavailable, "the server is stopping"));
   }
@@ -34,7 +35,7 @@ std::optional<HttpError> refusal_of(error_code code, bool is_timed_out, bool is_
   }
   if (code == http::error::body_limit) {
     return HttpError(413, "request_too_large",
-                     fmt::format("the request's body is longer than {} bytes", options.body_bytes_max));
+                     fmt::format("the request's body is longer than {} bytes", body_bytes_max));
   }
   if (code == http::error::end_of_stream) return std::nullopt;
   if (code.category() != http::make_error_code(http::error::bad_field).category()) return std::nullopt;
@@ -128,7 +129,9 @@ asio::awaitable<bool> Connection::wait_for_request() {
 asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
   Parser parser;
   parser.header_limit(static_cast<uint32_t>(options_.header_bytes_max));
-  parser.body_limit(options_.body_bytes_max);
+  // Whose body it is only the header says; read_body() has the path's own limit.
+  size_t body_bytes_max = std::max(options_.body_bytes_max, options_.large_body_bytes_max);
+  parser.body_limit(body_bytes_max);
   std::optional<HttpError> refusal;
   bool is_gone = false;
   error_code code;
@@ -146,14 +149,17 @@ asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
       incoming.request.origin = std::string(header[http::field::origin]);
       incoming.request.credential = credential_of(header);
       incoming.request.api_version = std::string(header["anthropic-version"]);
-      incoming.request.path = path_of_target(std::string_view(header.target().data(), header.target().size()));
+      const std::string_view target(header.target().data(), header.target().size());
+      incoming.request.path = path_of_target(target);
+      incoming.request.query = query_of_target(target);
     } catch (const HttpError& error) {
       refusal = error;
     }
-    if (!refusal) co_await read_body(parser, code);
+    body_bytes_max = options_.body_bytes_max_of(incoming.request.path);
+    if (!refusal) co_await read_body(parser, body_bytes_max, code);
   }
   if (code) {
-    refusal = refusal_of(code, is_timed_out_, is_draining_, options_);
+    refusal = refusal_of(code, is_timed_out_, is_draining_, options_, body_bytes_max);
     is_gone = !refusal.has_value();
   }
 
@@ -182,12 +188,13 @@ asio::awaitable<bool> Connection::read_request(Incoming& incoming) {
   co_return false;
 }
 
-asio::awaitable<void> Connection::read_body(Parser& parser, error_code& code) {
+asio::awaitable<void> Connection::read_body(Parser& parser, size_t bytes_max, error_code& code) {
   if (parser.is_done()) co_return;
+  parser.body_limit(bytes_max);
   arm(options_.body_time_max);
   const bool is_waiting = parser.get().count(http::field::expect) > 0 && buffer_.size() == 0;
   const auto length = parser.content_length();
-  if (length && *length > options_.body_bytes_max) code = http::error::body_limit;
+  if (length && *length > bytes_max) code = http::error::body_limit;
   if (!code && is_waiting) co_await write("HTTP/1.1 100 Continue\r\n\r\n", code);
   if (!code) co_await channel_.read_rest(buffer_, parser, code);
   disarm();

@@ -40,7 +40,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<bool> shake_hands();
   asio::awaitable<bool> wait_for_request();
   asio::awaitable<bool> read_request(Incoming& incoming);
-  asio::awaitable<void> read_body(Parser& parser, error_code& code);
+  asio::awaitable<void> read_body(Parser& parser, size_t bytes_max, error_code& code);
   asio::awaitable<void> answer(Incoming& incoming, const HttpHandler& handler);
   asio::awaitable<void> watch(std::shared_ptr<Exchange> exchange);
   asio::awaitable<void> stop_watching();

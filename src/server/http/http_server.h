@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -26,12 +27,18 @@ struct HttpOptions {
   int64_t connection_count_max = 8192;
   size_t header_bytes_max = size_t{32} << 10;
   size_t body_bytes_max = size_t{16} << 20;
+  std::string large_body_path;      // whose bodies alone may be larger; empty: none
+  size_t large_body_bytes_max = 0;  // that of them
   size_t unsent_bytes_max = size_t{1} << 20;                 // of events; a client that is further behind is cut off
   Duration header_time_max = std::chrono::seconds(10);       // first byte → end of the headers
   Duration body_time_max = std::chrono::seconds(60);         // end of the headers → end of the body
   Duration idle_time_max = std::chrono::seconds(75);         // between requests (nginx's default)
   Duration write_stall_time_max = std::chrono::seconds(30);  // one write without progress
   Duration abort_time_max = std::chrono::seconds(5);         // stop → a connection that was cut off has ended
+
+  size_t body_bytes_max_of(std::string_view path) const {
+    return !large_body_path.empty() && path == large_body_path ? large_body_bytes_max : body_bytes_max;
+  }
 };
 
 class HttpServer {

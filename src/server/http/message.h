@@ -15,6 +15,7 @@ namespace pelton {
 struct HttpRequest {
   std::string method;  // "GET"
   std::string path;    // percent-decoded, without the query
+  std::string query;   // what stood behind "?", as it was sent (server/http/query.h); empty: nothing
   std::string content_type;
   std::string origin;       // of the page that makes a browser send this; empty from other clients
   std::string credential;   // of "Authorization: Bearer …" or "x-api-key: …"; empty: none

@@ -7,19 +7,13 @@
 
 #include "base/rng.h"
 #include "server/http/http_error.h"
+#include "server/http/query.h"
 
 namespace pelton {
 namespace {
 
 namespace beast = boost::beast;
 using beast::http::field;
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  throw HttpError(400, "bad_request", "the path has a broken %-escape");
-}
 
 bool is_harmless_id(std::string_view id) {
   return !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), [](char c) {
@@ -44,18 +38,13 @@ std::string path_of_target(std::string_view target) {
   }
   target = target.substr(0, target.find_first_of("?#"));
   if (!target.starts_with('/')) throw HttpError(400, "bad_request", "the request's target is not a path");
+  return percent_decoded(target, "path");
+}
 
-  std::string path;
-  for (size_t i = 0; i < target.size(); ++i) {
-    if (target[i] != '%') {
-      path += target[i];
-      continue;
-    }
-    if (i + 2 >= target.size()) throw HttpError(400, "bad_request", "the path has a broken %-escape");
-    path += static_cast<char>(hex_digit(target[i + 1]) * 16 + hex_digit(target[i + 2]));
-    i += 2;
-  }
-  return path;
+std::string query_of_target(std::string_view target) {
+  target = target.substr(0, target.find('#'));
+  const size_t mark = target.find('?');
+  return mark == std::string_view::npos ? "" : std::string(target.substr(mark + 1));
 }
 
 void check_head(const HttpHeader& header) {

@@ -12,6 +12,8 @@ using HttpHeader = boost::beast::http::request_header<>;
 
 // "/v1/models/a%2Fb?x=1" → "/v1/models/a/b". Error: HttpError 400.
 std::string path_of_target(std::string_view target);
+// The same → "x=1".
+std::string query_of_target(std::string_view target);
 
 // Error HttpError: Host missing, twice or malformed (400), a transfer coding but chunked (501), an unknown expectation
 // (417).

@@ -49,5 +49,18 @@ Start prepare_detokenize(const Call& call);
 Start prepare_template(const Call& call);
 Start prepare_load_adapter(const Call& call);
 Start prepare_unload_adapter(const Call& call);
+Start prepare_upload_file(const Call& call);
+Start prepare_list_files(const Call& call);
+Start prepare_show_file(const Call& call);
+Start prepare_file_content(const Call& call);
+Start prepare_delete_file(const Call& call);
+Start prepare_create_job(const Call& call);
+Start prepare_list_jobs(const Call& call);
+Start prepare_show_job(const Call& call);
+Start prepare_job_events(const Call& call);
+Start prepare_job_checkpoints(const Call& call);
+Start prepare_cancel_job(const Call& call);
+Start prepare_pause_job(const Call& call);
+Start prepare_delete_model(const Call& call);
 
 }  // namespace pelton::routes

@@ -1,10 +1,10 @@
-#include "cli/byte_size.h"
+#include "base/byte_size.h"
 
 #include <gtest/gtest.h>
 
 #include "base/error.h"
 
-namespace pelton::cli {
+namespace pelton {
 namespace {
 
 TEST(ByteSize, ReadsWhatPeopleWrite) {
@@ -33,4 +33,4 @@ TEST(ByteSize, ShowsThreeSignificantDigits) {
 }
 
 }  // namespace
-}  // namespace pelton::cli
+}  // namespace pelton

@@ -1,14 +1,14 @@
-#include "cli/tune_memory.h"
+#include "train/tune_memory.h"
 
 #include <fmt/format.h>
 
 #include <utility>
 
 #include "base/available_memory.h"
-#include "cli/byte_size.h"
+#include "base/byte_size.h"
 #include "report/text_table.h"
 
-namespace pelton::cli {
+namespace pelton {
 
 TuneMemory::TuneMemory(const ResidentBytes& before, std::shared_ptr<const Model> base, const TuneRecipe& recipe,
                        const TuneData& data)
@@ -19,6 +19,11 @@ TuneMemory::TuneMemory(const ResidentBytes& before, std::shared_ptr<const Model>
       plan_(plan_memory(base_, recipe, data.examples, data.evaluation, held_bytes_)) {
   const int64_t left = available_memory_bytes();
   available_bytes_ = left == 0 ? 0 : left + held_bytes_;
+}
+
+std::string TuneMemory::refusal() const {
+  return fmt::format("the run would need {} of memory, and there are {}; {}", format_byte_size(plan_.total_bytes()),
+                     format_byte_size(available_bytes_), advice());
 }
 
 std::string TuneMemory::advice() const {
@@ -35,4 +40,4 @@ std::string to_text(const MemoryPlan& plan) {
   return table.to_string();
 }
 
-}  // namespace pelton::cli
+}  // namespace pelton

@@ -7,7 +7,7 @@
 #include "train/memory_plan.h"
 #include "train/tune_run.h"
 
-namespace pelton::cli {
+namespace pelton {
 
 class TuneMemory {
  public:
@@ -19,8 +19,10 @@ class TuneMemory {
   // For the whole process; 0: the system does not say.
   int64_t available_bytes() const { return available_bytes_; }
   bool fits() const { return available_bytes_ == 0 || plan_.total_bytes() <= available_bytes_; }
-  // "activation_checkpointing: layer would fit, with 1.2 GiB", or that nothing would.
-  std::string advice() const;
+  // Where it does not fit: what is needed, what there is, and what would fit: "activation_checkpointing: layer would
+  // fit, with 1.2 GiB", or that nothing would.
+  std::string refusal() const;
+  std::string advice() const;  // its last part
 
  private:
   std::shared_ptr<const Model> base_;
@@ -34,4 +36,4 @@ class TuneMemory {
 // A table for people.
 std::string to_text(const MemoryPlan& plan);
 
-}  // namespace pelton::cli
+}  // namespace pelton

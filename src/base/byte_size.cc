@@ -1,4 +1,4 @@
-#include "cli/byte_size.h"
+#include "base/byte_size.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-namespace pelton::cli {
+namespace pelton {
 namespace {
 
 constexpr std::string_view kUnits = "KMGT";
@@ -44,4 +44,4 @@ std::string format_byte_size(int64_t bytes) {
   return fmt::format("{:.1f} {}iB", count, kUnits[unit]);
 }
 
-}  // namespace pelton::cli
+}  // namespace pelton
