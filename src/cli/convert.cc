@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "base/byte_size.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/byte_size.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include "base/byte_size.h"
+#include "base/error.h"
 #include "cli/command.h"
 #include "cli/inspect_schema.h"
 #include "cli/inspection.h"

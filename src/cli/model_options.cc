@@ -4,9 +4,9 @@
 
 #include <utility>
 
+#include "base/byte_size.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/byte_size.h"
 #include "cli/command.h"
 #include "model/model.h"
 

@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
-#include "base/error.h"
 #include "base/byte_size.h"
+#include "base/error.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"

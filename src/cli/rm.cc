@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "base/byte_size.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/byte_size.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/printable.h"

@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "base/byte_size.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json_text.h"
 #include "base/memory_usage.h"
-#include "base/byte_size.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/model_options.h"

@@ -89,8 +89,8 @@ class FineTuningRoutes : public testing::Test {
     return std::string(body_of(upload(contents)).at("id").as_string());
   }
   std::string created(const std::string& file, const std::string& more = "") {
-    const HttpResponse response = post(
-        "/v1/fine_tuning/jobs", fmt::format(R"({{"model": "base", "training_file": "{}"{}}})", file, more));
+    const HttpResponse response =
+        post("/v1/fine_tuning/jobs", fmt::format(R"({{"model": "base", "training_file": "{}"{}}})", file, more));
     return std::string(body_of(response).at("id").as_string());
   }
   json::value job(const std::string& id) { return body_of(get("/v1/fine_tuning/jobs/" + id)); }
@@ -138,8 +138,8 @@ TEST_F(FineTuningRoutes, AJobsModelAnswersAndIsFoundAgain) {
   const json::value events = body_of(get("/v1/fine_tuning/jobs/" + id + "/events", "limit=3"));
   EXPECT_EQ(events.at("data").at(0).at("message"), "The job has successfully completed");
   EXPECT_EQ(events.at("has_more"), true);
-  const json::value older = body_of(get("/v1/fine_tuning/jobs/" + id + "/events",
-                                        "after=" + std::string(events.at("last_id").as_string())));
+  const json::value older =
+      body_of(get("/v1/fine_tuning/jobs/" + id + "/events", "after=" + std::string(events.at("last_id").as_string())));
   std::vector<int64_t> steps;
   for (const json::value* page : {&events, &older}) {
     for (const json::value& event : page->at("data").as_array()) {

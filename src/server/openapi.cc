@@ -72,9 +72,8 @@ void add_query(json::object& operation, const json::object& schema) {
 json::object operation_of(const Route& route) {
   json::object operation = {{"operationId", operation_id(route)}, {"summary", route.summary}};
   if (const size_t brace = route.path.find('{'); brace != std::string_view::npos) {
-    json::object parameter = {{"name", route.path.substr(brace + 1, route.path.find('}') - brace - 1)},
-                              {"in", "path"},
-                              {"required", true}};
+    json::object parameter = {
+        {"name", route.path.substr(brace + 1, route.path.find('}') - brace - 1)}, {"in", "path"}, {"required", true}};
     if (route.path.ends_with('}')) parameter["description"] = "May hold slashes.";
     parameter["schema"] = of_type("string");
     operation["parameters"] = json::array();

@@ -31,8 +31,8 @@ struct ServerOptions {
   std::optional<std::filesystem::path> adapter_folder;  // whose adapters clients may load; absent: none
   // Of clients' files and finetuning jobs; made where it is not there. Absent: there are none.
   std::optional<std::filesystem::path> fine_tuning_folder;
-  std::optional<double> price_per_hour;                 // of the machine, for /metrics
-  Duration drain_time_max = std::chrono::seconds(30);   // what requests in flight get when the server stops
+  std::optional<double> price_per_hour;                // of the machine, for /metrics
+  Duration drain_time_max = std::chrono::seconds(30);  // what requests in flight get when the server stops
 };
 
 class Server {

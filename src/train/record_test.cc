@@ -70,7 +70,9 @@ TEST(Record, PreferencesInOpenAisFormHaveAChatBeforeThem) {
 
 TEST(Record, WeightsAreZeroOrOne) {
   EXPECT_EQ(parse(R"({"messages": [{"role": "assistant", "content": "a", "weight": 0},
-                                   {"role": "assistant", "content": "b", "weight": 1}]})").form, RecordForm::kChat);
+                                   {"role": "assistant", "content": "b", "weight": 1}]})")
+                .form,
+            RecordForm::kChat);
   EXPECT_THAT(refusal(R"({"messages": [{"role": "assistant", "content": "a", "weight": 0.5}]})"),
               testing::HasSubstr("messages[0]: \"weight\""));
 }

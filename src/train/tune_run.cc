@@ -368,8 +368,8 @@ class TuneRun::Impl {
   std::string fingerprint_;
 };
 
-TuneRun::TuneRun(Executor& executor, std::shared_ptr<const ModelBundle> bundle, const TuneRecipe& recipe,
-                 TuneData data, const TuneListener& listener, const Clock& clock)
+TuneRun::TuneRun(Executor& executor, std::shared_ptr<const ModelBundle> bundle, const TuneRecipe& recipe, TuneData data,
+                 const TuneListener& listener, const Clock& clock)
     : impl_(std::make_unique<Impl>(executor, std::move(bundle), recipe, std::move(data), listener, clock)) {}
 TuneRun::~TuneRun() = default;
 int64_t TuneRun::step_count() const { return impl_->step_count(); }

@@ -46,14 +46,8 @@ void remove_folder(const fs::path& folder) {
 }  // namespace
 
 json::object to_json(const StoredFile& file) {
-  return {{"id", file.id},
-          {"object", "file"},
-          {"bytes", file.bytes},
-          {"created_at", file.created_s},
-          {"filename", file.name},
-          {"purpose", file.purpose},
-          {"status", "processed"},
-          {"status_details", nullptr},
+  return {{"id", file.id},         {"object", "file"},        {"bytes", file.bytes},   {"created_at", file.created_s},
+          {"filename", file.name}, {"purpose", file.purpose}, {"status", "processed"}, {"status_details", nullptr},
           {"expires_at", nullptr}};
 }
 
@@ -83,11 +77,11 @@ FileStore::FileStore(fs::path folder, const FileStoreLimits& limits) : folder_(s
 StoredFile FileStore::add(StoredFile file, std::string_view contents) {
   if (contents.empty()) throw Error(ErrorCode::kInvalidArgument, "file: it is empty", "file");
   if (contents.size() > limits_.file_bytes_max) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("file: it has {}; at most {} are taken",
-                            format_byte_size(static_cast<int64_t>(contents.size())),
-                            format_byte_size(static_cast<int64_t>(limits_.file_bytes_max))),
-                "file");
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("file: it has {}; at most {} are taken", format_byte_size(static_cast<int64_t>(contents.size())),
+                    format_byte_size(static_cast<int64_t>(limits_.file_bytes_max))),
+        "file");
   }
   file.bytes = static_cast<int64_t>(contents.size());
   {

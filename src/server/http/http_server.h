@@ -27,8 +27,8 @@ struct HttpOptions {
   int64_t connection_count_max = 8192;
   size_t header_bytes_max = size_t{32} << 10;
   size_t body_bytes_max = size_t{16} << 20;
-  std::string large_body_path;      // whose bodies alone may be larger; empty: none
-  size_t large_body_bytes_max = 0;  // that of them
+  std::string large_body_path;                               // whose bodies alone may be larger; empty: none
+  size_t large_body_bytes_max = 0;                           // that of them
   size_t unsent_bytes_max = size_t{1} << 20;                 // of events; a client that is further behind is cut off
   Duration header_time_max = std::chrono::seconds(10);       // first byte → end of the headers
   Duration body_time_max = std::chrono::seconds(60);         // end of the headers → end of the body

@@ -18,7 +18,7 @@ namespace {
 using Request = FineTuningRequest;
 
 constexpr size_t kBodyBytesMax = 65536;  // it is kept with the job
-constexpr size_t kSuffixBytesMax = 64;  // OpenAI's
+constexpr size_t kSuffixBytesMax = 64;   // OpenAI's
 constexpr size_t kMetadataCountMax = 16;
 constexpr size_t kMetadataNameBytesMax = 64;
 constexpr size_t kMetadataTextBytesMax = 512;
@@ -33,15 +33,45 @@ constexpr int64_t kAutoEpochs = 3;
 constexpr double kDpoRateShare = 0.1;
 
 // Keys of recipes that have a meaning here. What names files, or another output than an adapter, is not among them.
-constexpr std::array kRecipeKeys = {
-    "objective",      "label_smoothing", "simpo_margin",          "desirable_weight", "undesirable_weight",
-    "rank",           "alpha",           "targets",               "rank_stabilised",  "dora",
-    "init",           "dropout",         "lora_plus_ratio",       "optimiser",        "learning_rate",
-    "schedule",       "warmup_steps",    "decay_steps",           "least_rate",       "beta",
-    "beta1",          "beta2",           "epsilon",               "weight_decay",     "momentum",
-    "max_grad_norm",  "steps",           "gradient_accumulation", "sequence_length",  "packing",
-    "group_by_length", "shuffle",        "precision",             "activation_checkpointing",
-    "skip_bad_records", "eval_steps",    "keep_best",             "early_stop",       "checkpoint_steps"};
+constexpr std::array kRecipeKeys = {"objective",
+                                    "label_smoothing",
+                                    "simpo_margin",
+                                    "desirable_weight",
+                                    "undesirable_weight",
+                                    "rank",
+                                    "alpha",
+                                    "targets",
+                                    "rank_stabilised",
+                                    "dora",
+                                    "init",
+                                    "dropout",
+                                    "lora_plus_ratio",
+                                    "optimiser",
+                                    "learning_rate",
+                                    "schedule",
+                                    "warmup_steps",
+                                    "decay_steps",
+                                    "least_rate",
+                                    "beta",
+                                    "beta1",
+                                    "beta2",
+                                    "epsilon",
+                                    "weight_decay",
+                                    "momentum",
+                                    "max_grad_norm",
+                                    "steps",
+                                    "gradient_accumulation",
+                                    "sequence_length",
+                                    "packing",
+                                    "group_by_length",
+                                    "shuffle",
+                                    "precision",
+                                    "activation_checkpointing",
+                                    "skip_bad_records",
+                                    "eval_steps",
+                                    "keep_best",
+                                    "early_stop",
+                                    "checkpoint_steps"};
 
 // --- hyperparameters
 
@@ -84,10 +114,10 @@ void read_method(const JsonReader& reader, std::string_view name, Request& reque
   const JsonReader method(*fields, reader.path_of(name));
   const std::string type = method.string("type").value_or("");
   if (type != "supervised" && type != "dpo") {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("{}: \"{}\" is not supported, only \"supervised\" and \"dpo\" are",
-                            method.path_of("type"), type),
-                method.path_of("type"));
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("{}: \"{}\" is not supported, only \"supervised\" and \"dpo\" are", method.path_of("type"), type),
+        method.path_of("type"));
   }
   method.refuse_others({"type", type});
   request.method = type == "dpo" ? TuningMethod::kDpo : TuningMethod::kSupervised;
@@ -118,11 +148,11 @@ void read_suffix(const JsonReader& reader, std::string_view name, Request& reque
 void read_metadata(const JsonReader& reader, std::string_view name, Request& request) {
   const json::object* fields = reader.object(name);
   if (fields == nullptr) return;
-  const bool is_right = fields->size() <= kMetadataCountMax &&
-                        std::all_of(fields->begin(), fields->end(), [](const auto& member) {
-                          return member.key().size() <= kMetadataNameBytesMax && member.value().is_string() &&
-                                 member.value().get_string().size() <= kMetadataTextBytesMax;
-                        });
+  const bool is_right =
+      fields->size() <= kMetadataCountMax && std::all_of(fields->begin(), fields->end(), [](const auto& member) {
+        return member.key().size() <= kMetadataNameBytesMax && member.value().is_string() &&
+               member.value().get_string().size() <= kMetadataTextBytesMax;
+      });
   if (!is_right) {
     reader.fail(name, fmt::format("at most {} strings of {} bytes, with names of {}", kMetadataCountMax,
                                   kMetadataTextBytesMax, kMetadataNameBytesMax));

@@ -37,8 +37,8 @@ TEST(FineTuningRequest, AutoIsWhatTuneDoes) {
 }
 
 TEST(FineTuningRequest, HyperparametersComeInBothPlaces) {
-  const TuneRecipe older = make_recipe(parse(
-      R"(, "hyperparameters": {"n_epochs": 2, "batch_size": 8, "learning_rate_multiplier": 0.5}, "seed": 7)"));
+  const TuneRecipe older = make_recipe(
+      parse(R"(, "hyperparameters": {"n_epochs": 2, "batch_size": 8, "learning_rate_multiplier": 0.5}, "seed": 7)"));
   EXPECT_EQ(older.epochs, 2);
   EXPECT_EQ(older.batch_size, 8);
   EXPECT_DOUBLE_EQ(older.learning_rate, 1e-4);
