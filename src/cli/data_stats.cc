@@ -102,8 +102,8 @@ std::string groups_to_text(const data::GroupCounts& groups) {
                    {"near bad words"}});
   for (const auto& [name, group] : groups) {
     if (group.count() == 0) continue;
-    const auto share = [&](uint64_t part) {
-      return fmt::format("{:.0f} %", 100.0 * static_cast<double>(part) / static_cast<double>(group.count()));
+    const auto share = [count = group.count()](uint64_t part) {
+      return fmt::format("{:.0f} %", 100.0 * static_cast<double>(part) / static_cast<double>(count));
     };
     table.add_row({name, fmt::format("{}", group.count()), fmt::format("{}", group.in_texts),
                    fmt::format("{}", group.in_questions), fmt::format("{}", group.in_answers),

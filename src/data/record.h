@@ -51,6 +51,7 @@ enum class RecordKind : uint8_t {
 struct ContentHash {
   uint64_t high = 0;
   uint64_t low = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang 14 takes its own 0 for ours
   auto operator<=>(const ContentHash&) const = default;
   std::string to_hex() const;  // 32 digits
 };

@@ -23,8 +23,8 @@ struct DiverseOptions {
 
 class DiverseStep final : public StreamStep {
  public:
-  DiverseStep(EmbeddingSpill embeddings, DiverseOptions options)
-      : embeddings_(std::move(embeddings)), options_(std::move(options)) {}
+  DiverseStep(EmbeddingSpill embeddings, const DiverseOptions& options)
+      : embeddings_(std::move(embeddings)), options_(options) {}
 
   void observe(std::span<const Record> records, Arena& arena, std::span<SpillBuffer> spills) const override {
     embeddings_.append(records, arena, spills[0]);
@@ -94,7 +94,7 @@ Step make_diverse(StepOptions& options) {
   if ((diverse.count > 0) == (diverse.share > 0)) options.fail("count", "either count or share, above 0");
   diverse.facility.customer_count_max = static_cast<size_t>(options.integer("customers", 16384, 1, int64_t{1} << 20));
   diverse.facility.seed = static_cast<uint64_t>(options.integer("seed", 1, 0));
-  return std::make_unique<const DiverseStep>(EmbeddingSpill(options), std::move(diverse));
+  return std::make_unique<const DiverseStep>(EmbeddingSpill(options), diverse);
 }
 
 }  // namespace pelton::data
