@@ -48,8 +48,7 @@ constexpr const char* kNotes =
     "  pelton serve -m model.gguf --host 0.0.0.0 --port 443 --tls-certificate chain.pem --tls-key key.pem\n"
     "  pelton serve -m model.gguf --api-keys keys.json --open-path /health --open-path /metrics\n"
     "  pelton serve -m model.gguf --max-sequences 16 --kv-memory 4G --context 4096 --slo ttft=500ms,tpot=60ms\n"
-    "  pelton serve -m model.gguf --adapter support=tuned/support --adapter sql=tuned/sql --adapter-folder tuned\n"
-    "  pelton serve -m model.gguf --fine-tuning jobs   # client.fine_tuning.jobs.create(model=…, training_file=…)\n"
+    "  pelton serve -m model.gguf --adapter support=tuned/support --adapter-folder tuned --fine-tuning jobs\n"
     "  pelton serve --config serve.yaml --port 8123   # serve.yaml: lines as in  model: model.gguf  and  port: 8080\n"
     "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi!\"}]}'\n";
 
