@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "data/model_options.h"
 #include "data/text_excerpt.h"
 #include "engine/embedding_collector.h"
 #include "model/bundle.h"
@@ -140,14 +141,12 @@ int64_t TextEmbedder::width() const { return impl_->width(); }
 std::vector<float> TextEmbedder::embed(std::span<const std::string_view> texts) const { return impl_->embed(texts); }
 
 TextEmbedder make_text_embedder(StepOptions& options) {
-  TextEmbedder::Options embedder{.model = options.string("model", ""), .pooling = std::nullopt};
-  if (embedder.model.empty()) options.fail("model", "a model's file, folder or name");
+  TextEmbedder::Options embedder{.model = model_option(options), .pooling = std::nullopt};
   embedder.token_count_max = options.integer("tokens_max", embedder.token_count_max, 4, int64_t{1} << 20);
   const std::string pooling = options.string("pooling", "model");
   embedder.pooling = parse_pooling(pooling);
   if (!embedder.pooling && pooling != "model") options.fail("pooling", "one of model, cls, mean, last");
-  const bool is_exact = options.choice("activations", {"int8", "f32"}) == 1;
-  embedder.activations = is_exact ? ActivationType::kF32 : ActivationType::kInt8;
+  embedder.activations = activations_option(options);
   try {
     return TextEmbedder(embedder);
   } catch (const Error& error) {

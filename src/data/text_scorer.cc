@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "data/model_options.h"
 #include "model/bundle.h"
 #include "model/decoder.h"
 #include "model/model.h"
@@ -128,11 +129,9 @@ std::optional<TextScorer::Score> TextScorer::score(std::string_view before, std:
 }
 
 TextScorer::Options scorer_options(StepOptions& options) {
-  TextScorer::Options scorer{.model = options.string("model", "")};
-  if (scorer.model.empty()) options.fail("model", "a model's file, folder or name");
+  TextScorer::Options scorer{.model = model_option(options)};
   scorer.token_count_max = options.integer("tokens_max", scorer.token_count_max, 4, int64_t{1} << 20);
-  const bool is_exact = options.choice("activations", {"int8", "f32"}) == 1;
-  scorer.activations = is_exact ? ActivationType::kF32 : ActivationType::kInt8;
+  scorer.activations = activations_option(options);
   return scorer;
 }
 
