@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
@@ -62,11 +63,7 @@ SamplingParameters recommended_sampling(const GenerationDefaults& makers) {
   return sampling;
 }
 
-std::string trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
-}
+std::string without_space(std::string_view text) { return std::string(trimmed(text, " \t\r\n")); }
 
 class Chat {
  public:
@@ -97,7 +94,7 @@ class Chat {
         refuse(Error(ErrorCode::kInvalidArgument, "what you wrote is not valid UTF-8"));
       } else if (message.text.starts_with('/')) {
         obey(message.text);
-      } else if (!trimmed(message.text).empty()) {
+      } else if (!without_space(message.text).empty()) {
         reply(message.text);
         if (interrupt_.signal() == SIGTERM) return InterruptScope::exit_code(SIGTERM);
         interrupt_.clear();
@@ -119,7 +116,7 @@ class Chat {
   void obey(const std::string& line) {
     const size_t space = line.find_first_of(" \t\n");
     const std::string name = line.substr(0, space);
-    const std::string argument = space == std::string::npos ? "" : trimmed(line.substr(space));
+    const std::string argument = space == std::string::npos ? "" : without_space(line.substr(space));
     for (const SlashCommand& command : slash_commands()) {
       if (command.name != name) continue;
       try {

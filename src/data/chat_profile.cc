@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/json.h"
 #include "data/phrase_matcher.h"
 
@@ -144,12 +145,7 @@ std::vector<std::string_view> words_in(std::string_view text) {
   return words;
 }
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
+std::string_view without_space(std::string_view text) { return trimmed(text, " \t\r\n"); }
 
 // How many words are of a filler that they begin with; 0: none.
 size_t filler_size(std::span<const std::string_view> words) {
@@ -198,7 +194,7 @@ template <typename Visit>
 void for_each_line(std::string_view text, Visit&& visit) {
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
-    visit(trimmed(text.substr(0, end)));
+    visit(without_space(text.substr(0, end)));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
 }
@@ -233,7 +229,7 @@ QuestionProfile profile_question(std::string_view text) {
   constexpr size_t kShortWordsMax = 6;
   constexpr size_t kLongWordsMin = 100;
   QuestionProfile profile;
-  text = trimmed(text.substr(0, kBytesMax));
+  text = without_space(text.substr(0, kBytesMax));
   if (text.empty()) return profile;
   const std::string small = folded(text);
   const std::vector<std::string_view> words = words_in(small);
@@ -253,7 +249,7 @@ QuestionProfile profile_question(std::string_view text) {
 
 std::string_view answer_form(std::string_view text) {
   constexpr std::string_view kFence = "```";
-  text = trimmed(text);
+  text = without_space(text);
   if (text.empty()) return "empty";
   if (is_json(text)) return "json";
   if (text.starts_with("```json") && text.find(kFence, kFence.size()) == text.size() - kFence.size()) return "json";

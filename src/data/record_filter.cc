@@ -5,16 +5,13 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/ascii.h"
 #include "base/error.h"
 
 namespace pelton::data {
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(' ');
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(' ') - first + 1);
-}
+std::string_view without_spaces(std::string_view text) { return trimmed(text, " "); }
 
 char lower(char byte) { return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + ('a' - 'A')) : byte; }
 
@@ -87,10 +84,10 @@ RecordFilter::Condition RecordFilter::parse(std::string_view text) {
                              {"==", Operator::kEqual},   {"=", Operator::kEqual},      {"<", Operator::kLess},
                              {">", Operator::kGreater},  {"~", Operator::kContains}};
   const size_t at = text.find_first_of("!=<>~");
-  const std::string_view name = trimmed(text.substr(0, std::min(at, text.size())));
+  const std::string_view name = without_spaces(text.substr(0, std::min(at, text.size())));
   for (const Sign& sign : kSigns) {
     if (at == std::string_view::npos || name.empty() || !text.substr(at).starts_with(sign.text)) continue;
-    const std::string_view value = trimmed(text.substr(at + sign.text.size()));
+    const std::string_view value = without_spaces(text.substr(at + sign.text.size()));
     return {std::string(name), sign.op, std::string(value), number_of(value)};
   }
   throw Error(ErrorCode::kInvalidArgument,

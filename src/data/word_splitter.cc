@@ -11,20 +11,13 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/ascii.h"
 #include "data/character_class.h"
 
 namespace pelton::data {
 namespace {
 
 constexpr size_t kExceptionBytesMax = 12;
-
-std::string ascii_lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return lower;
-}
 
 // Words that are cut although no rule says so: the bytes of the first part. 0: words that stay whole although a rule
 // would cut them. Looked up in lower case.

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "base/ascii.h"
 #include "io/gguf_part_name.h"
 #include "io/hub/cached_model.h"
 #include "io/hub/glob.h"
@@ -29,17 +30,11 @@ constexpr std::string_view kCardFiles[] = {"README.md", "LICENSE*", "LICENCE*", 
 
 constexpr size_t kNamesShownMax = 30;
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& letter : result) letter = static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
-  return result;
-}
-
 bool is_at_top(std::string_view path) { return path.find('/') == std::string_view::npos; }
 
 template <size_t N>
 bool ends_with_any(std::string_view path, const std::string_view (&endings)[N]) {
-  const std::string name = lower(path);
+  const std::string name = ascii_lower(path);
   return std::any_of(std::begin(endings), std::end(endings), [&](auto ending) { return name.ends_with(ending); });
 }
 
@@ -77,7 +72,7 @@ constexpr const char* kWayOut =
 std::vector<HubFile> with_extension(const std::vector<HubFile>& files, std::string_view ending) {
   std::vector<HubFile> found;
   for (const HubFile& file : files) {
-    if (lower(file.path).ends_with(ending)) found.push_back(file);
+    if (ascii_lower(file.path).ends_with(ending)) found.push_back(file);
   }
   return found;
 }
@@ -197,7 +192,7 @@ FileChoice choose_data(const HubName& name, const std::vector<HubFile>& all) {
   FileChoice choice;
   size_t data_count = 0;
   for (const HubFile& file : all) {
-    const bool is_data = matches_any(lower(file.path), kDataFiles);
+    const bool is_data = matches_any(ascii_lower(file.path), kDataFiles);
     data_count += is_data ? 1 : 0;
     if (is_data || (is_at_top(file.path) && matches_any(file.path, kCardFiles))) choice.files.push_back(file);
   }

@@ -3,14 +3,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/ascii.h"
+
 namespace pelton {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& letter : result) letter = static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
-  return result;
-}
 
 bool take_number(std::string_view& text, int64_t& number) {
   if (text.empty() || text.front() < '0' || text.front() > '9') return false;
@@ -49,7 +45,7 @@ std::optional<std::string> next_link(std::string_view link) {
     link.remove_prefix(end + 1);
     const size_t next = std::min(link.find(",<"), std::min(link.find(", <"), link.size()));
     std::string parameters;
-    for (const char letter : lower(link.substr(0, next))) {
+    for (const char letter : ascii_lower(link.substr(0, next))) {
       if (letter != ' ' && letter != '"' && letter != '\t') parameters += letter;
     }
     link.remove_prefix(next);

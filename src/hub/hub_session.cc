@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/unix_time.h"
 #include "io/in_quotes.h"
 
 namespace pelton {
@@ -15,10 +16,6 @@ constexpr int kRedirectsMax = 10;
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-int64_t unix_seconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 std::optional<Duration> asked_wait(const HttpHead* head) {

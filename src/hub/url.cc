@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "io/in_quotes.h"
 
@@ -27,12 +28,6 @@ bool is_alphanumeric(char letter) {
 [[noreturn]] void fail(std::string_view text, std::string_view why) {
   throw Error(ErrorCode::kInvalidArgument,
               fmt::format("{} is no address that can be fetched: {}", in_quotes(text), why));
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& letter : result) letter = static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
-  return result;
 }
 
 void set_port(std::string_view digits, std::string_view text, Url& url) {
@@ -68,7 +63,7 @@ void set_authority(std::string_view authority, std::string_view text, Url& url) 
   if (host.empty() || host.size() > kHostBytesMax || !std::all_of(host.begin(), host.end(), is_allowed)) {
     fail(text, "its host is no name and no number");
   }
-  url.host = lower(host);
+  url.host = ascii_lower(host);
 }
 
 void set_target(std::string_view target, std::string_view text, Url& url) {
@@ -97,7 +92,7 @@ Url parse_url(std::string_view text) {
   if (text.size() > kUrlBytesMax) fail(text, fmt::format("it is longer than {} bytes", kUrlBytesMax));
   Url url;
   const size_t colon = text.find("://");
-  const std::string scheme = lower(text.substr(0, colon == std::string_view::npos ? 0 : colon));
+  const std::string scheme = ascii_lower(text.substr(0, colon == std::string_view::npos ? 0 : colon));
   if (scheme != "https" && scheme != "http") fail(text, "it begins with neither https:// nor http://");
   url.is_secure = scheme == "https";
   const std::string_view rest = text.substr(colon + 3);

@@ -4,17 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <chrono>
 #include <random>
 
 #include "base/rng.h"
+#include "base/unix_time.h"
 #include "server/http/http_error.h"
 
 namespace pelton {
-
-int64_t unix_seconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 size_t prompt_bytes_max(const Engine& engine) {
   const Tokenizer& tokenizer = *engine.bundle().tokenizer;

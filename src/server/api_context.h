@@ -47,8 +47,6 @@ void require_generation(const ApiContext& context);
 // length × the longest token's bytes. Beyond it a prompt is refused before it costs the time of tokenising.
 size_t prompt_bytes_max(const Engine& engine);
 
-int64_t unix_seconds();
-
 // The models that `caller` (null: everybody) may ask, as they are served, then the adapters.
 std::vector<std::string> models_for(const ApiContext& context, const Caller* caller);
 // The model that a request means; the caller's first where it names none. Error HttpError 404 model_not_found, which

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/unix_time.h"
 #include "server/api_context.h"
 #include "server/fine_tuning/fine_tuning.h"
 #include "server/fingerprint.h"

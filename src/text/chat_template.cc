@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <utility>
 
 #include "base/error.h"
+#include "base/unix_time.h"
 #include "text/bridge_call.h"
 
 namespace pelton {
@@ -89,11 +89,6 @@ json::object without_nulls(const json::object& message) {
   return fields;
 }
 
-int64_t system_clock_unix_s() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
-}
-
 class JinjaTemplate final : public ChatTemplate {
  public:
   JinjaTemplate(std::string source, std::string bos_token, std::string eos_token)
@@ -151,7 +146,7 @@ class JinjaTemplate final : public ChatTemplate {
     BridgeBytes rendered, error;
     const auto status =
         pelton_bridge_template_render(&parsed, bridge_text(json::serialize(variables(input))),
-                                      input.now_unix_s.value_or(system_clock_unix_s()), rendered.out(), error.out());
+                                      input.now_unix_s.value_or(unix_seconds()), rendered.out(), error.out());
     if (status != PELTON_BRIDGE_OK) {
       throw bridge_error(status, ErrorCode::kInvalidArgument, "the model's chat template: ", error);
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "io/gguf_part_name.h"
 #include "io/hub/glob.h"
@@ -15,12 +16,6 @@ namespace {
 
 constexpr std::string_view kGguf = ".gguf";
 constexpr size_t kNamesShownMax = 20;
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& letter : result) letter = static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
-  return result;
-}
 
 std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
@@ -78,9 +73,9 @@ std::vector<std::string> matching_paths(std::string_view glob, const std::vector
     if (glob_matches(glob, path)) matches.push_back(path);
   }
   if (!matches.empty() || !is_bare_word(glob)) return matches;
-  const std::string pattern = fmt::format("*{}*{}", lower(glob), kGguf);
+  const std::string pattern = fmt::format("*{}*{}", ascii_lower(glob), kGguf);
   for (const std::string& path : paths) {
-    if (glob_matches(pattern, lower(path))) matches.push_back(path);
+    if (glob_matches(pattern, ascii_lower(path))) matches.push_back(path);
   }
   return matches;
 }

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "io/in_quotes.h"
@@ -74,11 +75,7 @@ std::chrono::seconds read_timeout(const std::optional<std::string>& text, std::c
   return std::chrono::seconds(count);
 }
 
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  return begin == std::string_view::npos ? "" : text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
+std::string_view trim(std::string_view text) { return trimmed(text, " \t\r\n"); }
 
 }  // namespace
 

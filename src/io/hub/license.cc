@@ -5,17 +5,14 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/ascii.h"
+
 namespace pelton {
 namespace {
 
 constexpr size_t kValueBytesMax = 500;
 
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
+std::string_view trim(std::string_view text) { return trimmed(text, " \t\r"); }
 
 // A plain or quoted scalar, without the comment behind it.
 std::string scalar(std::string_view text) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/ascii.h"
 #include "server/http/http_error.h"
 
 namespace pelton {
@@ -18,17 +19,7 @@ constexpr size_t kNameBytesMax = 255;
   throw HttpError(400, "bad_request", "the multipart body: " + reason);
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return result;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t");
-  return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(" \t") + 1 - first);
-}
+std::string_view without_space(std::string_view text) { return trimmed(text, " \t"); }
 
 // A header's value with parameters: `form-data; name="file"; filename="a.jsonl"`.
 struct HeaderValue {
@@ -42,10 +33,10 @@ class ValueReader {
 
   HeaderValue read() {
     HeaderValue header;
-    header.value = lower(trimmed(take_until(";")));
+    header.value = ascii_lower(without_space(take_until(";")));
     while (!rest_.empty()) {
       rest_.remove_prefix(1);  // the semicolon
-      const std::string name = lower(trimmed(take_until("=;")));
+      const std::string name = ascii_lower(without_space(take_until("=;")));
       if (name.empty() && rest_.empty()) break;  // a semicolon at the end
       if (rest_.empty() || rest_.front() != '=') refuse(fmt::format("the parameter \"{}\" has no value", name));
       rest_.remove_prefix(1);
@@ -65,12 +56,12 @@ class ValueReader {
 
   std::string take_value() {
     rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t"), rest_.size()));
-    if (rest_.empty() || rest_.front() != '"') return std::string(trimmed(take_until(";")));
+    if (rest_.empty() || rest_.front() != '"') return std::string(without_space(take_until(";")));
     std::string text;
     for (size_t i = 1; i < rest_.size(); ++i) {
       if (rest_[i] == '"') {
         rest_.remove_prefix(i + 1);
-        if (!trimmed(take_until(";")).empty()) refuse("something follows a quoted value");
+        if (!without_space(take_until(";")).empty()) refuse("something follows a quoted value");
         return text;
       }
       // Of a quotation mark or itself; browsers write %22, and what is no escape stays: names of Windows have some.
@@ -128,12 +119,12 @@ void take_disposition(const HeaderValue& header, MultipartPart& part) {
 void take_header(std::string_view line, MultipartPart& part) {
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos || colon == 0) refuse("a line of a part's headers has no name");
-  const std::string name = lower(line.substr(0, colon));
+  const std::string name = ascii_lower(line.substr(0, colon));
   if (name.find_first_of(" \t") != std::string::npos) refuse("a header's name has a space");
   const std::string_view value = line.substr(colon + 1);
   if (name == "content-disposition") take_disposition(ValueReader(value).read(), part);
   if (name == "content-transfer-encoding") {
-    const std::string coding = lower(trimmed(value));
+    const std::string coding = ascii_lower(without_space(value));
     if (coding != "binary" && coding != "8bit" && coding != "7bit") {
       refuse(fmt::format("the transfer encoding \"{}\" is not supported", coding));
     }

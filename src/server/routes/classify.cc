@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/unix_time.h"
 #include "engine/ranking.h"
 #include "server/chat_prompt.h"
 #include "server/routes/embedding_start.h"

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/unix_time.h"
 #include "server/http/multipart.h"
 #include "server/openai/list_query.h"
 #include "server/routes/fine_tuning_access.h"
