@@ -37,12 +37,6 @@ std::string note_of(const StoredFile& file) {
   return to_json_text(note) + "\n";
 }
 
-void remove_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::remove_all(folder, error);
-  if (error) throw Error(ErrorCode::kIo, fmt::format("removing {}: {}", folder.string(), error.message()));
-}
-
 }  // namespace
 
 json::object to_json(const StoredFile& file) {
@@ -51,26 +45,14 @@ json::object to_json(const StoredFile& file) {
           {"expires_at", nullptr}};
 }
 
-FileStore::FileStore(fs::path folder, const FileStoreLimits& limits) : folder_(std::move(folder)), limits_(limits) {
-  std::error_code error;
-  fs::create_directories(folder_, error);
-  if (error) throw Error(ErrorCode::kIo, fmt::format("making {}: {}", folder_.string(), error.message()));
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with('.')) {  // AtomicFolder's, of a process that was killed
-      remove_folder(entry.path());
-      continue;
-    }
-    try {
-      StoredFile file = read_note(entry.path() / "file.json");
-      if (file.id != name) throw Error(ErrorCode::kCorruptFile, "it is of another file");
-      bytes_ += file.bytes;
-      files_.emplace(name, std::move(file));
-    } catch (const Error& problem) {
-      throw Error(ErrorCode::kCorruptFile, fmt::format("{} is no uploaded file of this program ({}); remove it",
-                                                       entry.path().string(), problem.message()));
-    }
-  }
+FileStore::FileStore(fs::path folder, const FileStoreLimits& limits)
+    : folder_(std::move(folder), "uploaded file"), limits_(limits) {
+  folder_.read_all([this](const std::string& id) {
+    StoredFile file = read_note(folder_.path_of(id) / "file.json");
+    if (file.id != id) throw Error(ErrorCode::kCorruptFile, "it is of another file");
+    bytes_ += file.bytes;
+    files_.emplace(id, std::move(file));
+  });
   count_ = files_.size();
 }
 
@@ -95,7 +77,7 @@ StoredFile FileStore::add(StoredFile file, std::string_view contents) {
     bytes_ += file.bytes;
   }
   try {
-    AtomicFolder folder(folder_ / file.id);
+    AtomicFolder folder(folder_.path_of(file.id));
     replace_file(folder.path() / "content.jsonl", contents);
     replace_file(folder.path() / "file.json", note_of(file));
     folder.commit();
@@ -146,12 +128,7 @@ void FileStore::remove(std::string_view id) {
     --count_;
     files_.erase(found);
   }
-  // First out of the way at once, so that a kill leaves no half of it.
-  const fs::path doomed = folder_ / fmt::format(".{}", id);
-  std::error_code error;
-  fs::rename(folder_ / id, doomed, error);
-  if (error) throw Error(ErrorCode::kIo, fmt::format("removing the file {}: {}", id, error.message()));
-  remove_folder(doomed);
+  remove_tree(folder_.retire(id));
 }
 
 }  // namespace pelton

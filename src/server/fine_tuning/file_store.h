@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "server/fine_tuning/entry_folder.h"
 
 namespace pelton {
 
@@ -45,12 +46,12 @@ class FileStore {
   // Error kNotFound: there is none of this owner. `parameter` is the request's field, if any, that named it.
   StoredFile find(std::string_view id, std::string_view owner, std::string_view parameter = {}) const;
   std::string contents(const StoredFile& file) const;  // errors: those of read_file()
-  std::filesystem::path path(std::string_view id) const { return folder_ / id / "content.jsonl"; }
+  std::filesystem::path path(std::string_view id) const { return folder_.path_of(id) / "content.jsonl"; }
   // Error kIo. Nothing where there is none.
   void remove(std::string_view id);
 
  private:
-  const std::filesystem::path folder_;
+  const EntryFolder folder_;
   const FileStoreLimits limits_;
   mutable std::mutex mutex_;
   std::map<std::string, StoredFile, std::less<>> files_;

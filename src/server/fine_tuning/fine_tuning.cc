@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/signal_block.h"
+#include "base/unix_time.h"
 #include "io/hub/file_lock.h"
 #include "train/background_tuning.h"
 #include "train/log_lines.h"
@@ -29,10 +29,6 @@ constexpr int64_t kBegunCountMax = 5;
 constexpr int64_t kStepEventCountMax = 1000;
 constexpr size_t kMessageBytesMax = 2000;
 constexpr uint64_t kLogBytesMax = uint64_t{1} << 32;
-
-int64_t unix_s() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 // Held for as long as the process has the folder.
 FileLock lock_of(const fs::path& folder) {
@@ -149,7 +145,7 @@ class FineTuning::Impl {
     job.owner = std::move(owner);
     job.request = std::move(request);
     job.base = base_;
-    job.created_s = unix_s();
+    job.created_s = unix_seconds();
     job = jobs_.add(std::move(job));
     jobs_.add_event(job.id, {.message = fmt::format("Created fine-tuning job: {}", job.id)});
     jobs_.add_event(job.id, {.message = fmt::format("Validating training file: {}", job.request.training_file)});
@@ -163,7 +159,7 @@ class FineTuning::Impl {
     const bool is_cancelled = jobs_.change(id, [](FineTuningJob& changed) {
       if (has_ended(changed.status)) return false;
       changed.status = JobStatus::kCancelled;
-      changed.finished_s = unix_s();
+      changed.finished_s = unix_seconds();
       return true;
     });
     if (!is_cancelled) {
@@ -218,7 +214,7 @@ class FineTuning::Impl {
   void work_on(JobStatus status, void (Impl::*work)(const FineTuningJob&)) {
     while (const std::optional<std::string> id = wait_for(status)) {
       try {
-        if (const std::optional<FineTuningJob> job = job_of(*id)) (this->*work)(*job);
+        if (const std::optional<FineTuningJob> job = jobs_.find(*id)) (this->*work)(*job);
       } catch (...) {
         fail(*id, current_error());
       }
@@ -245,13 +241,6 @@ class FineTuning::Impl {
       ++news_count_;
     }
     wake_.notify_all();
-  }
-
-  std::optional<FineTuningJob> job_of(std::string_view id) const {
-    for (FineTuningJob& job : jobs_.all()) {
-      if (job.id == id) return std::move(job);
-    }
-    return std::nullopt;
   }
 
   void validate(const FineTuningJob& job) {
@@ -376,7 +365,7 @@ class FineTuning::Impl {
     const bool is_published = jobs_.change(job.id, [&](FineTuningJob& changed) {
       if (has_ended(changed.status)) return false;
       changed.status = JobStatus::kSucceeded;
-      changed.finished_s = unix_s();
+      changed.finished_s = unix_seconds();
       changed.model = name;
       changed.trained_tokens = summary.token_count;
       changed.final_metrics = summary.final_metrics;
@@ -403,7 +392,7 @@ class FineTuning::Impl {
   // Any thread that works on it. Does not throw.
   void fail(const std::string& id, const Error& error) {
     try {
-      const std::optional<FineTuningJob> job = job_of(id);
+      const std::optional<FineTuningJob> job = jobs_.find(id);
       if (!job) return;
       const bool is_bug = error.code() == ErrorCode::kInternal;
       const std::string message = is_bug ? "internal error; the server's log says more"
@@ -411,7 +400,7 @@ class FineTuning::Impl {
       const bool is_failed = jobs_.change(id, [&](FineTuningJob& changed) {
         if (has_ended(changed.status)) return false;
         changed.status = JobStatus::kFailed;
-        changed.finished_s = unix_s();
+        changed.finished_s = unix_seconds();
         changed.error = JobError{std::string(error_code_info(error.code()).name), message, error.parameter()};
         return true;
       });

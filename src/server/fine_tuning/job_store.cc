@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <utility>
 
@@ -13,6 +12,7 @@
 #include "base/file.h"
 #include "base/json_text.h"
 #include "base/log.h"
+#include "base/unix_time.h"
 
 namespace pelton {
 namespace {
@@ -21,16 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kJobBytesMax = uint64_t{1} << 20;  // request, error and all
 constexpr uint64_t kEventsBytesMax = uint64_t{64} << 20;
-
-int64_t unix_s() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-void remove_tree(const fs::path& path) {
-  std::error_code error;
-  fs::remove_all(path, error);
-  if (error) throw Error(ErrorCode::kIo, fmt::format("removing {}: {}", path.string(), error.message()));
-}
 
 std::string read_if_there(const fs::path& path) {
   std::error_code error;
@@ -49,35 +39,22 @@ std::string mended_events(const fs::path& path) {
 
 }  // namespace
 
-JobStore::JobStore(fs::path folder) : folder_(std::move(folder)) {
-  std::error_code error;
-  fs::create_directories(folder_, error);
-  if (error) throw Error(ErrorCode::kIo, fmt::format("making {}: {}", folder_.string(), error.message()));
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with('.')) {  // of a process that was killed
-      remove_tree(entry.path());
-      continue;
-    }
-    try {
-      const fs::path path = entry.path() / "job.json";
-      Entry found{job_from_text(read_file(path, kJobBytesMax), path.string())};
-      if (found.job.id != name) throw Error(ErrorCode::kCorruptFile, "it is of another job");
-      const std::string events = mended_events(event_path(name));
-      found.event_count = std::count(events.begin(), events.end(), '\n');
-      last_number_ = std::max(last_number_, found.job.number);
-      jobs_.emplace(name, std::move(found));
-    } catch (const Error& problem) {
-      throw Error(ErrorCode::kCorruptFile, fmt::format("{} is no job of this program ({}); remove it",
-                                                       entry.path().string(), problem.message()));
-    }
-  }
+JobStore::JobStore(fs::path folder) : folder_(std::move(folder), "job") {
+  folder_.read_all([this](const std::string& id) {
+    const fs::path path = folder_.path_of(id) / "job.json";
+    Entry found{job_from_text(read_file(path, kJobBytesMax), path.string())};
+    if (found.job.id != id) throw Error(ErrorCode::kCorruptFile, "it is of another job");
+    const std::string events = mended_events(event_path(id));
+    found.event_count = std::count(events.begin(), events.end(), '\n');
+    last_number_ = std::max(last_number_, found.job.number);
+    jobs_.emplace(id, std::move(found));
+  });
 }
 
 FineTuningJob JobStore::add(FineTuningJob job) {
   const std::lock_guard lock(mutex_);
   job.number = ++last_number_;
-  AtomicFolder folder(folder_ / job.id);
+  AtomicFolder folder(folder_.path_of(job.id));
   replace_file(folder.path() / "job.json", job_to_text(job));
   folder.commit();
   CHECK(jobs_.emplace(job.id, Entry{job}).second);
@@ -89,6 +66,12 @@ FineTuningJob JobStore::find(std::string_view id, std::string_view owner) const 
   const auto found = jobs_.find(id);
   if (found != jobs_.end() && found->second.job.owner == owner) return found->second.job;
   throw Error(ErrorCode::kNotFound, fmt::format("there is no fine-tuning job \"{}\"", id));
+}
+
+std::optional<FineTuningJob> JobStore::find(std::string_view id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = jobs_.find(id);
+  return found == jobs_.end() ? std::nullopt : std::optional(found->second.job);
 }
 
 std::vector<FineTuningJob> JobStore::all() const {
@@ -122,7 +105,9 @@ std::optional<std::string> JobStore::next(JobStatus status) const {
   return std::nullopt;
 }
 
-void JobStore::write(const FineTuningJob& job) const { replace_file(folder_ / job.id / "job.json", job_to_text(job)); }
+void JobStore::write(const FineTuningJob& job) const {
+  replace_file(folder_.path_of(job.id) / "job.json", job_to_text(job));
+}
 
 bool JobStore::change(std::string_view id, const std::function<bool(FineTuningJob&)>& change) {
   const std::lock_guard lock(mutex_);
@@ -139,11 +124,7 @@ void JobStore::remove(std::string_view id) {
   const std::lock_guard lock(mutex_);
   const auto found = jobs_.find(id);
   if (found == jobs_.end()) return;
-  // First out of the way at once, so that a kill leaves no half of it.
-  const fs::path doomed = folder_ / fmt::format(".{}", id);
-  std::error_code error;
-  fs::rename(folder_ / id, doomed, error);
-  if (error) throw Error(ErrorCode::kIo, fmt::format("removing the job {}: {}", id, error.message()));
+  const fs::path doomed = folder_.retire(id);
   jobs_.erase(found);
   remove_tree(doomed);
 }
@@ -155,7 +136,7 @@ void JobStore::add_event(std::string_view id, const JobEvent& event) {
   const std::string digits(id.substr(id.find('-') + 1));
   const json::object object = {{"object", "fine_tuning.job.event"},
                                {"id", fmt::format("ftevent-{}-{}", digits, ++found->second.event_count)},
-                               {"created_at", unix_s()},
+                               {"created_at", unix_seconds()},
                                {"level", event.level},
                                {"message", event.message},
                                {"type", event.data.empty() ? "message" : "metrics"},

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/fine_tuning/entry_folder.h"
 #include "server/fine_tuning/job.h"
 
 namespace pelton {
@@ -35,6 +36,8 @@ class JobStore {
   FineTuningJob add(FineTuningJob job);
   // Error kNotFound: there is none of this owner.
   FineTuningJob find(std::string_view id, std::string_view owner) const;
+  // Whosever it is; absent: it is gone.
+  std::optional<FineTuningJob> find(std::string_view id) const;
   std::vector<FineTuningJob> list(std::string_view owner) const;  // the newest first
   std::vector<FineTuningJob> all() const;                         // the oldest first
   JobStatus status(std::string_view id) const;                    // of one that is gone: cancelled
@@ -52,7 +55,7 @@ class JobStore {
   std::vector<json::object> events(std::string_view id) const;
 
   // Where a job's adapter will be.
-  std::filesystem::path output(std::string_view id) const { return folder_ / id / "adapter"; }
+  std::filesystem::path output(std::string_view id) const { return folder_.path_of(id) / "adapter"; }
   // Removes it, and what of a run is there. Error kIo.
   void remove_output(std::string_view id);
 
@@ -62,9 +65,9 @@ class JobStore {
     int64_t event_count = 0;
   };
   void write(const FineTuningJob& job) const;
-  std::filesystem::path event_path(std::string_view id) const { return folder_ / id / "events.jsonl"; }
+  std::filesystem::path event_path(std::string_view id) const { return folder_.path_of(id) / "events.jsonl"; }
 
-  const std::filesystem::path folder_;
+  const EntryFolder folder_;
   mutable std::mutex mutex_;  // guards what follows, and the files
   std::map<std::string, Entry, std::less<>> jobs_;
   int64_t last_number_ = 0;
