@@ -1,7 +1,8 @@
-# pelton_module(NAME [DEPENDS module...] [LINK target...])
+# pelton_module(NAME [DEPENDS module...] [LINK target...] [PRECOMPILE header...])
 #
 # One folder of src/ is one static library `pelton_NAME`. `*_test.cc` beside the sources become the program
 # `test_NAME`; `*_avx2.cc`, `*_avx512.cc` and `*_neon.cc` are compiled for their instruction set and for nothing else.
+include(PeltonPrecompiledHeaders)
 
 set(PELTON_WARNINGS -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
@@ -45,8 +46,17 @@ function(pelton_target_defaults target)
   endif()
 endfunction()
 
+# Where the tests' files lie (base/golden_dir.h), in a source of its own: as a macro of every test it would keep clones
+# from sharing what ccache holds.
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/golden_dir.cc CONTENT [[
+#include "base/golden_dir.h"
+const char* const pelton::kGoldenDir = "@PROJECT_SOURCE_DIR@/tests/golden";
+]] @ONLY)
+add_library(pelton_golden_dir STATIC ${PROJECT_BINARY_DIR}/golden_dir.cc)
+target_include_directories(pelton_golden_dir PRIVATE ${PROJECT_SOURCE_DIR}/src)
+
 function(pelton_module name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK;PRECOMPILE" ${ARGN})
   set(folder ${CMAKE_CURRENT_SOURCE_DIR}/${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.cc)
   set(tests ${sources})
@@ -58,13 +68,18 @@ function(pelton_module name)
   if(sources)
     add_library(${library} STATIC ${sources})
     pelton_target_defaults(${library})
+    if(ARG_PRECOMPILE)
+      pelton_precompile(${library} ${name} ${ARG_PRECOMPILE})
+    else()
+      pelton_precompile(${library} library)
+    endif()
     set(visibility PUBLIC)
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
       foreach(source IN LISTS sources)
         if(source MATCHES "_avx2\\.cc$")
-          set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${PELTON_AVX2_FLAGS}")
+          set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${PELTON_AVX2_FLAGS}" SKIP_PRECOMPILE_HEADERS ON)
         elseif(source MATCHES "_avx512\\.cc$")
-          set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${PELTON_AVX512_FLAGS}")
+          set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${PELTON_AVX512_FLAGS}" SKIP_PRECOMPILE_HEADERS ON)
         endif()
       endforeach()
     elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
@@ -85,9 +100,9 @@ function(pelton_module name)
   if(tests)
     add_executable(test_${name} ${tests})
     pelton_target_defaults(test_${name})
-    target_link_libraries(test_${name} PRIVATE ${library} GTest::gtest GTest::gmock GTest::gtest_main)
-    target_compile_definitions(test_${name} PRIVATE
-      PELTON_SOURCE_DIR="${PROJECT_SOURCE_DIR}" PELTON_GOLDEN_DIR="${PROJECT_SOURCE_DIR}/tests/golden")
+    target_compile_options(test_${name} PRIVATE $<$<CONFIG:Release>:-O1>) # they run once for each time they are compiled
+    pelton_precompile(test_${name} test <gmock/gmock.h> <gtest/gtest.h>)
+    target_link_libraries(test_${name} PRIVATE ${library} pelton_golden_dir GTest::gtest GTest::gmock GTest::gtest_main)
     add_test(NAME ${name} COMMAND test_${name})
     if(PELTON_SANITIZE STREQUAL thread AND name STREQUAL ops)
       add_test(NAME ops.scalar COMMAND test_ops)

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/golden_dir.h"
 #include "bench/bench_report.h"
 #include "model/model.h"
 
@@ -18,7 +19,7 @@ using testing::Not;
 using testing::StartsWith;
 
 const ModelBundle& tiny_bundle() {
-  static const std::shared_ptr<const ModelBundle> bundle = load_bundle(std::string(PELTON_GOLDEN_DIR) + "/arch/llama");
+  static const std::shared_ptr<const ModelBundle> bundle = load_bundle(std::string(kGoldenDir) + "/arch/llama");
   return *bundle;
 }
 

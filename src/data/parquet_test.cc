@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "base/json.h"
 #include "base/rng.h"
 #include "data/input_files.h"
@@ -33,7 +34,7 @@ std::string all_lines(const std::string& path) {
 }
 
 std::string golden(std::string_view name) {
-  return read_file(fmt::format("{}/data/{}", PELTON_GOLDEN_DIR, name), 1 << 20);
+  return read_file(fmt::format("{}/data/{}", kGoldenDir, name), 1 << 20);
 }
 
 // Chats and fields of all types; no nulls, which rows do not show.

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "base/json.h"
 #include "data/character_class.h"
 #include "data/word_splitter.h"
@@ -41,7 +42,7 @@ Results check(std::string_view text, const Words& words) {
 class AgreesWithDatatrove : public testing::Test {
  protected:
   void compare(std::string_view which, Words (*split_text)(std::string_view), double agreement_min) {
-    const std::string path = PELTON_GOLDEN_DIR "/data/quality.json";
+    const std::string path = std::string(kGoldenDir) + "/data/quality.json";
     const json::value items = parse_json(read_file(path, 1 << 24), path);
     std::array<int, 4> same{};
     for (const json::value& item : items.get_array()) {

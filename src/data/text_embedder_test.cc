@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "io/safetensors.h"
 
 namespace pelton::data {
@@ -21,7 +22,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 std::filesystem::path golden(std::string_view name) {
-  return std::filesystem::path(PELTON_GOLDEN_DIR) / "encoder" / name;
+  return std::filesystem::path(kGoldenDir) / "encoder" / name;
 }
 
 TextEmbedder::Options options_of(std::string_view name) {
@@ -119,7 +120,7 @@ std::string refusal_of(const std::string& model) {
 TEST(TextEmbedder, WhatMakesNoVectorsIsRefusedByStepAndOption) {
   EXPECT_THAT(refusal_of("no-such-model"), AllOf(StartsWith("steps[3].cluster.model: "), HasSubstr("no-such-model")));
   EXPECT_THAT(refusal_of(golden("bert-reranker").string()), HasSubstr("gives scores"));
-  EXPECT_THAT(refusal_of(std::string(PELTON_GOLDEN_DIR) + "/arch/llama"), HasSubstr("has no tokenizer"));
+  EXPECT_THAT(refusal_of(std::string(kGoldenDir) + "/arch/llama"), HasSubstr("has no tokenizer"));
   EXPECT_THAT(refusal_of(""), StartsWith("steps[3].cluster.model: "));
 }
 

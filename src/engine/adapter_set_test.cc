@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/golden_dir.h"
 #include "base/test_folder.h"
 #include "engine/collector.h"
 #include "engine/engine.h"
@@ -23,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::shared_ptr<const ModelBundle> golden_bundle() {
-  auto bundle = std::make_shared<ModelBundle>(*load_bundle((fs::path(PELTON_GOLDEN_DIR) / "arch" / "llama").string()));
+  auto bundle = std::make_shared<ModelBundle>(*load_bundle((fs::path(kGoldenDir) / "arch" / "llama").string()));
   bundle->tokenizer = FakeTokenizer::with_size(bundle->model->spec.vocabulary_size);
   return bundle;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/golden_dir.h"
 #include "base/rng.h"
 #include "engine/collector.h"
 #include "engine/engine.h"
@@ -19,7 +20,7 @@ namespace {
 
 std::shared_ptr<const ModelBundle> golden_bundle(const std::string& name) {
   auto bundle =
-      std::make_shared<ModelBundle>(*load_bundle((std::filesystem::path(PELTON_GOLDEN_DIR) / "arch" / name).string()));
+      std::make_shared<ModelBundle>(*load_bundle((std::filesystem::path(kGoldenDir) / "arch" / name).string()));
   bundle->tokenizer = FakeTokenizer::with_size(bundle->model->spec.vocabulary_size);
   return bundle;
 }

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/golden_dir.h"
 #include "base/test_folder.h"
 #include "io/error_matchers.h"
 #include "io/gguf_part_name.h"
@@ -44,7 +45,7 @@ std::string small_file() {
 // --- right files ---
 
 TEST(Gguf, ReadsWhatPythonWrote) {
-  const auto file = GgufFile::open(std::string(PELTON_GOLDEN_DIR) + "/io/small.gguf");
+  const auto file = GgufFile::open(std::string(kGoldenDir) + "/io/small.gguf");
   EXPECT_EQ(file->version(), 3u);
   EXPECT_EQ(file->string("general.architecture"), "llama");
   EXPECT_EQ(file->integer("test.u8"), 200);
@@ -78,7 +79,7 @@ TEST(Gguf, ReadsWhatPythonWrote) {
 }
 
 TEST(Gguf, TensorsOutliveTheFileObject) {
-  std::optional<Tensor> tensor = GgufFile::open(std::string(PELTON_GOLDEN_DIR) + "/io/small.gguf")->find("plain");
+  std::optional<Tensor> tensor = GgufFile::open(std::string(kGoldenDir) + "/io/small.gguf")->find("plain");
   EXPECT_EQ(tensor->floats()[29], 29.0f);
 }
 

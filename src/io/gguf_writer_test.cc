@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/golden_dir.h"
 #include "base/test_folder.h"
 #include "io/error_matchers.h"
 
@@ -26,7 +27,7 @@ TensorEntry entry(std::string name, ElementType type, Shape shape) { return {std
 // Every type of metadata, an alignment of its own, tensors of three dimensions and of blocks: what the package `gguf`
 // wrote comes out of our writer byte for byte, values copied as they lie in the file.
 TEST(GgufWriter, CopiesAFileOfPythonsWriterByteForByte) {
-  const std::string path = std::string(PELTON_GOLDEN_DIR) + "/io/small.gguf";
+  const std::string path = std::string(kGoldenDir) + "/io/small.gguf";
   const auto file = GgufFile::open(path);
   ASSERT_EQ(file->alignment(), 64u);
   GgufMetadata metadata;
@@ -76,7 +77,7 @@ TEST(GgufMetadata, SpellsEachTypeAsPythonsWriterDoes) {
   metadata.add("test.floats", std::vector<float>{0.5f, -1.5f});
   metadata.add("test.bools", std::vector<bool>{true, false, true});
 
-  const auto file = GgufFile::open(std::string(PELTON_GOLDEN_DIR) + "/io/small.gguf");
+  const auto file = GgufFile::open(std::string(kGoldenDir) + "/io/small.gguf");
   GgufMetadata copied;
   for (const GgufEncodedPair& pair : file->encoded_metadata()) {
     if (pair.key.starts_with("test.")) copied.add_encoded(pair.key, pair.value);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "base/rng.h"
 #include "base/test_folder.h"
 #include "io/error_matchers.h"
@@ -23,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path golden(const std::string& name) { return fs::path(PELTON_GOLDEN_DIR) / "arch" / name; }
+fs::path golden(const std::string& name) { return fs::path(kGoldenDir) / "arch" / name; }
 
 Tensor random_tensor(Shape shape, Rng& rng) {
   Tensor tensor = Tensor::f32(shape);
@@ -249,7 +250,7 @@ class DoraOn : public testing::TestWithParam<std::string> {
     const std::span<const float> found = trained.forward(batch);
     return {found.begin(), found.end()};
   }
-  const fs::path adapter_ = fs::path(PELTON_GOLDEN_DIR) / "dora" / GetParam();
+  const fs::path adapter_ = fs::path(kGoldenDir) / "dora" / GetParam();
 };
 
 TEST_P(DoraOn, ComputesWhatPeftDoes) {

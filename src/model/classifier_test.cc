@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "io/safetensors.h"
 #include "model/arch.h"
 #include "model/bundle.h"
@@ -46,7 +47,7 @@ class ThreeRowsAsHead final : public TensorSource {
 class Decoders : public testing::TestWithParam<const char*> {};
 
 TEST_P(Decoders, GiveScoresOfTheLastRow) {
-  const std::string folder = std::string(PELTON_GOLDEN_DIR) + "/arch/" + GetParam();
+  const std::string folder = std::string(kGoldenDir) + "/arch/" + GetParam();
   const std::shared_ptr<const Model> base = load_bundle(folder)->model;
   json::object config = parse_json(read_file(folder + "/config.json", 1 << 20), "config.json").as_object();
   config["architectures"] = {"ThisForSequenceClassification"};

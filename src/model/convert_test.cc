@@ -11,6 +11,7 @@
 
 #include "base/base64.h"
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "base/json.h"
 #include "base/rng.h"
 #include "base/test_folder.h"
@@ -30,7 +31,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-fs::path golden(const std::string& name) { return fs::path(PELTON_GOLDEN_DIR) / "arch" / name; }
+fs::path golden(const std::string& name) { return fs::path(kGoldenDir) / "arch" / name; }
 
 ConvertReport convert(const fs::path& source, const fs::path& destination, const std::string& type = "",
                       int thread_count = 2) {
@@ -121,7 +122,7 @@ INSTANTIATE_TEST_SUITE_P(Others, GoldenConversion,
 TEST(Convert, GptOssComputesTheSameFromAGgufFile) {
   const TestFolder work;
   for (const char* name : {"arch/gpt-oss", "prequantised/mxfp4"}) {
-    const fs::path folder = fs::path(PELTON_GOLDEN_DIR) / name;
+    const fs::path folder = fs::path(kGoldenDir) / name;
     const fs::path gguf = work.path() / "model.gguf";
     convert(folder, gguf);
     Executor executor(2);
@@ -323,7 +324,7 @@ constexpr const char* kTemplate = "{% for m in messages %}<|im_start|>{{ m.conte
 // spare.
 void write_talking_model(const fs::path& folder) {
   fs::create_directories(folder);
-  const std::string path = std::string(PELTON_GOLDEN_DIR) + "/text/smollm.json";
+  const std::string path = std::string(kGoldenDir) + "/text/smollm.json";
   const json::object golden_tokenizer = parse_json(contents(path), path).as_object();
   replace_file(folder / "tokenizer.json", json::serialize(golden_tokenizer.at("tokenizer")));
   constexpr int64_t kVocabulary = 484, kWidth = 32, kFeedForward = 64;
@@ -372,7 +373,7 @@ TEST(Convert, SentencePiecesOwnFileBecomesAVocabulary) {
   write_talking_model(source);
   fs::remove(source / "tokenizer.json");
   replace_file(source / "tokenizer_config.json", R"({"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"})");
-  const std::string path = std::string(PELTON_GOLDEN_DIR) + "/text/sentencepiece_models.json";
+  const std::string path = std::string(kGoldenDir) + "/text/sentencepiece_models.json";
   const json::value golden = parse_json(contents(path), path).at("bpe-plain");
   replace_file(source / "tokenizer.model", from_base64(golden.at("model").as_string()).value());
   convert(source, work.path() / "m.gguf");

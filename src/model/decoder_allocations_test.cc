@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/golden_dir.h"
 #include "io/hf_folder.h"
 #include "model/bundle.h"
 #include "model/decoder.h"
@@ -78,12 +79,12 @@ void expect_no_allocations(const std::shared_ptr<const Model>& model, Activation
 class DecoderAllocations : public testing::TestWithParam<ActivationType> {};
 
 TEST_P(DecoderAllocations, AStepAllocatesNothingOnceItsLikeWasSeen) {
-  const std::filesystem::path folder = std::filesystem::path(PELTON_GOLDEN_DIR) / "arch" / "llama";
+  const std::filesystem::path folder = std::filesystem::path(kGoldenDir) / "arch" / "llama";
   expect_no_allocations(load_hugging_face_model(folder, read_hf_folder(folder).config), GetParam());
 }
 
 TEST_P(DecoderAllocations, NeitherWithExperts) {
-  const std::filesystem::path folder = std::filesystem::path(PELTON_GOLDEN_DIR) / "arch" / "mixtral";
+  const std::filesystem::path folder = std::filesystem::path(kGoldenDir) / "arch" / "mixtral";
   expect_no_allocations(load_hugging_face_model(folder, read_hf_folder(folder).config), GetParam());
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "base/json.h"
 #include "model/bundle.h"
 #include "model/decoder.h"
@@ -43,7 +44,7 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  const std::string text = read_file(std::string(PELTON_GOLDEN_DIR) + "/smollm2/smollm2_shared.json", 1 << 20);
+  const std::string text = read_file(std::string(kGoldenDir) + "/smollm2/smollm2_shared.json", 1 << 20);
   const json::value parsed = parse_json(text, "smollm2_shared.json");
   std::vector<Case> all;
   for (const json::value& value : parsed.get_array()) all.push_back({value.get_object()});

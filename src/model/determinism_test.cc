@@ -8,6 +8,7 @@
 #include <map>
 #include <numeric>
 
+#include "base/golden_dir.h"
 #include "io/safetensors.h"
 #include "model/bundle.h"
 #include "model/decoder.h"
@@ -54,7 +55,7 @@ class RecodedWeights final : public TensorSource {
 };
 
 std::shared_ptr<const Model> model_in(const std::string& name, const std::vector<ElementType>& types) {
-  const std::string folder = std::string(PELTON_GOLDEN_DIR) + "/arch/" + name;
+  const std::string folder = std::string(kGoldenDir) + "/arch/" + name;
   const std::shared_ptr<const ModelBundle> bundle = load_bundle(folder);
   const Model& golden = *bundle->model;
   const RecodedWeights source(open_safetensors_folder(folder), types);

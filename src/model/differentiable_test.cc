@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "base/golden_dir.h"
 #include "base/rng.h"
 #include "io/hf_folder.h"
 #include "ops/cross_entropy.h"
@@ -14,7 +15,7 @@ namespace pelton {
 namespace {
 
 std::shared_ptr<const Model> golden_model(const std::string& name) {
-  const auto folder = std::filesystem::path(PELTON_GOLDEN_DIR) / "arch" / name;
+  const auto folder = std::filesystem::path(kGoldenDir) / "arch" / name;
   return load_hugging_face_model(folder, read_hf_folder(folder).config);
 }
 

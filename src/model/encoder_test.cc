@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "io/error_matchers.h"
 #include "io/gguf_test_writer.h"
 #include "io/hf_folder.h"
@@ -23,7 +24,7 @@ namespace pelton {
 namespace {
 
 std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(PELTON_GOLDEN_DIR) / "encoder" / name;
+  return std::filesystem::path(kGoldenDir) / "encoder" / name;
 }
 
 std::shared_ptr<const Model> load(const std::string& name) {

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/golden_dir.h"
 #include "io/gguf_test_writer.h"
 #include "io/hf_folder.h"
 #include "io/safetensors.h"
@@ -31,7 +32,7 @@ struct Case {
 };
 
 std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(PELTON_GOLDEN_DIR) / "arch" / name;
+  return std::filesystem::path(kGoldenDir) / "arch" / name;
 }
 
 // (i, i + K/2) becomes (2i, 2i + 1) in each head.

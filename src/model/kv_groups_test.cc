@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/golden_dir.h"
 #include "io/hf_folder.h"
 #include "model/decoder.h"
 #include "model/model.h"
@@ -17,7 +18,7 @@ constexpr int64_t kPage = KvLayerCache::kPageTokens;
 constexpr int64_t kPageCount = (kTokenCount + kPage - 1) / kPage;
 
 std::shared_ptr<const Model> golden_model(const std::string& name) {
-  const std::filesystem::path folder = std::filesystem::path(PELTON_GOLDEN_DIR) / "arch" / name;
+  const std::filesystem::path folder = std::filesystem::path(kGoldenDir) / "arch" / name;
   return load_hugging_face_model(folder, read_hf_folder(folder).config);
 }
 

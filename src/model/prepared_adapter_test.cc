@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/golden_dir.h"
 #include "base/test_folder.h"
 #include "model/bundle.h"
 #include "model/convert.h"
@@ -20,7 +21,7 @@ constexpr int64_t kPrompt = 20;
 constexpr int64_t kPagesEach = 2;
 
 std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(PELTON_GOLDEN_DIR) / "arch" / name;
+  return std::filesystem::path(kGoldenDir) / "arch" / name;
 }
 
 // Who asks for what: the adapter of each sequence, null for none. Of each its logits at the end of its prompt, and at

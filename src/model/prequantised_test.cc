@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "base/rng.h"
 #include "base/test_folder.h"
 #include "io/error_matchers.h"
@@ -23,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path golden(const std::string& name) { return fs::path(PELTON_GOLDEN_DIR) / "prequantised" / name; }
+fs::path golden(const std::string& name) { return fs::path(kGoldenDir) / "prequantised" / name; }
 
 std::shared_ptr<const Model> load(const fs::path& folder) {
   return load_hugging_face_model(folder, read_hf_folder(folder).config);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "base/test_folder.h"
 #include "io/error_matchers.h"
 #include "io/hf_folder.h"
@@ -15,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path golden() { return fs::path(PELTON_GOLDEN_DIR) / "arch" / "gemma3"; }
+fs::path golden() { return fs::path(kGoldenDir) / "arch" / "gemma3"; }
 
 // The golden Gemma 3 as the language model of a folder with vision, its names beginning with `prefix`.
 void write_vision_model(const fs::path& folder, const std::string& prefix, const std::string& vision_prefix) {

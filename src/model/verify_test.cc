@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/golden_dir.h"
 #include "io/hf_folder.h"
 #include "io/safetensors.h"
 
@@ -14,7 +15,7 @@ namespace pelton {
 namespace {
 
 std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(PELTON_GOLDEN_DIR) / "arch" / name;
+  return std::filesystem::path(kGoldenDir) / "arch" / name;
 }
 
 std::shared_ptr<const Model> golden_model(const std::string& name) {

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/golden_dir.h"
 #include "io/hf_folder.h"
 #include "io/safetensors.h"
 #include "model/model.h"
@@ -115,7 +116,7 @@ TEST(WeightSet, BlocksCannotBeTurned) {
 
 // As the first GPT-2 models were published.
 TEST(HuggingFaceModel, AFolderMayLeaveOutThePrefixOfAllNames) {
-  const std::filesystem::path folder = std::filesystem::path(PELTON_GOLDEN_DIR) / "arch/gpt2";
+  const std::filesystem::path folder = std::filesystem::path(kGoldenDir) / "arch/gpt2";
   const auto source = open_safetensors_folder(folder);
   const json::object config = read_hf_folder(folder).config;
   Tensors without;

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "base/json.h"
 #include "ops/gradient_check.h"
 #include "quant/half.h"
@@ -551,7 +552,7 @@ TEST(AttentionInBothDirections, AWindowAsLongAsTheSequenceIsNone) {
 class GoldenAttention : public testing::Test {
  protected:
   GoldenAttention() {
-    const std::filesystem::path path = std::filesystem::path(PELTON_GOLDEN_DIR) / "attention" / "expected.json";
+    const std::filesystem::path path = std::filesystem::path(kGoldenDir) / "attention" / "expected.json";
     fields = parse_json(read_file(path, 1 << 20), "expected.json").get_object();
     const auto whole = [&](std::string_view name) { return json::value_to<int64_t>(fields.at(name)); };
     const auto real = [&](std::string_view name) { return json::value_to<float>(fields.at(name)); };

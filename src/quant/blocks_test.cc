@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "base/rng.h"
 
 namespace pelton {
@@ -19,7 +20,7 @@ using Bytes = std::vector<std::byte>;
 using Values = std::vector<float>;
 
 Bytes golden_bytes(const std::string& name) {
-  const std::string text = read_file(std::string(PELTON_GOLDEN_DIR) + "/quant/" + name, 1 << 20);
+  const std::string text = read_file(std::string(kGoldenDir) + "/quant/" + name, 1 << 20);
   const auto* data = reinterpret_cast<const std::byte*>(text.data());
   return {data, data + text.size()};
 }

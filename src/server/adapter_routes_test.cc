@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/golden_dir.h"
 #include "base/test_folder.h"
 #include "engine/fake_runner.h"
 #include "engine/fake_tokenizer.h"
@@ -26,7 +27,7 @@ class AdapterRoutes : public testing::Test {
  protected:
   AdapterRoutes() {
     bundle_ = std::make_shared<ModelBundle>(*fake_bundle(FakeTokenizer::with_size(64), {}));
-    bundle_->model = load_bundle((fs::path(PELTON_GOLDEN_DIR) / "arch" / "llama").string())->model;
+    bundle_->model = load_bundle((fs::path(kGoldenDir) / "arch" / "llama").string())->model;
     fs::create_directory(work_.path() / "tuned");
     for (const char* name : {"tuned/sql", "tuned/poem", "secret"}) {
       write_peft_adapter(work_.path() / name, random_adapter(*bundle_->model, 1), *bundle_->model);

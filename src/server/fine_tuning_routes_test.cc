@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/golden_dir.h"
 #include "base/test_folder.h"
 #include "engine/fake_runner.h"
 #include "eval/byte_tokenizer.h"
@@ -28,7 +29,7 @@ constexpr const char* kTexts = "{\"text\": \"one two\"}\n{\"text\": \"three\"}\n
 class FineTuningRoutes : public testing::Test {
  protected:
   FineTuningRoutes() {
-    const fs::path base = fs::path(PELTON_GOLDEN_DIR) / "arch/llama";
+    const fs::path base = fs::path(kGoldenDir) / "arch/llama";
     bundle_ = std::make_shared<ModelBundle>(*load_bundle(base.string()));
     bundle_->tokenizer = std::make_shared<ByteTokenizer>(false);
     start();

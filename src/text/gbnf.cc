@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "text/lark_string.h"
 #include "text/utf8.h"
 
 namespace pelton {
@@ -30,8 +31,6 @@ struct Rule {
 bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
-
-std::string quoted(std::string_view text) { return json::serialize(json::value(json::string(text))); }
 
 class Parser {
  public:
@@ -201,7 +200,7 @@ class Parser {
     while (peek() != '"') {
       std::string character;
       append_utf8(character, next_character());
-      lark += (lark.empty() ? "" : " ") + quoted(character);
+      lark += (lark.empty() ? "" : " ") + lark_string(character);
     }
     ++position_;
     return lark.empty() ? R"("")" : "(" + lark + ")";

@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "base/json.h"
 #include "text/tokenizer.h"
 
 namespace pelton {
 
 inline json::object read_golden(const std::string& name) {
-  const std::string path = std::string(PELTON_GOLDEN_DIR) + "/text/" + name + ".json";
+  const std::string path = std::string(kGoldenDir) + "/text/" + name + ".json";
   return parse_json(read_file(path, 1 << 20), path).as_object();
 }
 

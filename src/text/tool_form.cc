@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "text/lark_string.h"
 #include "text/schema_support.h"
 
 namespace pelton {
@@ -27,8 +28,6 @@ bool has(std::string_view text, std::string_view part) { return text.find(part) 
                           form),
               "tools");
 }
-
-std::string quoted(std::string_view text) { return json::serialize(json::value(json::string(text))); }
 
 std::string_view arguments_name(ToolForm form) { return form == ToolForm::kLlama3 ? "parameters" : "arguments"; }
 
@@ -96,11 +95,12 @@ GrammarSource tool_grammar(ToolForm form, const std::vector<Tool>& tools, const 
     if (form == ToolForm::kHarmony) {
       rules += fmt::format(
           "call_{0}: <|channel|> {1} <|constrain|> \"json\" <|message|> arguments_{0}\narguments_{0}: %json {2}\n", i,
-          quoted("commentary to=functions." + tools[i].name + " "), schema);
+          lark_string("commentary to=functions." + tools[i].name + " "), schema);
       continue;
     }
-    const std::string head = fmt::format(R"({{"name": {}, "{}": )", quoted(tools[i].name), arguments_name(form));
-    rules += fmt::format("call_{0}: {1} arguments_{0} \"}}\"\narguments_{0}: %json {2}\n", i, quoted(head), schema);
+    const std::string head = fmt::format(R"({{"name": {}, "{}": )", lark_string(tools[i].name), arguments_name(form));
+    rules +=
+        fmt::format("call_{0}: {1} arguments_{0} \"}}\"\narguments_{0}: %json {2}\n", i, lark_string(head), schema);
   }
   std::string start;
   switch (form) {

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/golden_dir.h"
 #include "base/test_folder.h"
 #include "eval/byte_tokenizer.h"
 
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 class BackgroundTuningTest : public testing::Test {
  protected:
   BackgroundTuningTest() {
-    const fs::path base = fs::path(PELTON_GOLDEN_DIR) / "arch/llama";
+    const fs::path base = fs::path(kGoldenDir) / "arch/llama";
     auto bundle = std::make_shared<ModelBundle>(*load_bundle(base.string()));
     bundle->tokenizer = std::make_shared<ByteTokenizer>(false);
     tuning_.bundle = std::move(bundle);

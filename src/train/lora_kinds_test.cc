@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/golden_dir.h"
 #include "base/test_folder.h"
 #include "io/safetensors.h"
 #include "model/adapter.h"
@@ -17,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kGolden = PELTON_GOLDEN_DIR;
+const fs::path kGolden = kGoldenDir;
 
 std::vector<Example> examples_of(const SafetensorsFile& expected) {
   const Tensor ids = *expected.find("input_ids");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/golden_dir.h"
 #include "model/bundle.h"
 #include "train/objective.h"
 
@@ -12,7 +13,7 @@ namespace pelton {
 namespace {
 
 std::shared_ptr<const Model> llama() {
-  return load_bundle((std::filesystem::path(PELTON_GOLDEN_DIR) / "arch/llama").string())->model;
+  return load_bundle((std::filesystem::path(kGoldenDir) / "arch/llama").string())->model;
 }
 
 std::vector<Example> examples_of(std::vector<size_t> lengths, ExampleShape shape = ExampleShape::kOne) {

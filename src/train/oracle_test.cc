@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "train/record_reader.h"
 #include "train/trainer.h"
 
@@ -14,7 +15,7 @@ namespace pelton {
 namespace {
 
 std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(PELTON_GOLDEN_DIR) / "train" / name;
+  return std::filesystem::path(kGoldenDir) / "train" / name;
 }
 
 json::object read_golden_json(const std::string& name) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/golden_dir.h"
 #include "base/test_folder.h"
 #include "train/record_reader.h"
 
@@ -128,7 +129,7 @@ TEST(RecordReader, ARefusedRecordIsBad) {
 
 // What pyarrow wrote: chats as nested lists, three row groups.
 TEST(RecordReader, ReadsParquetRowByRow) {
-  const std::filesystem::path file = PELTON_GOLDEN_DIR "/data/pyarrow.parquet";
+  const std::filesystem::path file = std::string(kGoldenDir) + "/data/pyarrow.parquet";
   std::vector<Record> records;
   const RecordCounts counts =
       read_records({file}, BadRecord::kStop, [&](const Record& record) { records.push_back(record); });

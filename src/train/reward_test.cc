@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/golden_dir.h"
 #include "base/test_folder.h"
 #include "io/safetensors.h"
 #include "model/bundle.h"
@@ -17,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kGolden = PELTON_GOLDEN_DIR;
+const fs::path kGolden = kGoldenDir;
 constexpr int64_t kPairCount = 3;
 
 std::shared_ptr<const SafetensorsFile> expected() {

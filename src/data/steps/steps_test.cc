@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/golden_dir.h"
 #include "data/steps/step_test_run.h"
 
 namespace pelton::data {
@@ -215,7 +216,7 @@ TEST(Steps, SplitKeepsNearDuplicatesTogether) {
 }
 
 std::string golden_encoder(std::string_view options) {
-  return fmt::format(R"({{"model": "{}/encoder/bert", "activations": "f32"{}}})", PELTON_GOLDEN_DIR, options);
+  return fmt::format(R"({{"model": "{}/encoder/bert", "activations": "f32"{}}})", kGoldenDir, options);
 }
 
 // Three texts with a copy each but for the case, and one without.
