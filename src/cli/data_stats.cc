@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "base/file.h"
-#include "base/rng.h"
 #include "cli/data_commands.h"
 #include "cli/output.h"
 #include "cli/printable.h"
 #include "data/diff.h"
+#include "data/reservoir.h"
+#include "data/run_samples.h"
 #include "data/scan.h"
 #include "data/stats.h"
 #include "data/stats_page.h"
@@ -26,6 +27,8 @@ constexpr const char* kStatsNotes =
     "With --against, another version stands beside it. --html writes one page that needs nothing else, with a map of "
     "what is\n"
     "covered: what is asked (or a field, as the topic that a recipe's `cluster` notes) by the form of the answer.\n"
+    "Of a run's output it also tells what each step did; the page and JSON show records that were dropped, changed, "
+    "kept.\n"
     "Openings, styles and people come from English word lists: hints of what lacks or leans, not verdicts.\n"
     "\n"
     "Examples:\n"
@@ -54,13 +57,24 @@ struct StatsFlags {
   std::string html_path;
   std::string coverage_by;
   size_t duplicates_shown = 10;
+  size_t samples_shown = 3;
   bool as_json = false;
 };
 
-data::DatasetStats collect(const std::vector<std::string>& inputs, const StatsFlags& flags) {
-  return data::collect_stats(
+data::StatsColumn collect(const std::vector<std::string>& inputs, const StatsFlags& flags) {
+  data::StatsColumn column;
+  column.title = inputs.size() == 1 ? inputs[0] : fmt::format("{} inputs", inputs.size());
+  column.stats = data::collect_stats(
       data::find_input_files(inputs),
       {.format = std::nullopt, .top_duplicates_max = flags.duplicates_shown, .coverage_by = flags.coverage_by});
+  if (inputs.size() == 1) column.run = data::sample_run(inputs[0], {.per_reason_max = flags.samples_shown});
+  return column;
+}
+
+json::object to_json(const data::StatsColumn& column) {
+  json::object object = data::to_json(column.stats);
+  if (column.run) object["run"] = data::to_json(*column.run);
+  return object;
 }
 
 // The most frequent ones first.
@@ -147,22 +161,31 @@ std::string to_text(const data::DatasetStats& stats) {
   return text;
 }
 
+// What each step did; the page has records of it.
+std::string run_to_text(const data::RunSamples& run) {
+  TextTable table({{"step", Align::kLeft}, {"seen"}, {"dropped"}, {"changed"}, {"why", Align::kLeft}});
+  for (const data::StepSamples& step : run.steps) {
+    table.add_row({step.step, fmt::format("{}", step.counts.seen), fmt::format("{}", step.counts.dropped),
+                   fmt::format("{}", step.counts.changed), names_to_text(step.counts.reasons)});
+  }
+  return fmt::format("\nRun         {} records read, {} kept\n{}", run.records, run.kept, table.to_string());
+}
+
 int show_stats(const StatsFlags& flags) {
   std::vector<data::StatsColumn> columns;
-  if (!flags.against.empty()) columns.push_back({flags.against, collect({flags.against}, flags)});
-  columns.push_back({flags.inputs.size() == 1 ? flags.inputs[0] : fmt::format("{} inputs", flags.inputs.size()),
-                     collect(flags.inputs, flags)});
+  if (!flags.against.empty()) columns.push_back(collect({flags.against}, flags));
+  columns.push_back(collect(flags.inputs, flags));
   if (!flags.html_path.empty())
     replace_file(flags.html_path, data::stats_page("Data set: " + columns.back().title, columns));
   if (flags.as_json) {
-    json::object object = data::to_json(columns.back().stats);
-    if (columns.size() > 1) object["against"] = data::to_json(columns.front().stats);
+    json::object object = to_json(columns.back());
+    if (columns.size() > 1) object["against"] = to_json(columns.front());
     print_json(object);
     return 0;
   }
   for (const data::StatsColumn& column : columns) {
     print_text(fmt::format("{}{}\n{}\n", &column == &columns.front() ? "" : "\n", valid_utf8(column.title),
-                           to_text(column.stats)));
+                           to_text(column.stats) + (column.run ? run_to_text(*column.run) : "")));
   }
   if (!flags.html_path.empty()) print_note(fmt::format("wrote {}", flags.html_path));
   return 0;
@@ -219,27 +242,13 @@ struct SampleFlags {
   uint64_t seed = 0;
 };
 
-// Vitter's algorithm R: the reservoir holds a uniform sample of what has come by.
 int print_sample(const SampleFlags& flags) {
-  struct Sampled {
-    uint64_t position;
-    std::string line;
-  };
-  std::vector<Sampled> reservoir;
-  Rng rng(flags.seed);
-  uint64_t seen = 0;
+  data::Reservoir<std::string> reservoir(flags.count, flags.seed);
   data::scan_lines(data::find_input_files(flags.inputs), [&](const data::ScannedLine& line) {
-    const uint64_t position = seen++;
-    if (reservoir.size() < flags.count) {
-      reservoir.push_back({position, std::string(line.text)});
-    } else if (const uint64_t place = rng.next_below(seen); place < flags.count) {
-      reservoir[place] = {position, std::string(line.text)};
-    }
+    reservoir.offer([&] { return std::string(line.text); });
     return true;
   });
-  std::sort(reservoir.begin(), reservoir.end(),
-            [](const Sampled& a, const Sampled& b) { return a.position < b.position; });
-  for (const Sampled& sampled : reservoir) print_text(sampled.line + "\n");
+  for (const std::string& line : reservoir.take()) print_text(line + "\n");
   return 0;
 }
 
@@ -254,6 +263,9 @@ std::function<int()> add_data_stats(CLI::App& app) {
                  "The field whose values are the rows of the coverage map (else what questions begin with)")
       ->type_name("FIELD");
   app.add_option("--duplicates", flags->duplicates_shown, "How many groups of equal records to show")
+      ->capture_default_str();
+  app.add_option("--samples", flags->samples_shown,
+                 "Of a run's output: how many records the page and JSON show for each step and reason")
       ->capture_default_str();
   app.add_flag("--json", flags->as_json, "Print one JSON object");
   app.footer(kStatsNotes);

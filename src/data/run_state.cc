@@ -65,14 +65,16 @@ void RunCounts::add(const RunCounts& other) {
   for (size_t i = 0; i < steps.size(); ++i) steps[i].add(other.steps[i]);
 }
 
+json::object to_json(const StepCounts& counts) {
+  return {{"seen", counts.seen},
+          {"dropped", counts.dropped},
+          {"changed", counts.changed},
+          {"reasons", reasons_to_json(counts.reasons)}};
+}
+
 json::object to_json(const RunCounts& counts) {
   json::array steps;
-  for (const StepCounts& step : counts.steps) {
-    steps.push_back(json::object{{"seen", step.seen},
-                                 {"dropped", step.dropped},
-                                 {"changed", step.changed},
-                                 {"reasons", reasons_to_json(step.reasons)}});
-  }
+  for (const StepCounts& step : counts.steps) steps.push_back(to_json(step));
   return {{"input_bytes", counts.input_bytes}, {"records", counts.records},
           {"bad_lines", counts.bad_lines},     {"kept", counts.kept},
           {"kept_bytes", counts.kept_bytes},   {"formats", reasons_to_json(counts.formats)},

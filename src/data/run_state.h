@@ -56,6 +56,7 @@ struct RunState {
   static RunState from_json(const json::object& object);
 };
 
+json::object to_json(const StepCounts& counts);
 json::object to_json(const RunCounts& counts);
 
 }  // namespace pelton::data

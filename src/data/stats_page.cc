@@ -255,6 +255,32 @@ class Page {
     }
   }
 
+  void add_runs() {
+    for (const StatsColumn& column : columns_) {
+      if (!column.run) continue;
+      const RunSamples& run = *column.run;
+      html_ += fmt::format("<h2>What the run did: {}</h2><p>{} records read, {} kept, {} lines that are no record.</p>",
+                           escaped(column.title), run.records, run.kept, run.bad_lines);
+      html_ += "<table><tr><th>step</th><th>seen</th><th>dropped</th><th>changed</th><th>why</th></tr>";
+      for (const StepSamples& step : run.steps) {
+        std::string reasons;
+        for (const auto& [reason, count] : step.counts.reasons) {
+          reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", escaped(reason), count);
+        }
+        html_ += fmt::format(
+            "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>",
+            escaped(step.step), step.counts.seen, step.counts.dropped, step.counts.changed, reasons);
+      }
+      html_ += "</table>";
+      for (const StepSamples& step : run.steps) {
+        const std::string name = escaped(step.step);
+        add_samples(fmt::format("{}: dropped", name), "what it matches", step.dropped, &RecordSample::duplicate_text);
+        add_samples(fmt::format("{}: changed", name), "what was written", step.changed, &RecordSample::written);
+      }
+      add_samples("Kept", "", run.kept_samples, nullptr);
+    }
+  }
+
   std::string finish(std::string_view title) const {
     return fmt::format(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
@@ -264,6 +290,38 @@ class Page {
   }
 
  private:
+  // `other`: what stands beside a record, under `other_title`; null: nothing does.
+  void add_samples(std::string_view title, std::string_view other_title, const std::vector<RecordSample>& samples,
+                   std::string RecordSample::*other) {
+    if (samples.empty()) return;
+    const bool has_reasons = other != nullptr;
+    const bool has_other = has_reasons && std::any_of(samples.begin(), samples.end(), [&](const RecordSample& sample) {
+                             return !(sample.*other).empty();
+                           });
+    html_ += fmt::format("<h3>{}</h3><table><tr>{}<th>record</th>{}</tr>", title, has_reasons ? "<th>why</th>" : "",
+                         has_other ? fmt::format("<th>{}</th>", other_title) : "");
+    for (const RecordSample& sample : samples) {
+      html_ += "<tr>";
+      if (has_reasons) html_ += fmt::format("<td>{}</td>", why(sample));
+      add_excerpt(sample.id, sample.text);
+      if (has_other) add_excerpt(sample.duplicate_of, sample.*other);
+      html_ += "</tr>";
+    }
+    html_ += "</table>";
+  }
+
+  void add_excerpt(std::string_view id, std::string_view text) {
+    html_ +=
+        fmt::format("<td class=\"excerpt\"><b>{}</b>{}{}</td>", escaped(id), id.empty() ? "" : "\n", escaped(text));
+  }
+
+  static std::string why(const RecordSample& sample) {
+    std::string text = escaped(sample.reason);
+    if (!sample.detail.empty()) text += "<br>" + escaped(sample.detail);
+    if (sample.similarity) text += fmt::format("<br>similarity {:.3g}", *sample.similarity);
+    return text;
+  }
+
   const std::vector<StatsColumn>& columns_;
   std::string html_;
 };
@@ -311,6 +369,7 @@ std::string stats_page(std::string_view title, const std::vector<StatsColumn>& c
   page.add_names("Licences", [](const Stats& s) -> const NamedCounts& { return s.licenses; });
   page.add_names("Splits", [](const Stats& s) -> const NamedCounts& { return s.splits; });
   page.add_duplicates();
+  page.add_runs();
   return page.finish(title);
 }
 

@@ -8,38 +8,15 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "data/json_string.h"
 #include "data/recipe.h"
+#include "data/run_manifest.h"
 #include "data/scan.h"
 
 namespace pelton::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr size_t kManifestBytesMax = size_t{1} << 30;
-
-struct Manifest {
-  json::object object;
-  std::string path_of(std::string_view role) const {
-    for (const json::value& output : object.at("outputs").as_array()) {
-      if (output.at("role").as_string() == role) return std::string(output.at("path").as_string());
-    }
-    return {};
-  }
-};
-
-std::optional<Manifest> read_manifest(const std::string& output) {
-  const std::string path = output_stem(output) + ".manifest.json";
-  if (!fs::exists(path)) return std::nullopt;
-  json::value value =
-      parse_json(read_file(path, kManifestBytesMax), path, {.depth_max = 64, .bytes_max = kManifestBytesMax});
-  if (!value.is_object() || !value.get_object().contains("outputs") || !value.get_object().contains("inputs")) {
-    throw Error(ErrorCode::kCorruptFile, fmt::format("{}: no manifest of a run", path));
-  }
-  return Manifest{std::move(value.get_object())};
-}
 
 // The lines `{"id":"ID",…` of a file that a run wrote.
 std::vector<json::object> rows_of(const std::string& id, const std::string& path) {
@@ -86,7 +63,7 @@ json::object find_kept(const std::string& id, const std::string& path) {
   return kept;
 }
 
-json::object describe_read(const json::object& row, const Manifest& manifest) {
+json::object describe_read(const json::object& row, const RunManifest& manifest) {
   const json::array& inputs = manifest.object.at("inputs").as_array();
   const auto index = row.at("source").to_number<size_t>();
   if (index >= inputs.size())
@@ -103,7 +80,7 @@ json::object describe_read(const json::object& row, const Manifest& manifest) {
   return read;
 }
 
-void trace_through(const std::string& id, const std::string& output, const Manifest& manifest, json::array& story) {
+void trace_through(const std::string& id, const std::string& output, const RunManifest& manifest, json::array& story) {
   std::vector<json::object> reads;
   json::array changes;
   for (json::object& row : rows_of(id, manifest.path_of("lineage"))) {
@@ -130,7 +107,7 @@ void trace_through(const std::string& id, const std::string& output, const Manif
     }
     story.push_back(std::move(entry));
     const std::string source(read.at("source").as_string());
-    if (const std::optional<Manifest> before = read_manifest(source); before && source != output) {
+    if (const std::optional<RunManifest> before = read_run_manifest(source); before && source != output) {
       trace_through(id, source, *before, story);
     }
   }
@@ -139,7 +116,7 @@ void trace_through(const std::string& id, const std::string& output, const Manif
 }  // namespace
 
 json::array trace_record(const std::string& id, const std::string& output) {
-  const std::optional<Manifest> manifest = read_manifest(output);
+  const std::optional<RunManifest> manifest = read_run_manifest(output);
   if (!manifest) {
     throw Error(ErrorCode::kNotFound, fmt::format("{}.manifest.json is not there: {} is no output of `pelton data run`",
                                                   output_stem(output), output));

@@ -407,3 +407,29 @@ def test_stats_say_what_is_covered(pelton, tmp_path):
     assert "Openings    write (2), what (1)" in shown and "gender: female" in shown
     by_topic = pelton.json("data", "stats", "in.jsonl", "--by", "topic")
     assert by_topic["coverage"] == {"1": {"prose": 1}, "2": {"code": 1, "prose": 1}, "none": {"text": 1}}
+
+
+def test_stats_of_an_output_show_what_its_run_did(pelton, tmp_path):
+    write_lines(tmp_path / "in.jsonl", [
+        {"id": "a", "text": "He thanked his mother for the <b>book</b> that she had sent him."},
+        {"id": "b", "text": "He thanked his mother for the <b>book</b> that she had sent him."},
+        {"id": "c", "text": "Nobody is spoken of in this one."},
+    ])
+    (tmp_path / "recipe.yaml").write_text(
+        "input: in.jsonl\noutput: twins.jsonl\ndropped: dropped.jsonl\nsteps:\n- exact\n- counterfactual\n")
+    pelton("data", "run", "recipe.yaml")
+    assert read_lines(tmp_path / "twins.jsonl") == [{
+        "id": "a", "counterfactual_of": "a",
+        "text": "She thanked her father for the <b>book</b> that he had sent her."}]
+    run = pelton.json("data", "stats", "twins.jsonl", "--html", "page.html")["run"]
+    assert run["records"] == 3 and run["kept"] == 1
+    exact, twins = run["steps"]
+    assert exact["dropped_samples"][0]["id"] == "b" and exact["dropped_samples"][0]["duplicate_of"] == "a"
+    assert twins["reasons"] == {"counterfactual": 1, "no_counterfactual": 1}
+    assert twins["dropped_samples"][0]["text"] == "Nobody is spoken of in this one."
+    assert twins["changed_samples"][0]["text"].startswith("He thanked")
+    assert twins["changed_samples"][0]["written"].startswith("She thanked")
+    page = (tmp_path / "page.html").read_text()
+    assert "counterfactual: changed" in page and "&lt;b&gt;book" in page and "<b>book" not in page
+    assert "no_counterfactual (1)" in pelton("data", "stats", "twins.jsonl").stdout
+    assert "run" not in pelton.json("data", "stats", "in.jsonl")
