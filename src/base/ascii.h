@@ -7,12 +7,23 @@
 
 namespace pelton {
 
+inline bool is_ascii_upper(char c) { return c >= 'A' && c <= 'Z'; }
+inline bool is_ascii_lower(char c) { return c >= 'a' && c <= 'z'; }
+
 inline std::string ascii_lower(std::string_view text) {
   std::string lower(text);
   for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (is_ascii_upper(c)) c = static_cast<char>(c - 'A' + 'a');
   }
   return lower;
+}
+
+inline std::string ascii_upper(std::string_view text) {
+  std::string upper(text);
+  for (char& c : upper) {
+    if (is_ascii_lower(c)) c = static_cast<char>(c - 'a' + 'A');
+  }
+  return upper;
 }
 
 // Without those of `characters` that it begins and ends with.

@@ -51,6 +51,8 @@ constexpr const char* kStepsNotes =
     "Mixtures, evened out by a field (such as a topic), or with as much synthetic data as is wanted:\n"
     "  - sample: {by: topic, temperature: 3, size: 10000}\n"
     "  - sample: {by: synthetic, weights: [real=3, synthetic=1]}\n"
+    "Twins that speak of others (gender, or pairs of terms), in a file beside the records that they are of:\n"
+    "  - counterfactual: {swap: gender, terms: [nurse=doctor], keep_others: false}\n"
     "An order, easy ones first: by length, turns or a number that an earlier step has noted; levels are shuffled "
     "inside; or "
     "by chance:\n"

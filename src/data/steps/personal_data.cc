@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "data/replace_spans.h"
 #include "data/step.h"
 
 namespace pelton::data {
@@ -47,17 +48,11 @@ class PersonalDataStep final : public RecordStep {
     const std::vector<PersonalSpan> spans = find_personal_data(text, kinds_);
     if (spans.empty()) return;
     count(spans, counts);
-    std::string rewritten;
-    size_t position = 0;
-    for (const PersonalSpan& span : spans) {
-      rewritten += text.substr(position, span.begin - position);
+    text = arena.copy(replace_spans(text, spans, [&](const PersonalSpan& span) {
       const std::string_view original = text.substr(span.begin, span.end - span.begin);
-      rewritten += action_ == PersonalAction::kMask ? personal_mask(span.kind)
-                                                    : personal_replacement(span.kind, original, seed_);
-      position = span.end;
-    }
-    rewritten += text.substr(position);
-    text = arena.copy(rewritten);
+      return action_ == PersonalAction::kMask ? std::string(personal_mask(span.kind))
+                                              : personal_replacement(span.kind, original, seed_);
+    }));
   }
 
   PersonalKinds kinds_;

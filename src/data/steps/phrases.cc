@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "data/phrase_matcher.h"
+#include "data/replace_spans.h"
 #include "data/step.h"
 
 namespace pelton::data {
@@ -44,7 +45,9 @@ class PhrasesStep final : public RecordStep {
       if (matches.empty()) return;
       if (count == 0) first = fmt::format("\"{}\" in {}", matcher_.phrase(matches.front().phrase), where);
       count += static_cast<int64_t>(matches.size());
-      if (options_.action == PhraseAction::kMask) text = masked(text, matches, arena);
+      if (options_.action == PhraseAction::kMask) {
+        text = arena.copy(replace_spans(text, matches, [](const PhraseMatch&) { return kMask; }));
+      }
     };
     if (record.kind == RecordKind::kText && options_.in_others) visit(record.text, "the text");
     for (const std::span<Message> turns : {record.messages, record.chosen, record.rejected}) {
@@ -75,18 +78,6 @@ class PhrasesStep final : public RecordStep {
     return role == Role::kAssistant ? options_.in_assistant
            : role == Role::kUser    ? options_.in_user
                                     : options_.in_others;
-  }
-
-  static std::string_view masked(std::string_view text, const std::vector<PhraseMatch>& matches, Arena& arena) {
-    std::string rewritten;
-    size_t position = 0;
-    for (const PhraseMatch& match : matches) {
-      rewritten += text.substr(position, match.begin - position);
-      rewritten += kMask;
-      position = match.end;
-    }
-    rewritten += text.substr(position);
-    return arena.copy(rewritten);
   }
 
   PhraseMatcher matcher_;

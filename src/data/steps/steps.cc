@@ -13,6 +13,7 @@ namespace pelton::data {
 Step make_c4(StepOptions& options);
 Step make_classifier(StepOptions& options);
 Step make_cluster(StepOptions& options);
+Step make_counterfactual(StepOptions& options);
 Step make_curriculum(StepOptions& options);
 Step make_decontaminate(StepOptions& options);
 Step make_diverse(StepOptions& options);
@@ -41,6 +42,8 @@ constexpr StepType kSteps[] = {
     {"c4", "Takes out lines that are no sentences, as C4 did; drops texts of few", make_c4},
     {"classifier", "Drops records that score low by a filter of `pelton data train-filter`", make_classifier},
     {"cluster", "Notes topics: clusters of texts that mean alike to a model (k-means)", make_cluster},
+    {"counterfactual", "Makes the twins of records that speak of people: she for he, or terms of your own",
+     make_counterfactual},
     {"curriculum", "Puts records into an order: easy ones first, by length or by a field; or shuffles them",
      make_curriculum},
     {"decontaminate", "Drops records that hold items of evaluation sets", make_decontaminate},

@@ -31,6 +31,11 @@ TEST(Steps, UnknownNamesAndOptionsAreRefused) {
   EXPECT_THROW(StepTestRun("split", R"({"test": 0.6, "validation": 0.6})"), Error);
 }
 
+TEST(Steps, CounterfactualTermsArePairs) {
+  EXPECT_THROW(StepTestRun("counterfactual", R"({"terms": ["christian"]})"), Error);
+  EXPECT_THROW(StepTestRun("counterfactual", R"({"swap": "terms"})"), Error);
+}
+
 TEST(Steps, QualityFilters) {
   for (const std::string_view name : {"gopher_quality", "gopher_repetition", "fineweb", "c4"}) {
     StepTestRun run(name);
@@ -150,6 +155,29 @@ TEST(Steps, Language) {
   EXPECT_EQ(verdicts[0].reason, "language_noted");
   EXPECT_EQ(std::get<std::string_view>(find_field(run.record(0), "lang")->value), "en");
   EXPECT_EQ(verdicts[1].reason, "other_language");
+}
+
+TEST(Steps, CounterfactualTwinsSayWhoseTheyAre) {
+  StepTestRun run("counterfactual");
+  run.add_chat("What does he do?", "Her father is a waiter.").id = "chat";
+  run.add_text("Nobody is spoken of.");
+  const std::vector<Verdict> verdicts = run.apply();
+  EXPECT_EQ(verdicts[0].reason, "counterfactual");
+  EXPECT_EQ(verdicts[0].detail, "he → she, and 3 more");
+  EXPECT_EQ(run.record(0).messages[0].content, "What does she do?");
+  EXPECT_EQ(run.record(0).messages[1].content, "His mother is a waitress.");
+  EXPECT_EQ(std::get<std::string_view>(find_field(run.record(0), "counterfactual_of")->value), "chat");
+  EXPECT_EQ(verdicts[1].action, Action::kDrop);
+  EXPECT_EQ(verdicts[1].reason, "no_counterfactual");
+}
+
+TEST(Steps, CounterfactualTermsOfOnesOwn) {
+  StepTestRun run("counterfactual", R"({"swap": "terms", "terms": ["christian=muslim"], "keep_others": true})");
+  run.add_text("She is a Christian.");
+  run.add_text("She is here.");
+  const std::vector<Verdict> verdicts = run.apply();
+  EXPECT_EQ(run.record(0).text, "She is a Muslim.");
+  EXPECT_EQ(verdicts[1].action, Action::kKeep);
 }
 
 TEST(Steps, License) {
