@@ -9,20 +9,16 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/temporary_name.h"
 
 namespace pelton {
 namespace fs = std::filesystem;
-namespace {
 
-fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
-
-}  // namespace
-
-AtomicFileWriter::AtomicFileWriter(fs::path path)
-    : path_(std::move(path)),
-      temporary_((folder_of(path_) / fmt::format(".{}.XXXXXX", path_.filename().string())).string()) {
+AtomicFileWriter::AtomicFileWriter(fs::path path) : path_(std::move(path)), temporary_(temporary_name_template(path_)) {
+  remove_leftovers(path_);
   descriptor_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
   if (descriptor_ < 0) fail("cannot create a file beside");
+  hold_temporary(descriptor_);
 }
 
 AtomicFileWriter::~AtomicFileWriter() {
@@ -46,7 +42,7 @@ void AtomicFileWriter::commit() {
   ::close(descriptor_);
   descriptor_ = -1;
   // Makes the rename itself survive a power cut.
-  const int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int folder = ::open(folder_around(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool is_synced = folder >= 0 && ::fsync(folder) == 0;
   if (folder >= 0) ::close(folder);
   if (!is_synced) fail("cannot sync the folder of");

@@ -12,12 +12,11 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/temporary_name.h"
 
 namespace pelton {
 namespace fs = std::filesystem;
 namespace {
-
-fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
 
 // "a/b/" names the folder "a/b".
 fs::path without_slash(const fs::path& path) { return path.has_filename() ? path : path.parent_path(); }
@@ -29,14 +28,18 @@ fs::path without_slash(const fs::path& path) { return path.has_filename() ? path
 }  // namespace
 
 AtomicFolder::AtomicFolder(fs::path target) : target_(without_slash(target)) {
-  std::string name = (folder_of(target_) / fmt::format(".{}.XXXXXX", target_.filename().string())).string();
+  remove_leftovers(target_);
+  std::string name = temporary_name_template(target_);
   if (::mkdtemp(name.data()) == nullptr) fail("cannot make a folder beside", target_);
   temporary_ = name;
+  descriptor_ = ::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor_ >= 0) hold_temporary(descriptor_);
 }
 
 AtomicFolder::~AtomicFolder() {
   std::error_code ignored;
   if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 void AtomicFolder::commit() {
@@ -48,7 +51,7 @@ void AtomicFolder::commit() {
     fail("cannot replace", target_);
   }
   // Makes the rename itself survive a power cut.
-  const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int folder = ::open(folder_around(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool is_synced = folder >= 0 && ::fsync(folder) == 0;
   if (folder >= 0) ::close(folder);
   if (!is_synced) fail("cannot sync the folder of", target_);

@@ -9,7 +9,8 @@ namespace pelton {
 // thread-safe.
 class AtomicFolder {
  public:
-  // Makes an empty folder beside `target`. Error kIo: the folder around it is missing or cannot be written.
+  // Makes an empty folder beside `target`, and removes what a killed process has left of one. Error kIo: the folder
+  // around it is missing or cannot be written.
   explicit AtomicFolder(std::filesystem::path target);
   ~AtomicFolder();
   AtomicFolder(const AtomicFolder&) = delete;
@@ -24,6 +25,7 @@ class AtomicFolder {
  private:
   std::filesystem::path target_;
   std::filesystem::path temporary_;
+  int descriptor_ = -1;  // of temporary_, held (base/temporary_name.h)
 };
 
 }  // namespace pelton

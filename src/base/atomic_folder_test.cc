@@ -49,6 +49,19 @@ TEST_F(AtomicFolderTest, LeavesNoTraceWithoutCommit) {
   EXPECT_TRUE(names().empty());
 }
 
+TEST_F(AtomicFolderTest, RemovesWhatAKilledProcessLeftAndNothingElse) {
+  const AtomicFolder being_made(root_ / "model");
+  fs::create_directories(root_ / ".model.abc123/inside");      // of a process that is no more
+  fs::create_directories(root_ / ".model.txt.abc123/inside");  // of another target
+  {
+    AtomicFolder folder(root_ / "model");
+    folder.commit();
+  }
+  EXPECT_TRUE(fs::exists(being_made.path()));
+  EXPECT_FALSE(fs::exists(root_ / ".model.abc123"));
+  EXPECT_TRUE(fs::exists(root_ / ".model.txt.abc123/inside"));
+}
+
 TEST_F(AtomicFolderTest, ReplacesAFolder) {
   fs::create_directory(root_ / "model");
   replace_file(root_ / "model/old.txt", "old");

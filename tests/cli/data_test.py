@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -37,8 +38,12 @@ RECIPE = "input: in.jsonl\noutput: out.jsonl\nsteps:\n- exact\n- exact: {normali
 RESULTS = ["out.jsonl", "out.dropped.jsonl", "out.lineage.jsonl.zst", "out.manifest.json"]
 
 
-def digests(folder) -> dict:
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in RESULTS}
+def digests(folder, names=RESULTS) -> dict:
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def digests_below(folder) -> dict:
+    return digests(folder, sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()))
 
 
 def test_exact_duplicates_as_a_plain_loop_finds_them(pelton, tmp_path):
@@ -65,27 +70,39 @@ def test_exact_duplicates_as_a_plain_loop_finds_them(pelton, tmp_path):
     assert f"duplicate_of\":\"{its_first}" in pelton("data", "trace", some_id, "out.jsonl").stdout
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(pelton, tmp_path):
+KILLED = {
+    "lines": (RECIPE, RESULTS),
+    # Published in a second pass over what was written, and with a folder that grows beside it.
+    "parquet and an index": (
+        "input: in.jsonl\noutput: out.parquet\nsteps:\n- exact\n- minhash: {index: seen, verify: 0.8}\n",
+        ["out.parquet", *RESULTS[1:]]),
+}
+
+
+@pytest.mark.parametrize("recipe,results", KILLED.values(), ids=KILLED.keys())
+def test_a_killed_run_goes_on_to_the_same_bytes(pelton, tmp_path, recipe, results):
     write_lines(tmp_path / "in.jsonl", corpus(6000))
-    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    (tmp_path / "recipe.yaml").write_text(recipe)
     command = [pelton.program, "data", "run", "recipe.yaml", "--checkpoint-mb", "1"]
     start = time.monotonic()
     assert pelton("data", "run", "recipe.yaml", "--threads", "1").returncode == 0
     whole_s = time.monotonic() - start
-    expected = digests(tmp_path)
+    expected, expected_index = digests(tmp_path, results), digests_below(tmp_path / "seen")
 
     numbers = random.Random(SEED)
     was_killed = 0
     for kill in range(KILLS):
-        for name in RESULTS:
+        for name in results:
             (tmp_path / name).unlink()
+        shutil.rmtree(tmp_path / "seen", ignore_errors=True)
         run = subprocess.Popen([*command, "--threads", str(1 + kill % 2)], cwd=tmp_path, stderr=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, env=pelton.environment)
         time.sleep(numbers.uniform(0, whole_s))
         run.send_signal(signal.SIGKILL)
         was_killed += run.wait() == -signal.SIGKILL
         assert pelton(*command[1:]).returncode == 0
-        assert digests(tmp_path) == expected, f"kill {kill}, seed {SEED}"
+        assert digests(tmp_path, results) == expected, f"kill {kill}, seed {SEED}"
+        assert digests_below(tmp_path / "seen") == expected_index, f"kill {kill}, seed {SEED}"
         assert not (tmp_path / "out.pelton-run").exists()
     assert was_killed > 0
 
