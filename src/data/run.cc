@@ -146,8 +146,9 @@ class Run {
   std::optional<SpillFile> block_rows_;
   std::optional<DecisionReader> decisions_;
   std::vector<InputFile> line_files_;
-  uint64_t next_block_ = 0;   // to be produced
-  uint64_t next_record_ = 0;  // the first of that block
+  std::vector<uint64_t> bytes_before_;  // each of its input files, and at the end all
+  uint64_t next_block_ = 0;             // to be produced
+  uint64_t next_record_ = 0;            // the first of that block
   uint64_t bytes_since_checkpoint_ = 0;
 };
 
@@ -239,6 +240,8 @@ void Run::run_phase() {
     line_rows.emplace(in_folder(of_phase(are_ordered ? kOrderedLineRows : kLineRows, state_.phase - 1)));
   }
   const std::span<const InputFile> inputs = plan.reads_sources ? files_ : line_files_;
+  bytes_before_.assign(1, 0);
+  for (const InputFile& file : inputs) bytes_before_.push_back(bytes_before_.back() + file.bytes);
   BlockReader reader(inputs, {.block_bytes = options_.block_bytes});
   reader.seek(state_.position);
   next_block_ = state_.block_count;
@@ -346,16 +349,11 @@ void Run::commit(Batch& batch, const PhasePlan& plan) {
 
 void Run::report_progress(uint64_t phase_bytes) {
   if (!options_.on_progress) return;
-  const bool reads_sources = phases_[state_.phase].reads_sources;
-  const std::vector<InputFile>& inputs = reads_sources ? files_ : line_files_;
-  uint64_t all = 0;
-  uint64_t done = 0;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    all += inputs[i].bytes;
-    if (i < state_.position.file) done += inputs[i].bytes;
-    // Of a packed file it is not known how long its lines are.
-    if (i == state_.position.file) done += std::min(state_.position.bytes, inputs[i].bytes);
-  }
+  const auto [file, bytes, lines] = state_.position;
+  const uint64_t all = bytes_before_.back();
+  // Of a packed file it is not known how long its lines are.
+  const uint64_t done =
+      file + 1 == bytes_before_.size() ? all : std::min(bytes_before_[file] + bytes, bytes_before_[file + 1]);
   const double part = all == 0 ? 1.0 : static_cast<double>(done) / static_cast<double>(all);
   options_.on_progress({state_.phase, phases_.size(), part, phase_bytes, state_.counts});
 }
