@@ -3,8 +3,11 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import time
+
+import pytest
 
 SEED = 31
 CORPUS_BYTES = int(float(os.environ.get("PELTON_LARGE_GB", "5")) * 1e9)
@@ -53,6 +56,7 @@ def run_and_watch(command, folder) -> int:
     return peak
 
 
+@pytest.mark.timeout(3600)
 def test_five_gigabytes_in_one(pelton, tmp_path):
     planted = write_corpus(tmp_path / "in.jsonl", CORPUS_BYTES)
     (tmp_path / "recipe.yaml").write_text(
@@ -66,8 +70,11 @@ def test_five_gigabytes_in_one(pelton, tmp_path):
     assert steps["minhash"]["dropped"] == planted["near"]
     print(f"peak {peak / 1e6:.0f} MB for {CORPUS_BYTES / 1e9:.1f} GB")
     assert peak <= MEMORY_BYTES_MAX
+    for name in ("in.jsonl", "out.jsonl"):
+        (tmp_path / name).unlink()
 
 
+@pytest.mark.timeout(3600)
 def test_a_million_files(pelton, tmp_path):
     for index in range(FILE_COUNT):
         if index % 1000 == 0:
@@ -80,3 +87,4 @@ def test_a_million_files(pelton, tmp_path):
     counts = json.loads((tmp_path / "out.manifest.json").read_text())["counts"]
     assert counts["records"] == FILE_COUNT and counts["kept"] == FILE_COUNT // 2
     assert peak <= MEMORY_BYTES_MAX
+    shutil.rmtree(tmp_path / "in")  # now: pytest would do it in the time of another test
