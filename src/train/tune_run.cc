@@ -16,6 +16,7 @@
 #include "train/log_lines.h"
 #include "train/loss_watch.h"
 #include "train/run_folder.h"
+#include "train/run_identity.h"
 #include "train/sample_answers.h"
 #include "train/tensorboard.h"
 #include "train/token_file.h"
@@ -24,40 +25,6 @@
 namespace pelton {
 namespace fs = std::filesystem;
 namespace {
-
-// 64-bit FNV-1a (Fowler, Noll, Vo 1991): tells accidents apart, not attacks.
-class Fnv1a {
- public:
-  void add(const void* data, size_t size) {
-    for (size_t i = 0; i < size; ++i) hash_ = (hash_ ^ static_cast<const unsigned char*>(data)[i]) * 0x100000001B3u;
-  }
-  std::string text() const { return fmt::format("{:016x}", hash_); }
-
- private:
-  uint64_t hash_ = 0xCBF29CE484222325u;
-};
-
-std::string hash_of(const std::vector<Example>& examples) {
-  Fnv1a hash;
-  for (const Example& example : examples) {
-    for (const TrainingSequence& sequence : example.sequences) {
-      for (size_t i = 0; i < sequence.tokens.size(); ++i) {
-        const int32_t both[2] = {sequence.tokens[i], sequence.is_learnt[i] ? 1 : 0};
-        hash.add(both, sizeof(both));
-      }
-    }
-    const int32_t label = example.is_desirable ? (*example.is_desirable ? 1 : 2) : 0;
-    hash.add(&label, sizeof(label));
-  }
-  return hash.text();
-}
-
-json::object model_of(const ModelBundle& bundle) {
-  json::object model = {{"name", bundle.name}, {"architecture", bundle.model->architecture->name}};
-  std::error_code is_folder;
-  if (const auto bytes = fs::file_size(bundle.path, is_folder); !is_folder) model["bytes"] = bytes;
-  return model;
-}
 
 json::object data_of(const TuneData& data) {
   int64_t token_count = 0, learnt_count = 0;
@@ -71,24 +38,21 @@ json::object data_of(const TuneData& data) {
           {"skipped", data.records.skipped},
           {"tokens", token_count},
           {"learnt_tokens", learnt_count},
-          {"fnv1a64", hash_of(data.examples)},
+          {"fnv1a64", fingerprint_of(data.examples)},
           {"evaluation_records", data.evaluation.size()},
-          {"evaluation_fnv1a64", hash_of(data.evaluation)}};
+          {"evaluation_fnv1a64", fingerprint_of(data.evaluation)}};
 }
 
 json::object begun_manifest(const ModelBundle& bundle, const TuneData& data) {
-  return {{"pelton", kVersion}, {"kind", ""}, {"model", model_of(bundle)}, {"data", data_of(data)}};
+  return {{"pelton", kVersion}, {"kind", ""}, {"model", identity_of(bundle)}, {"data", data_of(data)}};
 }
 
 // Of all that decides what comes out.
-std::string fingerprint_of(json::object manifest) {
+std::string fingerprint_of_run(json::object manifest) {
   json::object& recipe = manifest["recipe"].as_object();
   recipe.erase("output");
   for (const char* key : {"checkpoint_steps", "sample_prompts", "sample_steps", "sample_tokens"}) recipe.erase(key);
-  const std::string text = to_json_text(manifest);
-  Fnv1a hash;
-  hash.add(text.data(), text.size());
-  return hash.text();
+  return fingerprint_of(to_json_text(manifest));
 }
 
 // What evaluations have shown so far.
@@ -329,7 +293,7 @@ class TuneRun::Impl {
     manifest_["kind"] = trainer_.method().output_kind();
     manifest_["steps"] = trainer_.step_count();
     manifest_["recipe"] = recipe_to_json(recipe);
-    fingerprint_ = fingerprint_of(manifest_);
+    fingerprint_ = fingerprint_of_run(manifest_);
     if (!evaluation_.empty()) trainer_.check_kind(evaluation_);
     if (resume(folder_, trainer_, fingerprint_, loop_.progress())) {
       listener.on_note(fmt::format("going on after step {} of {}", trainer_.steps_done(), trainer_.step_count()));
