@@ -27,6 +27,17 @@ struct RowsOfLogits {
       target_log_probabilities(executor, with_targets(logits), of_rows);
     }
   }
+  // Of each row, whether no token is likelier than its target; of equals the first counts, as in greedy sampling.
+  void find_likeliest(Executor& executor, const float* logits, std::vector<uint8_t>& are_likeliest) const {
+    const int64_t vocabulary_size = model.spec.vocabulary_size;
+    executor.parallel_for(rows.end - rows.begin, 1, [&](Range some) {
+      for (int64_t row = some.begin; row < some.end; ++row) {
+        const float* of_row = logits + row * vocabulary_size;
+        const auto index = static_cast<size_t>(rows.begin + row);
+        are_likeliest[index] = std::max_element(of_row, of_row + vocabulary_size) - of_row == batch.targets()[index];
+      }
+    });
+  }
   // The gradient by the logits in their place, given that by the scores.
   void replace(Executor& executor, std::span<const float> d_scores, float* logits) const {
     const float* of_rows = d_scores.data() + rows.begin;
@@ -93,6 +104,28 @@ std::vector<float> score_sequences(Executor& executor, DifferentiableModel& mode
   model.read_logits([&](Range rows, const float* logits) {
     RowsOfLogits{batch, model.model(), rows}.read(executor, logits, scores);
   });
+  return scores;
+}
+
+std::vector<AnswerScore> score_answers(Executor& executor, DifferentiableModel& model, const SequenceBatch& batch) {
+  std::vector<float> log_probabilities(static_cast<size_t>(batch.score_count()));
+  std::vector<uint8_t> are_likeliest(log_probabilities.size());
+  CHECK(model.forward_body(batch.rows()) == batch.score_count());
+  model.read_logits([&](Range rows, const float* logits) {
+    const RowsOfLogits part{batch, model.model(), rows};
+    part.read(executor, logits, log_probabilities);
+    part.find_likeliest(executor, logits, are_likeliest);
+  });
+  std::vector<AnswerScore> scores;
+  for (size_t sequence = 0; sequence < batch.sequence_count(); ++sequence) {
+    AnswerScore& score = scores.emplace_back();
+    for (const float one : batch.of_sequence(std::span<const float>(log_probabilities), sequence)) {
+      score.nll -= static_cast<double>(one);
+      ++score.token_count;
+    }
+    const std::span<const uint8_t> likeliest = batch.of_sequence(std::span<const uint8_t>(are_likeliest), sequence);
+    score.is_greedy = std::all_of(likeliest.begin(), likeliest.end(), [](uint8_t one) { return one != 0; });
+  }
   return scores;
 }
 

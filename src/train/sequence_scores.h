@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/differentiable.h"
+#include "train/answer_score.h"
 #include "train/example.h"
 
 namespace pelton {
@@ -49,6 +50,8 @@ std::vector<const TrainingSequence*> sequences_of(std::span<const Example* const
 
 // The batch's scores, in order. Leaves the model ready for the backward.
 std::vector<float> score_sequences(Executor& executor, DifferentiableModel& model, const SequenceBatch& batch);
+// Of each of the batch's sequences, which have learnt tokens.
+std::vector<AnswerScore> score_answers(Executor& executor, DifferentiableModel& model, const SequenceBatch& batch);
 // After score_sequences(): adds the gradients by the model's weights, given those by the scores.
 void backward_scores(Executor& executor, DifferentiableModel& model, const SequenceBatch& batch,
                      std::span<const float> d_scores);

@@ -190,6 +190,16 @@ Evaluation Trainer::evaluate(std::span<const Example> examples) {
   return evaluation;
 }
 
+std::vector<AnswerScore> Trainer::score_answers(std::span<const Example> examples) {
+  std::vector<AnswerScore> scores;
+  for (const std::vector<const Example*>& batch : evaluation_batches(examples, batch_size_)) {
+    const SequenceBatch sequences(sequences_of(batch), ScoredRows::kLearnt);
+    const std::vector<AnswerScore> of_batch = pelton::score_answers(executor_, *policy_, sequences);
+    scores.insert(scores.end(), of_batch.begin(), of_batch.end());
+  }
+  return scores;
+}
+
 std::vector<int32_t> Trainer::continue_greedily(std::vector<int32_t> tokens, int64_t count_max,
                                                 std::span<const int32_t> ends) {
   const int64_t vocabulary_size = base_->spec.vocabulary_size;

@@ -60,6 +60,10 @@ class Trainer {
   Evaluation evaluate(std::span<const Example> examples);
   void check_kind(std::span<const Example> examples) const;
 
+  // The answers of examples that are not learnt: one a sequence, in order. Where the objective is sft, evaluate() is
+  // the mean of all their tokens.
+  std::vector<AnswerScore> score_answers(std::span<const Example> examples);
+
   // The likeliest tokens that follow `tokens`, one by one: so many, or up to one of `ends`, which is left out. Computes
   // all of the sequence for each of them.
   std::vector<int32_t> continue_greedily(std::vector<int32_t> tokens, int64_t count_max, std::span<const int32_t> ends);
