@@ -102,7 +102,10 @@ class Picture {
           x(point.first), y(point.second), colour, escaped_markup(line.label), point.second, point.first);
     }
     if (path.empty()) return;
-    svg_ += fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\"/>\n{}", path, colour, marks);
+    if (line.style != LineStyle::kMarks) {
+      svg_ += fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\"/>\n", path, colour);
+    }
+    if (line.style != LineStyle::kLine) svg_ += marks;
   }
 
   const LinePlot& plot_;

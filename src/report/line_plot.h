@@ -1,6 +1,7 @@
 // Curves as a picture: a whole SVG, to stand alone or inside a page.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,9 +9,16 @@
 
 namespace pelton {
 
+enum class LineStyle : uint8_t {
+  kMarkedLine,
+  kLine,   // of a function: its points are not marked
+  kMarks,  // of measurements that no line leads through
+};
+
 struct PlotLine {
   std::string label;
   std::vector<std::pair<double, double>> points;  // x ascending; what is not finite is left out
+  LineStyle style = LineStyle::kMarkedLine;
 };
 
 struct LinePlot {
