@@ -15,7 +15,8 @@ constexpr const char* kExamples =
     "  pelton data run recipe.yaml\n"
     "  pelton data trace doc-17 clean.jsonl\n"
     "  pelton data validate chats.jsonl\n"
-    "  pelton data convert sharegpt.json -o chats.jsonl --to messages\n";
+    "  pelton data convert sharegpt.json -o chats.jsonl --to messages\n"
+    "  pelton data pilot --model smollm2-135m-instruct-q4_1 --data chats.jsonl --eval held-out.jsonl\n";
 
 constexpr Command kCommands[] = {
     {"run", "Take records through the steps of a recipe", add_data_run},
@@ -24,6 +25,7 @@ constexpr Command kCommands[] = {
     {"convert", "Write records in another format", add_data_convert},
     {"train-filter", "Train a classifier of good and bad records", add_data_train_filter},
     {"pack", "Make tokens of records, once, for training", add_data_pack},
+    {"pilot", "Finetune on growing parts, and tell what more data would bring", add_data_pilot},
     {"stats", "Count, measure, and write a report", add_data_stats},
     {"diff", "Tell what changed between two versions", add_data_diff},
     {"sample", "Print some records", add_data_sample},

@@ -13,6 +13,7 @@ std::function<int()> add_data_trace(CLI::App& app);
 std::function<int()> add_data_train_filter(CLI::App& app);
 std::function<int()> add_data_convert(CLI::App& app);
 std::function<int()> add_data_pack(CLI::App& app);
+std::function<int()> add_data_pilot(CLI::App& app);
 std::function<int()> add_data_stats(CLI::App& app);
 std::function<int()> add_data_diff(CLI::App& app);
 std::function<int()> add_data_sample(CLI::App& app);

@@ -22,7 +22,12 @@ std::string flag_of(std::string_view key) {
 
 void add_recipe_options(CLI::App& app, RecipeOptions& options) {
   app.add_option("recipe", options.path, "A YAML file of the keys below")->type_name("RECIPE");
+  add_recipe_flags(app, options, [](std::string_view) { return true; });
+}
+
+void add_recipe_flags(CLI::App& app, RecipeOptions& options, bool (*is_wanted)(std::string_view key)) {
   for (const RecipeKey& key : recipe_keys()) {
+    if (!is_wanted(key.name)) continue;
     const std::string name(key.name);
     app.add_option_function<std::vector<std::string>>(
            flag_of(key.name),
@@ -36,10 +41,13 @@ void add_recipe_options(CLI::App& app, RecipeOptions& options) {
   }
 }
 
+RecipeValues read_recipe_file(const RecipeOptions& options) {
+  if (!options.path) return {};
+  return parse_recipe_values(read_file(*options.path, kRecipeBytesMax), *options.path);
+}
+
 TuneRecipe read_recipe(const RecipeOptions& options) {
-  RecipeValues file;
-  if (options.path) file = parse_recipe_values(read_file(*options.path, kRecipeBytesMax), *options.path);
-  return make_recipe(file, options.overrides);
+  return make_recipe(read_recipe_file(options), options.overrides);
 }
 
 }  // namespace pelton::cli
