@@ -17,8 +17,8 @@ namespace pelton::cli {
 namespace {
 
 constexpr const char* kNotes =
-    "MODEL is a GGUF file, a Hugging Face folder or a name in the cache; ADAPTER a LoRA adapter, PEFT's folder or "
-    "GGUF. "
+    "MODEL is a GGUF file, a Hugging Face folder or a name in the cache; ADAPTER a LoRA or IA³ adapter, PEFT's "
+    "folder, or a GGUF file of LoRA. "
     "OUT is a GGUF file where it ends in .gguf, else a folder. Element types stay, unless --type says otherwise: "
     "quantised matrices are decoded, changed and quantised again, which rounds. How much is printed, beside how much "
     "the adapter changes: where the two are near each other, take the weights before they were quantised, or leave the "
@@ -61,14 +61,14 @@ int merge(const MergeOptions& options) {
   }
   if (options.as_json) {
     print_json({{"output", options.output},
-                {"matrices", adapter.matrices.size()},
+                {"matrices", adapter.changed_count()},
                 {"change", json_number(merged.change)},
                 {"rounding", json_number(report.changed_error)}});
   } else {
     print_text(fmt::format(
         "{} matrices merged: the adapter changes them by {:.3g} of their size, rounding by {:.2g}\n{} is "
         "there: {}\n",
-        adapter.matrices.size(), merged.change, report.changed_error, options.output, report.destination_format));
+        adapter.changed_count(), merged.change, report.changed_error, options.output, report.destination_format));
   }
   return 0;
 }

@@ -53,12 +53,13 @@ void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activati
   CLI::Option* adapter =
       adapters == Adapters::kOne
           ? app.add_option("--adapter", adapter_,
-                           "A LoRA adapter on top of the model: PEFT's folder, or a GGUF file of one")
+                           "An adapter (LoRA, IA³) on top of the model: PEFT's folder, or a GGUF file of LoRA")
                 ->type_name("PATH")
           : app.add_option_function<std::vector<std::string>>(
                    "--adapter", [this](const std::vector<std::string>& values) { read_adapters(values); },
-                   "A LoRA adapter that requests choose by `model` (may be given several times): PEFT's folder, or a "
-                   "GGUF file of one. Without a name: on top of the model for everybody")
+                   "An adapter (LoRA, IA³) that requests choose by `model` (may be given several times): PEFT's "
+                   "folder, "
+                   "or a GGUF file of LoRA. Without a name: on top of the model for everybody")
                 ->type_name("[NAME=]PATH")
                 ->type_size(1)
                 ->allow_extra_args(false);

@@ -79,7 +79,7 @@ class Engine {
   // nothing.
   void cancel(RequestId id);
 
-  // LoRA adapters that requests name, each for its own rows of a step: engine/adapter_set.h says what happens, and the
+  // Adapters that requests name, each for its own rows of a step: engine/adapter_set.h says what happens, and the
   // errors.
   void load_adapter(const std::string& name, const std::filesystem::path& path);
   int64_t unload_adapter(const std::string& name);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -34,13 +35,14 @@ class Extension {
   Graph graph_;
 };
 
-// What a matrix of the adapter adds to the model's weights.
+// What a part of the adapter adds to the model's weights.
 struct AddedNames {
   AddedNames(const std::string& weight, std::string_view tag)
       : a(fmt::format("{}{}{}", weight, tag, kLoraASuffix)),
         b(fmt::format("{}{}{}", weight, tag, kLoraBSuffix)),
-        factor(fmt::format("{}{}{}", weight, tag, kDoraFactorSuffix)) {}
-  std::string a, b, factor;
+        factor(fmt::format("{}{}{}", weight, tag, kDoraFactorSuffix)),
+        ia3(fmt::format("{}{}{}", weight, tag, kIa3Suffix)) {}
+  std::string a, b, factor, ia3;
 };
 
 // y = W x becomes base = W x, low = A x, high = B low, y = base + scale · high. With dropout, low = A dropout(x). With
@@ -76,6 +78,28 @@ void add_adapted(const LayerCall& call, const AdapterMatrix& matrix, const Besid
   if (matrix.is_dora()) list.add(sized);
 }
 
+// y = W x + bias becomes y = factors ⊙ (W x + bias), or W (factors ⊙ x) + bias.
+void add_scaled(const LayerCall& call, const AdapterScaling& scaling, const BesideOptions& options, Extension& list) {
+  LayerCall base = call;
+  LayerCall factors{ColumnScaleCall{},
+                    fmt::format("{}{}{}", call.name, options.tag, kIa3Suffix),
+                    {},
+                    call.output,
+                    AddedNames(scaling.weight, options.tag).ia3};
+  if (scaling.axis == ScaledAxis::kColumns) {
+    factors.inputs = call.inputs;
+    factors.output = list.new_value(list.width_of(call.inputs[0]));
+    base.inputs = {factors.output};
+    list.add(factors);
+    list.add(base);
+  } else {
+    base.output = list.new_value(list.width_of(call.output));
+    factors.inputs = {base.output};
+    list.add(base);
+    list.add(factors);
+  }
+}
+
 std::shared_ptr<const Model> changed(const Model& base, Graph graph, std::map<std::string, Tensor> weights) {
   return std::make_shared<const Model>(Model{.architecture = base.architecture,
                                              .naming = base.naming,
@@ -109,29 +133,68 @@ Tensor merged(Executor& executor, const Tensor& weight, const AdapterMatrix& mat
   return sum;
 }
 
+// A matrix with its rows or columns multiplied; or a vector with its numbers, which are rows.
+Tensor scaled(const Tensor& weight, const AdapterScaling& scaling) {
+  Tensor product = decoded(weight);
+  const int64_t rows = weight.shape()[0];
+  const int64_t columns = weight.shape().element_count() / rows;
+  const float* factors = scaling.factors.floats();
+  for (int64_t row = 0; row < rows; ++row) {
+    float* values = product.mutable_floats() + row * columns;
+    for (int64_t column = 0; column < columns; ++column) {
+      values[column] *= factors[scaling.axis == ScaledAxis::kRows ? row : column];
+    }
+  }
+  return product;
+}
+
+// body(name, weight) for each of the base's that the adapter changes, changed, in F32.
+template <typename Body>
+void for_each_merged(Executor& executor, const Model& base, const Adapter& adapter, Body body) {
+  for (const AdapterMatrix& matrix : adapter.matrices) {
+    body(matrix.weight, merged(executor, base.weights.at(matrix.weight), matrix));
+  }
+  for (const AdapterScaling& scaling : adapter.scalings) {
+    body(scaling.weight, scaled(base.weights.at(scaling.weight), scaling));
+    const std::string bias = bias_of(base, scaling.weight);
+    if (scaling.axis == ScaledAxis::kRows && !bias.empty()) body(bias, scaled(base.weights.at(bias), scaling));
+  }
+}
+
 // In the type that the base has.
-Tensor merged_in_type(Executor& executor, const Tensor& weight, const AdapterMatrix& matrix) {
+Tensor in_type_of(const Tensor& weight, const std::string& name, const Tensor& changed) {
   const ElementType type = weight.type();
   if (info(type).block_elements != 1) {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("{} is of type {}: merging would round most of the adapter away; apply it unmerged, or to "
                             "the weights before they were quantised",
-                            matrix.weight, element_type_name(type)));
+                            name, element_type_name(type)));
   }
   const int64_t count = weight.shape().element_count();
-  Tensor sum = merged(executor, weight, matrix);
   const float largest = largest_encodable(type);
-  if (!std::all_of(sum.floats(), sum.floats() + count, [&](float value) { return std::abs(value) <= largest; })) {
+  if (!std::all_of(changed.floats(), changed.floats() + count,
+                   [&](float value) { return std::abs(value) <= largest; })) {
     throw Error(ErrorCode::kUnsupported, fmt::format("{} with the adapter does not fit into {}; apply it unmerged",
-                                                     matrix.weight, element_type_name(type)));
+                                                     name, element_type_name(type)));
   }
-  if (type == ElementType::kF32) return sum;
+  if (type == ElementType::kF32) return changed;
   Tensor result(type, weight.shape());
-  encode_function(type)(sum.floats(), result.mutable_data(), count);
+  encode_function(type)(changed.floats(), result.mutable_data(), count);
   return result;
 }
 
 }  // namespace
+
+std::string bias_of(const Model& base, std::string_view weight) {
+  std::optional<std::string> bias;
+  for (const LayerCall& call : base.graph.calls) {
+    if (call.weight != weight) continue;
+    CHECK(!bias || *bias == call.bias);
+    bias = call.bias;
+  }
+  CHECK(bias.has_value());
+  return *bias;
+}
 
 RowNorms::RowNorms(Executor& executor, const Tensor& weight)
     : weight_(weight), squares_(static_cast<size_t>(weight.shape()[0])) {
@@ -207,6 +270,7 @@ Tensor dora_factors(Executor& executor, const Tensor& weight, const AdapterMatri
 std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adapter, const BesideOptions& options) {
   Executor executor(1);
   std::map<std::string, const AdapterMatrix*, std::less<>> matrices;
+  std::map<std::string, const AdapterScaling*, std::less<>> scalings;
   std::map<std::string, Tensor> weights;
   Extension list(base.graph);
   for (const AdapterMatrix& matrix : adapter.matrices) {
@@ -220,14 +284,23 @@ std::shared_ptr<const Model> with_adapter(const Model& base, const Adapter& adap
     weights.emplace(names.factor, dora_factors(executor, base.weights.at(matrix.weight), matrix));
     list.add_weight(names.factor, matrix.magnitude.shape());
   }
+  for (const AdapterScaling& scaling : adapter.scalings) {
+    CHECK(!matrices.contains(scaling.weight) && scalings.emplace(scaling.weight, &scaling).second);
+    const AddedNames names(scaling.weight, options.tag);
+    weights.emplace(names.ia3, scaling.factors);
+    list.add_weight(names.ia3, scaling.factors.shape());
+  }
   for (const LayerCall& call : base.graph.calls) {
-    const auto found = matrices.find(call.weight);
-    if (found == matrices.end()) {
+    const auto matrix = matrices.find(call.weight);
+    const auto scaling = scalings.find(call.weight);
+    CHECK((matrix == matrices.end() && scaling == scalings.end()) || std::holds_alternative<LinearCall>(call.kind));
+    if (matrix != matrices.end()) {
+      add_adapted(call, *matrix->second, options, list);
+    } else if (scaling != scalings.end()) {
+      add_scaled(call, *scaling->second, options, list);
+    } else {
       list.add(call);
-      continue;
     }
-    CHECK(std::holds_alternative<LinearCall>(call.kind));
-    add_adapted(call, *found->second, options, list);
   }
   return changed(base, list.finish(), std::move(weights));
 }
@@ -263,27 +336,25 @@ Adapter sum_of(const Adapter& first, const Adapter& second) {
 
 std::shared_ptr<const Model> merge_adapter(Executor& executor, const Model& base, const Adapter& adapter) {
   std::map<std::string, Tensor> weights;
-  for (const AdapterMatrix& matrix : adapter.matrices) {
-    weights.emplace(matrix.weight, merged_in_type(executor, base.weights.at(matrix.weight), matrix));
-  }
+  for_each_merged(executor, base, adapter, [&](const std::string& name, const Tensor& changed) {
+    weights.emplace(name, in_type_of(base.weights.at(name), name, changed));
+  });
   return with_weights(base, std::move(weights));
 }
 
 MergedWeights merged_weights(Executor& executor, const Model& base, const Adapter& adapter) {
   MergedWeights result;
   double squares = 0, change_squares = 0;
-  for (const AdapterMatrix& matrix : adapter.matrices) {
-    const Tensor& weight = base.weights.at(matrix.weight);
-    const Tensor before = decoded(weight);
-    Tensor sum = merged(executor, weight, matrix);
-    for (int64_t i = 0; i < sum.shape().element_count(); ++i) {
+  for_each_merged(executor, base, adapter, [&](const std::string& name, const Tensor& changed) {
+    const Tensor before = decoded(base.weights.at(name));
+    for (int64_t i = 0; i < changed.shape().element_count(); ++i) {
       const double value = before.floats()[i];
-      const double change = static_cast<double>(sum.floats()[i]) - value;
+      const double change = static_cast<double>(changed.floats()[i]) - value;
       squares += value * value;
       change_squares += change * change;
     }
-    result.weights.emplace(matrix.weight, std::move(sum));
-  }
+    result.weights.emplace(name, changed);
+  });
   result.change = squares == 0 ? 0 : std::sqrt(change_squares / squares);
   return result;
 }

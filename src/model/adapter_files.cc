@@ -1,11 +1,10 @@
-// LoRA adapters' files: PEFT's folder, llama.cpp's GGUF. Names and options: PEFT's LoraConfig and llama.cpp's
-// convert_lora_to_gguf.
+// Adapters' files: PEFT's folder, llama.cpp's GGUF; what is of IA³ alone is in peft_ia3.cc. Names and options: PEFT's
+// LoraConfig and llama.cpp's convert_lora_to_gguf.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <set>
@@ -21,54 +20,19 @@
 #include "io/path_exists.h"
 #include "io/safetensors.h"
 #include "model/adapter.h"
+#include "model/adapter_tensors.h"
 #include "model/config_writer.h"
-#include "model/row_order.h"
-#include "quant/blocks.h"
+#include "model/peft_folder.h"
+#include "model/peft_ia3.h"
 
 namespace pelton {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr uint64_t kConfigBytesMax = uint64_t{1} << 20;
-constexpr std::string_view kConfigFile = "adapter_config.json";
-constexpr std::string_view kWeightsFile = "adapter_model.safetensors";
-constexpr std::string_view kPeftPrefix = "base_model.model.";
-constexpr std::string_view kWeightSuffix = ".weight";
 
 [[noreturn]] void fail(std::string_view reason) { throw Error(ErrorCode::kCorruptFile, std::string(reason)); }
 [[noreturn]] void refuse(std::string_view reason) { throw Error(ErrorCode::kUnsupported, std::string(reason)); }
-
-// A tensor of the base's file, of one naming, with the weights in it.
-struct BaseTensor {
-  struct Part {
-    std::string weight;
-    WeightPlace place;
-    int64_t row_count;
-  };
-  int64_t row_count = 0;  // N
-  int64_t columns = 0;    // K
-  std::vector<Part> parts;
-};
-using BaseTensors = std::map<std::string, BaseTensor, std::less<>>;
-
-// All that an adapter may speak of: matrices that only linear layers read.
-BaseTensors adaptable_tensors(const Model& base, WeightNaming naming) {
-  std::set<std::string, std::less<>> linear;
-  std::set<std::string, std::less<>> others;
-  for (const LayerCall& call : base.graph.calls) {
-    if (!call.weight.empty()) (std::holds_alternative<LinearCall>(call.kind) ? linear : others).insert(call.weight);
-  }
-  const WeightPlaces places = weight_places(base.graph, base.architecture->weight_names, naming);
-  BaseTensors tensors;
-  for (const auto& [weight, place] : places) {
-    if (!linear.contains(weight) || others.contains(weight)) continue;
-    BaseTensor& tensor = tensors[place.tensor];
-    tensor.row_count = place.tensor_shape[place.is_transposed ? 1 : 0];
-    tensor.columns = place.tensor_shape[place.is_transposed ? 0 : 1];
-    tensor.parts.push_back({weight, place, base.weights.at(weight).shape()[0]});
-  }
-  return tensors;
-}
 
 // A and B of one tensor, as a file has them, and DoRA's magnitudes.
 struct Pair {
@@ -77,46 +41,7 @@ struct Pair {
   std::optional<Tensor> magnitude;
 };
 
-Tensor decoded(const Tensor& tensor, std::string_view name) {
-  if (!can_decode(tensor.type())) {
-    refuse(fmt::format("the tensor {} is of type {}, which cannot hold weights", in_quotes(name),
-                       element_type_name(tensor.type())));
-  }
-  Tensor values = Tensor::f32(tensor.shape());
-  decode_function(tensor.type())(tensor.data(), values.mutable_floats(), tensor.shape().element_count());
-  return values;
-}
-
-// The same numbers in another shape.
-Tensor reshaped(const Tensor& tensor, Shape shape) {
-  Tensor copy = Tensor::f32(shape);
-  std::copy_n(tensor.floats(), tensor.shape().element_count(), copy.mutable_floats());
-  return copy;
-}
-
-RowOrder order_of_rows(const Model& base, WeightNaming file_naming, bool has_head_rows) {
-  if (!has_head_rows || !base.architecture->interleaves_heads_in_gguf || file_naming == base.naming) {
-    return RowOrder::kSame;
-  }
-  return base.naming == WeightNaming::kGguf ? RowOrder::kInterleave : RowOrder::kDeinterleave;
-}
-
-// Of the rows of a tensor's B, those of a weight.
-Tensor rows_of(const Tensor& b, const WeightPlace& place, int64_t count, RowOrder order, int64_t head_width) {
-  const int64_t rank = b.shape()[1];
-  Tensor rows = Tensor::f32({count, rank});
-  for (int64_t row = 0; row < count; ++row) {
-    std::copy_n(b.floats() + place.tensor_row(source_row(order, row, head_width)) * rank, rank,
-                rows.mutable_floats() + row * rank);
-  }
-  return rows;
-}
-
-// A vector as a matrix of one column, and back.
-Tensor matrix_of_one_column(const Tensor& vector) { return reshaped(vector, {vector.shape().element_count(), 1}); }
-Tensor as_vector(const Tensor& column) { return reshaped(column, {column.shape().element_count()}); }
-
-void check_magnitude(const std::string& tensor, const Pair& pair, const BaseTensor& base, bool is_dora) {
+void check_magnitude(const std::string& tensor, const Pair& pair, const AdaptableTensor& base, bool is_dora) {
   if (is_dora != pair.magnitude.has_value()) {
     fail(fmt::format("the adapter {} magnitudes of {}, and use_dora is {}", is_dora ? "lacks" : "has",
                      in_quotes(tensor), is_dora));
@@ -128,7 +53,7 @@ void check_magnitude(const std::string& tensor, const Pair& pair, const BaseTens
                    base.row_count));
 }
 
-void check_pair(const std::string& tensor, const Pair& pair, const BaseTensor& base) {
+void check_pair(const std::string& tensor, const Pair& pair, const AdaptableTensor& base) {
   if (!pair.a || !pair.b) {
     fail(fmt::format("the adapter has only the {} of {}", pair.a ? "A" : "B", in_quotes(tensor)));
   }
@@ -143,27 +68,24 @@ void check_pair(const std::string& tensor, const Pair& pair, const BaseTensor& b
 }
 
 // `scale_of` takes a tensor's name and its rank.
-Adapter make_adapter(const Model& base, WeightNaming naming, const BaseTensors& tensors,
+Adapter make_adapter(const Model& base, WeightNaming naming, const AdaptableTensors& tensors,
                      const std::map<std::string, Pair, std::less<>>& pairs,
                      const std::function<double(const std::string& tensor, int64_t rank)>& scale_of) {
   if (pairs.empty()) fail("the adapter has no matrices");
   std::map<std::string, AdapterMatrix, std::less<>> matrices;
   for (const auto& [name, pair] : pairs) {
-    const BaseTensor& tensor = tensors.find(name)->second;
+    const AdaptableTensor& tensor = tensors.find(name)->second;
     check_pair(name, pair, tensor);
-    const Tensor a = decoded(*pair.a, name);
-    const Tensor b = decoded(*pair.b, name);
+    const Tensor a = decoded_tensor(*pair.a, name);
+    const Tensor b = decoded_tensor(*pair.b, name);
     const auto scale = static_cast<float>(scale_of(name, a.shape()[0]));
     if (!std::isfinite(scale)) fail(fmt::format("the adapter's scale of {} is {}", in_quotes(name), scale));
-    for (const BaseTensor::Part& part : tensor.parts) {
-      const RowOrder order = order_of_rows(base, naming, part.place.has_head_rows);
-      matrices[part.weight] = {part.weight, a, rows_of(b, part.place, part.row_count, order, base.spec.head_width),
-                               scale};
-      if (pair.magnitude) {
-        const Tensor column = matrix_of_one_column(decoded(*pair.magnitude, name));
-        matrices[part.weight].magnitude =
-            as_vector(rows_of(column, part.place, part.row_count, order, base.spec.head_width));
-      }
+    for (const AdaptableTensor::Part& part : tensor.parts) {
+      AdapterMatrix& matrix = matrices[part.weight];
+      matrix = {part.weight, a, rows_of_part(b, part, base, naming), scale};
+      if (!pair.magnitude) continue;
+      const Tensor column = matrix_of_one_column(decoded_tensor(*pair.magnitude, name));
+      matrix.magnitude = as_vector(rows_of_part(column, part, base, naming));
     }
   }
   Adapter adapter;
@@ -174,34 +96,19 @@ Adapter make_adapter(const Model& base, WeightNaming naming, const BaseTensors& 
   return adapter;
 }
 
-[[noreturn]] void refuse_target(const std::string& tensor) {
-  refuse(
-      fmt::format("the adapter changes {}, which is no matrix of this base that adapters may change: linear layers "
-                  "may, embedding tables and what they share with the output may not",
-                  in_quotes(tensor)));
-}
-
 // --- PEFT
 
-// What adapter_config.json says, as far as it changes what is computed.
-class PeftConfig {
+// What adapter_config.json says of LoRA, as far as it changes what is computed.
+class PeftLoraConfig {
  public:
-  explicit PeftConfig(json::object config) : config_(std::move(config)), reader_(config_, "adapter_config.json") {
-    const auto type = reader_.string("peft_type");
-    if (!type) fail("adapter_config.json: peft_type is missing");
-    if (*type != "LORA") refuse(fmt::format("adapters of type {} are not supported, only LORA", in_quotes(*type)));
+  explicit PeftLoraConfig(const json::object& config) : reader_(config, std::string(kPeftConfigFile)) {
     for (const char* flag : {"use_qalora", "lora_bias"}) {
-      if (reader_.boolean(flag).value_or(false)) refuse_option(flag, "true");
+      if (reader_.boolean(flag).value_or(false)) refuse_peft_option(flag, "true");
     }
     // What is trained beside A and B, or changes the base.
-    for (const char* key : {"modules_to_save", "layer_replication", "trainable_token_indices", "target_parameters",
-                            "alora_invocation_tokens"}) {
-      const json::value* value = reader_.value(key);
-      const bool is_empty = value == nullptr || (value->is_array() && value->get_array().empty()) ||
-                            (value->is_object() && value->get_object().empty());
-      if (!is_empty) refuse_option(key, json::serialize(*value));
-    }
-    if (const auto bias = reader_.string("bias"); bias && *bias != "none") refuse_option("bias", *bias);
+    refuse_peft_lists(reader_, {"modules_to_save", "layer_replication", "trainable_token_indices", "target_parameters",
+                                "alora_invocation_tokens"});
+    if (const auto bias = reader_.string("bias"); bias && *bias != "none") refuse_peft_option("bias", *bias);
     const json::value* init = reader_.value("init_lora_weights");
     if (init != nullptr && init->is_string() && init->get_string() != "gaussian" && init->get_string() != "eva" &&
         init->get_string() != "orthogonal") {
@@ -231,10 +138,6 @@ class PeftConfig {
  private:
   static constexpr int64_t kRankMax = 1 << 20;
 
-  [[noreturn]] static void refuse_option(std::string_view key, std::string_view value) {
-    refuse(fmt::format("adapter_config.json: {} {} is not supported", key, value.substr(0, 100)));
-  }
-
   // The value of the first key that is the module's name or the end of it, from a dot on.
   std::optional<double> pattern(std::string_view key, std::string_view module) const {
     const json::object* patterns = reader_.object(key);
@@ -259,7 +162,6 @@ class PeftConfig {
     return std::nullopt;
   }
 
-  json::object config_;
   JsonReader reader_;
   int64_t rank_ = 0;
   double alpha_ = 0;
@@ -267,15 +169,11 @@ class PeftConfig {
   bool is_dora_ = false;
 };
 
-Adapter read_peft_adapter(const fs::path& folder, const Model& base) {
-  const PeftConfig config(read_json_object(folder / kConfigFile, kConfigBytesMax));
-  if (!path_exists(folder / kWeightsFile) && path_exists(folder / "adapter_model.bin")) {
-    refuse("has only adapter_model.bin, which can run code when it is loaded; convert it to safetensors");
-  }
-  const auto file = SafetensorsFile::open(folder / kWeightsFile);
-  const BaseTensors tensors = adaptable_tensors(base, WeightNaming::kHuggingFace);
+Adapter read_peft_lora(const json::object& fields, const SafetensorsFile& file, const Model& base) {
+  const PeftLoraConfig config(fields);
+  const AdaptableTensors tensors = adaptable_tensors(base, WeightNaming::kHuggingFace);
   std::map<std::string, Pair, std::less<>> pairs;
-  for (const TensorEntry& entry : file->entries()) {
+  for (const TensorEntry& entry : file.entries()) {
     std::string_view name = entry.name;
     if (name.starts_with(kPeftPrefix)) name.remove_prefix(kPeftPrefix.size());
     const auto take = [&](std::string_view ending) {
@@ -294,16 +192,30 @@ Adapter read_peft_adapter(const fs::path& folder, const Model& base) {
                       name.find("lora_embedding") != std::string_view::npos ? ": it changes the embedding table" : ""));
     }
     const std::string tensor = std::string(name) + std::string(kWeightSuffix);
-    if (!tensors.contains(tensor)) refuse_target(tensor);
+    find_adaptable(tensors, tensor);
     Pair& pair = pairs[tensor];
     std::optional<Tensor>& slot = is_a ? pair.a : is_b ? pair.b : pair.magnitude;
     if (slot) fail(fmt::format("the adapter's tensor {} is there twice", in_quotes(entry.name)));
-    slot = file->find(entry.name);
+    slot = file.find(entry.name);
   }
   for (const auto& [name, pair] : pairs) check_magnitude(name, pair, tensors.find(name)->second, config.is_dora());
   return make_adapter(base, WeightNaming::kHuggingFace, tensors, pairs, [&](const std::string& tensor, int64_t rank) {
     return config.scale_of(tensor.substr(0, tensor.size() - kWeightSuffix.size()), rank);
   });
+}
+
+Adapter read_peft_adapter(const fs::path& folder, const Model& base) {
+  const json::object config = read_json_object(folder / kPeftConfigFile, kConfigBytesMax);
+  const auto type = JsonReader(config, std::string(kPeftConfigFile)).string("peft_type");
+  if (!type) fail("adapter_config.json: peft_type is missing");
+  if (*type != "LORA" && *type != "IA3") {
+    refuse(fmt::format("adapters of type {} are not supported, only LORA and IA3", in_quotes(*type)));
+  }
+  if (!path_exists(folder / kPeftWeightsFile) && path_exists(folder / "adapter_model.bin")) {
+    refuse("has only adapter_model.bin, which can run code when it is loaded; convert it to safetensors");
+  }
+  const auto file = SafetensorsFile::open(folder / kPeftWeightsFile);
+  return *type == "LORA" ? read_peft_lora(config, *file, base) : read_peft_ia3(config, *file, base);
 }
 
 // --- GGUF
@@ -327,7 +239,7 @@ Adapter read_gguf_adapter(const fs::path& path, const Model& base) {
   }
   // As llama.cpp has it: without an alpha the scale is 1.
   const double alpha = file->number("adapter.lora.alpha").value_or(0);
-  const BaseTensors tensors = adaptable_tensors(base, WeightNaming::kGguf);
+  const AdaptableTensors tensors = adaptable_tensors(base, WeightNaming::kGguf);
   std::map<std::string, Pair, std::less<>> pairs;
   for (const TensorEntry& entry : file->entries()) {
     const bool is_a = entry.name.ends_with(kLoraASuffix);
@@ -335,7 +247,7 @@ Adapter read_gguf_adapter(const fs::path& path, const Model& base) {
       refuse(fmt::format("the adapter's tensor {} is neither A nor B of a linear layer", in_quotes(entry.name)));
     }
     const std::string tensor = entry.name.substr(0, entry.name.size() - kLoraASuffix.size());
-    if (!tensors.contains(tensor)) refuse_target(tensor);
+    find_adaptable(tensors, tensor);
     (is_a ? pairs[tensor].a : pairs[tensor].b) = file->find(entry.name);
   }
   return make_adapter(base, WeightNaming::kGguf, tensors, pairs, [&](const std::string&, int64_t rank) {
@@ -353,10 +265,6 @@ struct WholePair {
   Tensor magnitude = {};  // [N]; empty: no DoRA
 };
 
-bool is_same(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), static_cast<size_t>(a.size_bytes())) == 0;
-}
-
 // A and B of each tensor of this naming that the adapter changes.
 std::vector<WholePair> whole_pairs(const Adapter& adapter, const Model& base, WeightNaming naming) {
   std::map<std::string, const AdapterMatrix*, std::less<>> matrices;
@@ -364,33 +272,22 @@ std::vector<WholePair> whole_pairs(const Adapter& adapter, const Model& base, We
   std::vector<WholePair> pairs;
   for (const auto& [name, tensor] : adaptable_tensors(base, naming)) {
     std::optional<WholePair> pair;
-    for (const BaseTensor::Part& part : tensor.parts) {
+    for (const AdaptableTensor::Part& part : tensor.parts) {
       const auto found = matrices.find(part.weight);
       if (found == matrices.end()) continue;
       const AdapterMatrix& matrix = *found->second;
       const int64_t rank = matrix.a.shape()[0];
       if (!pair) pair = WholePair{name, matrix.a, Tensor::f32({tensor.row_count, rank}), matrix.scale};
       if (pair->magnitude.is_empty() && matrix.is_dora()) pair->magnitude = Tensor::f32({tensor.row_count});
-      if (!is_same(pair->a, matrix.a) || pair->scale != matrix.scale ||
+      if (!has_same_numbers(pair->a, matrix.a) || pair->scale != matrix.scale ||
           pair->magnitude.is_empty() == matrix.is_dora()) {
         refuse(fmt::format("{} holds several matrices, whose adapters differ; it cannot be written as one", name));
       }
-      // Rows that order_of_rows() of the reader takes back.
-      const bool is_moved =
-          part.place.has_head_rows && base.architecture->interleaves_heads_in_gguf && naming != base.naming;
-      const RowOrder order = !is_moved                       ? RowOrder::kSame
-                             : naming == WeightNaming::kGguf ? RowOrder::kInterleave
-                                                             : RowOrder::kDeinterleave;
-      const Tensor rows = rows_of(matrix.b, {}, part.row_count, order, base.spec.head_width);
-      for (int64_t row = 0; row < part.row_count; ++row) {
-        std::copy_n(rows.floats() + row * rank, rank, pair->b.mutable_floats() + part.place.tensor_row(row) * rank);
-      }
+      put_rows_of_part(matrix.b, part, base, naming, pair->b);
       if (!matrix.is_dora()) continue;
-      const Tensor magnitudes =
-          rows_of(matrix_of_one_column(matrix.magnitude), {}, part.row_count, order, base.spec.head_width);
-      for (int64_t row = 0; row < part.row_count; ++row) {
-        pair->magnitude.mutable_floats()[part.place.tensor_row(row)] = magnitudes.floats()[row];
-      }
+      Tensor column = matrix_of_one_column(pair->magnitude);
+      put_rows_of_part(matrix_of_one_column(matrix.magnitude), part, base, naming, column);
+      pair->magnitude = as_vector(column);
     }
     if (pair) pairs.push_back(std::move(*pair));
   }
@@ -402,6 +299,47 @@ double alpha_of(const WholePair& pair) {
   const double alpha = static_cast<double>(pair.scale) * static_cast<double>(pair.a.shape()[0]);
   const double rounded = std::round(alpha * 1024) / 1024;
   return std::abs(alpha - rounded) <= 1e-6 * std::abs(alpha) ? rounded : alpha;
+}
+
+PeftFiles peft_lora_files(const Adapter& adapter, const Model& base, double dropout) {
+  const std::vector<WholePair> pairs = whole_pairs(adapter, base, WeightNaming::kHuggingFace);
+  CHECK(!pairs.empty());
+  const auto module_of = [](const WholePair& pair) {
+    return pair.tensor.substr(0, pair.tensor.size() - kWeightSuffix.size());
+  };
+  json::object ranks, alphas;
+  std::set<std::string> targets;
+  PeftFiles files;
+  const int64_t rank = pairs.front().a.shape()[0];
+  const double alpha = alpha_of(pairs.front());
+  const bool is_dora = !pairs.front().magnitude.is_empty();
+  for (const WholePair& pair : pairs) {
+    if (pair.magnitude.is_empty() == is_dora) refuse("DoRA for some matrices alone is nothing that PEFT can be told");
+    const std::string module = module_of(pair);
+    targets.insert(module.substr(module.rfind('.') + 1));
+    if (pair.a.shape()[0] != rank) ranks[module] = pair.a.shape()[0];
+    if (alpha_of(pair) != alpha) alphas[module] = alpha_of(pair);
+    const std::string prefix = std::string(kPeftPrefix) + module;
+    files.tensors.push_back({prefix + ".lora_A.weight", pair.a});
+    files.tensors.push_back({prefix + ".lora_B.weight", pair.b});
+    if (is_dora) files.tensors.push_back({prefix + ".lora_magnitude_vector", pair.magnitude});
+  }
+  files.config = {{"peft_type", "LORA"},
+                  {"task_type", "CAUSAL_LM"},
+                  {"r", rank},
+                  {"lora_alpha", alpha},
+                  {"lora_dropout", dropout},
+                  {"bias", "none"},
+                  {"fan_in_fan_out", base.architecture->hugging_face_prefix == "transformer."},
+                  {"use_rslora", false},
+                  {"use_dora", is_dora},
+                  {"inference_mode", true},
+                  {"init_lora_weights", true},
+                  {"modules_to_save", nullptr},
+                  {"rank_pattern", ranks},
+                  {"alpha_pattern", alphas},
+                  {"target_modules", json::array(targets.begin(), targets.end())}};
+  return files;
 }
 
 }  // namespace
@@ -427,45 +365,9 @@ void write_peft_adapter(const fs::path& folder, const Adapter& adapter, const Mo
 }
 
 void write_peft_files(const fs::path& folder, const Adapter& adapter, const Model& base, double dropout) {
-  const std::vector<WholePair> pairs = whole_pairs(adapter, base, WeightNaming::kHuggingFace);
-  CHECK(!pairs.empty());
-  const auto module_of = [](const WholePair& pair) {
-    return pair.tensor.substr(0, pair.tensor.size() - kWeightSuffix.size());
-  };
-  json::object ranks, alphas;
-  std::set<std::string> targets;
-  std::vector<NamedTensor> tensors;
-  const int64_t rank = pairs.front().a.shape()[0];
-  const double alpha = alpha_of(pairs.front());
-  const bool is_dora = !pairs.front().magnitude.is_empty();
-  for (const WholePair& pair : pairs) {
-    if (pair.magnitude.is_empty() == is_dora) refuse("DoRA for some matrices alone is nothing that PEFT can be told");
-    const std::string module = module_of(pair);
-    targets.insert(module.substr(module.rfind('.') + 1));
-    if (pair.a.shape()[0] != rank) ranks[module] = pair.a.shape()[0];
-    if (alpha_of(pair) != alpha) alphas[module] = alpha_of(pair);
-    const std::string prefix = std::string(kPeftPrefix) + module;
-    tensors.push_back({prefix + ".lora_A.weight", pair.a});
-    tensors.push_back({prefix + ".lora_B.weight", pair.b});
-    if (is_dora) tensors.push_back({prefix + ".lora_magnitude_vector", pair.magnitude});
-  }
-  const json::object config = {{"peft_type", "LORA"},
-                               {"task_type", "CAUSAL_LM"},
-                               {"r", rank},
-                               {"lora_alpha", alpha},
-                               {"lora_dropout", dropout},
-                               {"bias", "none"},
-                               {"fan_in_fan_out", base.architecture->hugging_face_prefix == "transformer."},
-                               {"use_rslora", false},
-                               {"use_dora", is_dora},
-                               {"inference_mode", true},
-                               {"init_lora_weights", true},
-                               {"modules_to_save", nullptr},
-                               {"rank_pattern", ranks},
-                               {"alpha_pattern", alphas},
-                               {"target_modules", json::array(targets.begin(), targets.end())}};
-  write_safetensors(folder / kWeightsFile, tensors);
-  replace_file(folder / kConfigFile, json::serialize(config) + "\n");
+  const PeftFiles files = adapter.is_ia3() ? peft_ia3_files(adapter, base) : peft_lora_files(adapter, base, dropout);
+  write_safetensors(folder / kPeftWeightsFile, files.tensors);
+  replace_file(folder / kPeftConfigFile, json::serialize(files.config) + "\n");
 }
 
 void write_gguf_adapter(const fs::path& file, const Adapter& adapter, const Model& base) {
@@ -473,6 +375,7 @@ void write_gguf_adapter(const fs::path& file, const Adapter& adapter, const Mode
   if (architecture.gguf_names.empty()) {
     refuse(fmt::format("GGUF has no name for the architecture {}", architecture.name));
   }
+  if (adapter.is_ia3()) refuse("GGUF has no place for IA³'s factors; merge the adapter instead");
   const std::vector<WholePair> pairs = whole_pairs(adapter, base, WeightNaming::kGguf);
   CHECK(!pairs.empty());
   GgufMetadata metadata;

@@ -18,6 +18,7 @@
 #include "model/convert.h"
 #include "model/decoder.h"
 #include "model/differentiable.h"
+#include "ops/cross_entropy.h"
 
 namespace pelton {
 namespace {
@@ -236,28 +237,39 @@ INSTANTIATE_TEST_SUITE_P(Golden, AdapterOn,
                                          Case{"gpt2", kGpt2Targets, kGpt2Config}),
                          [](const auto& test) { return test.param.base; });
 
+// The two sequences that PEFT saw, each row but a sequence's last with the next token for a target.
+TrainingBatch batch_of(const SafetensorsFile& expected) {
+  const Tensor ids = *expected.find("input_ids");
+  TrainingBatch batch{.offsets = {0, 20, 40}};
+  for (int64_t i = 0; i < 40; ++i) {
+    const auto* tokens = reinterpret_cast<const int64_t*>(ids.data());
+    batch.tokens.push_back(static_cast<int32_t>(tokens[i]));
+    batch.targets.push_back(i % 20 == 19 ? kIgnoredTarget : static_cast<int32_t>(tokens[i + 1]));
+  }
+  return batch;
+}
+
+std::vector<float> logits_of(const std::shared_ptr<const Model>& model, const SafetensorsFile& expected) {
+  Executor executor(2);
+  DifferentiableModel trained(executor, model);
+  const std::span<const float> found = trained.forward(batch_of(expected));
+  return {found.begin(), found.end()};
+}
+
+std::vector<float> numbers_of(const Tensor& tensor) {
+  return {tensor.floats(), tensor.floats() + tensor.shape().element_count()};
+}
+
 // PEFT's own DoRA adapter and logits (tests/golden/dora); Qwen 2's queries have a bias, which is added after the size.
 class DoraOn : public testing::TestWithParam<std::string> {
  protected:
-  static std::vector<float> logits_of(const std::shared_ptr<const Model>& model, const SafetensorsFile& expected) {
-    Executor executor(2);
-    const Tensor ids = *expected.find("input_ids");
-    TrainingBatch batch{.offsets = {0, 20, 40}};
-    for (int64_t i = 0; i < 40; ++i)
-      batch.tokens.push_back(static_cast<int32_t>(reinterpret_cast<const int64_t*>(ids.data())[i]));
-    batch.targets = batch.tokens;
-    DifferentiableModel trained(executor, model);
-    const std::span<const float> found = trained.forward(batch);
-    return {found.begin(), found.end()};
-  }
   const fs::path adapter_ = fs::path(kGoldenDir) / "dora" / GetParam();
 };
 
 TEST_P(DoraOn, ComputesWhatPeftDoes) {
   const TestFolder work;
   const auto expected_file = SafetensorsFile::open(adapter_ / "expected.safetensors");
-  const Tensor logits = *expected_file->find("logits");
-  const std::vector<float> expected(logits.floats(), logits.floats() + logits.shape().element_count());
+  const std::vector<float> expected = numbers_of(*expected_file->find("logits"));
   const fs::path base = golden(GetParam());
   expect_close(logits_of(load(base, adapter_), *expected_file), expected, "unmerged");
   expect_close(logits_of(load(base, adapter_, AdapterMode::kMerged), *expected_file), expected, "merged");
@@ -273,6 +285,166 @@ TEST_P(DoraOn, ComputesWhatPeftDoes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Peft, DoraOn, testing::Values("llama", "qwen2"));
+
+// PEFT's own IA³ adapter, logits and gradients (tests/golden/ia3); Qwen 2's keys and values have biases, which are
+// multiplied too.
+class Ia3On : public testing::TestWithParam<std::string> {
+ protected:
+  const TestFolder work_;
+  const fs::path adapter_ = fs::path(kGoldenDir) / "ia3" / GetParam();
+  const std::shared_ptr<const SafetensorsFile> expected_ = SafetensorsFile::open(adapter_ / "expected.safetensors");
+};
+
+TEST_P(Ia3On, ComputesWhatPeftDoes) {
+  const std::vector<float> expected = numbers_of(*expected_->find("logits"));
+  const fs::path base = golden(GetParam()), gguf = work_.path() / "base.gguf";
+  convert(base, gguf);
+  for (const fs::path& model : {base, gguf}) {
+    expect_close(logits_of(load(model, adapter_), *expected_), expected, "unmerged on " + model.string());
+    expect_close(logits_of(load(model, adapter_, AdapterMode::kMerged), *expected_), expected, "merged");
+    Executor executor(2);
+    const auto plain = load(model);
+    MergedWeights merged = merged_weights(executor, *plain, read_adapter(adapter_, *plain));
+    EXPECT_GT(merged.change, 0.01);
+    expect_close(logits_of(with_weights(*plain, merged.weights), *expected_), expected, "merged in float32");
+  }
+  EXPECT_GT(std::abs(logits_of(load(base), *expected_)[0] - expected[0]), 1e-3) << "the adapter changes nothing";
+}
+
+TEST_P(Ia3On, HasPeftsGradients) {
+  Executor executor(2);
+  const auto base = load(golden(GetParam()));
+  DifferentiableModel trained(executor, with_adapter(*base, read_adapter(adapter_, *base)));
+  trained.forward(batch_of(*expected_));
+  trained.backward();
+  const WeightPlaces places = weight_places(base->graph, base->architecture->weight_names, WeightNaming::kHuggingFace);
+  int count = 0;
+  for (const auto& [weight, gradient] : trained.gradients()) {
+    if (!weight.ends_with(kIa3Suffix)) continue;
+    std::string module = places.find(weight.substr(0, weight.size() - kIa3Suffix.size()))->second.tensor;
+    module.resize(module.size() - std::string(".weight").size());
+    const std::string name = "gradient.base_model.model." + module + ".ia3_l";
+    expect_close(numbers_of(gradient), numbers_of(*expected_->find(name)), name);
+    ++count;
+  }
+  EXPECT_EQ(count, 3 * base->spec.layer_count);
+}
+
+// The same names, shapes and numbers as PEFT's, and a configuration that says the same.
+TEST_P(Ia3On, IsWrittenAsPeftWritesIt) {
+  convert(golden(GetParam()), work_.path() / "base.gguf");
+  for (const fs::path& origin : {golden(GetParam()), work_.path() / "base.gguf"}) {
+    const auto base = load(origin);
+    const Adapter adapter = read_adapter(adapter_, *base);
+    EXPECT_EQ(adapter.changed_count(), 3 * base->spec.layer_count);
+    const fs::path copy = work_.path() / ("copy-" + origin.filename().string());
+    write_peft_adapter(copy, adapter, *base);
+    const auto theirs = SafetensorsFile::open(adapter_ / "adapter_model.safetensors");
+    const auto ours = SafetensorsFile::open(copy / "adapter_model.safetensors");
+    EXPECT_EQ(ours->entries().size(), theirs->entries().size());
+    for (const TensorEntry& entry : theirs->entries()) {
+      const auto found = ours->find(entry.name);
+      ASSERT_TRUE(found) << entry.name;
+      EXPECT_EQ(found->shape(), entry.shape);
+      EXPECT_EQ(numbers_of(*found), numbers_of(*theirs->find(entry.name))) << entry.name;
+    }
+    const auto config_of = [](const fs::path& folder) {
+      return parse_json(read_file(folder / "adapter_config.json", 1 << 20), "config").get_object();
+    };
+    const json::object their_config = config_of(adapter_), our_config = config_of(copy);
+    for (const auto& [key, value] : our_config) EXPECT_EQ(value, their_config.at(key)) << key;
+    expect_error([&] { write_gguf_adapter(work_.path() / "a.gguf", adapter, *base); }, ErrorCode::kUnsupported,
+                 {"IA³", "merge"});
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Peft, Ia3On, testing::Values("llama", "qwen2"));
+
+// GPT-2 has queries, keys and values in one transposed matrix, with a bias; its names of both kinds end alike.
+class Ia3OnGpt2 : public testing::Test {
+ protected:
+  Ia3OnGpt2() {
+    Rng rng(5);
+    const auto factors = [&](Shape shape) {
+      Tensor tensor = random_tensor(shape, rng);
+      for (int64_t i = 0; i < shape.element_count(); ++i) tensor.mutable_floats()[i] += 1;
+      return tensor;
+    };
+    const std::string prefix = "base_model.model.transformer.h.";
+    tensors_ = {{prefix + "0.attn.c_attn.ia3_l", factors({192, 1})},
+                {prefix + "1.attn.c_proj.ia3_l", factors({64, 1})},
+                {prefix + "2.mlp.c_proj.ia3_l", factors({1, 256})}};
+    write_peft(work_.path() / "adapter", tensors_, {{"peft_type", "IA3"}, {"feedforward_modules", {"mlp.c_proj"}}});
+  }
+
+  // The golden folder with its matrices [in, out] and biases multiplied: the definition.
+  void write_multiplied(const fs::path& folder) const {
+    fs::create_directories(folder);
+    fs::copy_file(golden("gpt2") / "config.json", folder / "config.json");
+    const auto source = open_safetensors_folder(golden("gpt2"));
+    std::vector<NamedTensor> multiplied;
+    for (const TensorEntry& entry : source->entries()) {
+      Tensor values = Tensor::f32(entry.shape);
+      std::copy_n(source->find(entry.name)->floats(), entry.shape.element_count(), values.mutable_floats());
+      for (const NamedTensor& one : tensors_) {
+        const std::string module = one.name.substr(17, one.name.size() - 17 - 6);
+        const bool is_of_columns = one.tensor.shape()[0] == 1;
+        const bool is_matrix = entry.name == module + ".weight";
+        if (!is_matrix && (is_of_columns || entry.name != module + ".bias")) continue;
+        for (int64_t i = 0; i < entry.shape.element_count(); ++i) {
+          const int64_t out = i % entry.shape.innermost(), in = i / entry.shape.innermost();
+          values.mutable_floats()[i] *= one.tensor.floats()[is_of_columns ? in : out];
+        }
+      }
+      multiplied.push_back({entry.name, values});
+    }
+    write_safetensors(folder / "model.safetensors", multiplied);
+  }
+
+  const TestFolder work_;
+  std::vector<NamedTensor> tensors_;
+};
+
+TEST_F(Ia3OnGpt2, MultipliesPartsOfATensor) {
+  write_multiplied(work_.path() / "multiplied");
+  const std::vector<float> expected = logits(load(work_.path() / "multiplied"));
+  const fs::path adapter = work_.path() / "adapter";
+  convert(golden("gpt2"), work_.path() / "base.gguf");
+  for (const fs::path& base : {golden("gpt2"), work_.path() / "base.gguf"}) {
+    expect_close(logits(load(base, adapter)), expected, "unmerged");
+    expect_close(logits(load(base, adapter, AdapterMode::kMerged)), expected, "merged");
+  }
+}
+
+TEST_F(Ia3OnGpt2, IsWrittenWithWholeNamesWhereEndsMeanBoth) {
+  const auto base = load(golden("gpt2"));
+  const Adapter adapter = read_adapter(work_.path() / "adapter", *base);
+  EXPECT_EQ(adapter.changed_count(), 5);
+  write_peft_adapter(work_.path() / "copy", adapter, *base);
+  const auto copy = SafetensorsFile::open(work_.path() / "copy/adapter_model.safetensors");
+  for (const NamedTensor& one : tensors_) EXPECT_EQ(numbers_of(*copy->find(one.name)), numbers_of(one.tensor));
+  const json::object config =
+      parse_json(read_file(work_.path() / "copy/adapter_config.json", 1 << 20), "config").get_object();
+  ASSERT_EQ(config.at("feedforward_modules").as_array().size(), 1u);
+  EXPECT_EQ(config.at("feedforward_modules").as_array()[0].as_string(), "transformer.h.2.mlp.c_proj");
+  EXPECT_EQ(config.at("target_modules").get_array().size(), 3u);
+  EXPECT_TRUE(config.at("fan_in_fan_out").as_bool());
+
+  // A part alone: the others' factors are 1.
+  Adapter keys;
+  for (const AdapterScaling& scaling : adapter.scalings) {
+    if (scaling.weight == "layers.0.attention.key") keys.scalings.push_back(scaling);
+  }
+  write_peft_adapter(work_.path() / "keys", keys, *base);
+  const std::vector<float> whole =
+      numbers_of(*SafetensorsFile::open(work_.path() / "keys/adapter_model.safetensors")->find(tensors_[0].name));
+  for (size_t i = 0; i < whole.size(); ++i) {
+    EXPECT_EQ(whole[i], i / 64 == 1 ? tensors_[0].tensor.floats()[i] : 1) << i;
+  }
+  keys.scalings[0] = {"layers.0.attention.key", ScaledAxis::kColumns, Tensor::f32({64})};
+  expect_error([&] { write_peft_adapter(work_.path() / "no", keys, *base); }, ErrorCode::kUnsupported,
+               {"c_attn", "several"});
+}
 
 TEST(Adapter, OnAQuantisedBaseIsUnmergedOrRefused) {
   const TestFolder work;
@@ -364,7 +536,7 @@ TEST_F(AdapterRefuses, TensorsThatDoNotFit) {
 }
 
 TEST_F(AdapterRefuses, OptionsBeyondPlainLora) {
-  expect_option("peft_type", "IA3", ErrorCode::kUnsupported, {"IA3", "LORA"});
+  expect_option("peft_type", "VERA", ErrorCode::kUnsupported, {"VERA", "LORA", "IA3"});
   expect_option("use_dora", true, ErrorCode::kCorruptFile, {"lacks magnitudes", "use_dora"});
   expect_option("bias", "all", ErrorCode::kUnsupported, {"bias", "all"});
   expect_option("modules_to_save", {"lm_head"}, ErrorCode::kUnsupported, {"modules_to_save", "lm_head"});
@@ -375,6 +547,30 @@ TEST_F(AdapterRefuses, OptionsBeyondPlainLora) {
   expect_option("r", 0, ErrorCode::kCorruptFile, {"r"});
   expect_option("lora_alpha", "x", ErrorCode::kCorruptFile, {"lora_alpha"});
   expect_option("peft_type", nullptr, ErrorCode::kCorruptFile, {"peft_type"});
+}
+
+TEST_F(AdapterRefuses, FactorsThatDoNotFit) {
+  const std::string prefix = "base_model.model.model.layers.0.";
+  const json::object plain = {{"peft_type", "IA3"}, {"feedforward_modules", {"down_proj"}}};
+  const auto expect_tensor = [&](const std::string& name, Shape shape, ErrorCode code,
+                                 const std::vector<std::string>& parts) {
+    expect({{prefix + name, Tensor::f32(shape)}}, plain, code, parts);
+  };
+  expect({}, plain, ErrorCode::kCorruptFile, {"no ia3_l"});
+  expect_tensor("self_attn.k_proj.ia3_l", {31, 1}, ErrorCode::kCorruptFile,
+                {"k_proj", "[31, 1]", "[32, 1] or [1, 64]"});
+  expect_tensor("self_attn.k_proj.ia3_l", {32}, ErrorCode::kCorruptFile, {"k_proj", "[32]"});
+  expect_tensor("self_attn.k_proj.ia3_l", {1, 64}, ErrorCode::kCorruptFile, {"k_proj", "does not name"});
+  expect_tensor("mlp.down_proj.ia3_l", {64, 1}, ErrorCode::kCorruptFile, {"down_proj", "feedforward_modules names"});
+  expect_tensor("mlp.down_proj.lora_A.weight", {4, 96}, ErrorCode::kUnsupported, {"lora_A", "ia3_l"});
+  expect_tensor("input_layernorm.ia3_l", {64, 1}, ErrorCode::kUnsupported, {"input_layernorm"});
+  const std::vector<NamedTensor> fine = {{prefix + "mlp.down_proj.ia3_l", Tensor::f32({1, 96})}};
+  std::vector<NamedTensor> twice = fine;
+  twice.push_back({"model.layers.0.mlp.down_proj.ia3_l", Tensor::f32({1, 96})});
+  expect(twice, plain, ErrorCode::kCorruptFile, {"twice"});
+  json::object config = plain;
+  config["modules_to_save"] = {"lm_head"};
+  expect(fine, config, ErrorCode::kUnsupported, {"modules_to_save", "lm_head"});
 }
 
 TEST_F(AdapterRefuses, GgufFilesOfOtherThings) {

@@ -16,7 +16,7 @@
 
 namespace pelton {
 
-// A LoRA adapter on top of a model (model/adapter.h).
+// An adapter on top of a model (model/adapter.h).
 enum class AdapterMode : uint8_t {
   kUnmerged,  // beside the base, which may be quantised: exact, and two thin products more for each matrix
   kMerged,    // summed into the base's matrices once, which get copies of their own

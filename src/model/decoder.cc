@@ -84,7 +84,7 @@ class Decoder::Impl {
         activations_(model.graph.value_widths.size()),
         rope_tables_(model.graph.ropes.size()),
         is_for_selected_rows_(weights_of_selected_rows(model.graph)),
-        low_rank_(model.graph.weights.size()) {
+        adapted_rows_(model.graph.weights.size()) {
     const int64_t longest = options.context_length.value_or(model.spec.context_length);
     for (RopeParameters& rope : graph_.ropes) rope = rope.for_length(longest);
     for (const KvCacheShape& cache : graph_.caches) {
@@ -171,7 +171,7 @@ class Decoder::Impl {
     no_token_types_.resize(batch.tokens.size(), 0);
     context.token_types = batch.token_types.empty() ? no_token_types_ : batch.token_types;
     shared_input_.start_step();
-    if (fill_low_rank(batch)) context.low_rank = low_rank_;
+    if (fill_adapted_rows(batch)) context.adapted_rows = adapted_rows_;
 
     if (observer_) {
       run_observed(context, call_count);
@@ -209,34 +209,34 @@ class Decoder::Impl {
   }
 
   // False: no row has an adapter.
-  bool fill_low_rank(const StepBatch& batch) {
+  bool fill_adapted_rows(const StepBatch& batch) {
     CHECK(batch.adapters.empty() || batch.adapters.size() == batch.sequences.size());
     if (std::all_of(batch.adapters.begin(), batch.adapters.end(),
                     [](const PreparedAdapter* adapter) { return adapter == nullptr; })) {
       return false;
     }
-    for (std::vector<LowRankRows>& rows : low_rank_) rows.clear();
+    for (std::vector<AdaptedRows>& rows : adapted_rows_) rows.clear();
     for (size_t begin = 0; begin < batch.sequences.size();) {
       size_t end = begin + 1;
       while (end < batch.sequences.size() && batch.adapters[end] == batch.adapters[begin]) ++end;
       const AttentionSequence& last = batch.sequences[end - 1];
       const Range rows{batch.sequences[begin].row_begin, last.row_begin + last.row_count};
-      if (batch.adapters[begin] != nullptr) add_low_rank(*batch.adapters[begin], rows, batch.logit_rows);
+      if (batch.adapters[begin] != nullptr) add_adapted_rows(*batch.adapters[begin], rows, batch.logit_rows);
       begin = end;
     }
     return true;
   }
 
-  void add_low_rank(const PreparedAdapter& adapter, Range rows, std::span<const int32_t> logit_rows) {
+  void add_adapted_rows(const PreparedAdapter& adapter, Range rows, std::span<const int32_t> logit_rows) {
     const auto selected = [&](int64_t row) {
       return std::lower_bound(logit_rows.begin(), logit_rows.end(), row) - logit_rows.begin();
     };
     const Range selected_rows{selected(rows.begin), selected(rows.end)};
-    CHECK(adapter.weights().size() == low_rank_.size());
-    for (size_t i = 0; i < low_rank_.size(); ++i) {
+    CHECK(adapter.terms().size() == adapted_rows_.size());
+    for (size_t i = 0; i < adapted_rows_.size(); ++i) {
       const Range of_weight = is_for_selected_rows_[i] ? selected_rows : rows;
-      if (adapter.weights()[i] == nullptr || of_weight.begin == of_weight.end) continue;
-      low_rank_[i].push_back({of_weight, adapter.weights()[i]});
+      if (adapter.terms()[i] == nullptr || of_weight.begin == of_weight.end) continue;
+      adapted_rows_[i].push_back({of_weight, adapter.terms()[i]});
     }
   }
 
@@ -299,8 +299,8 @@ class Decoder::Impl {
   std::vector<AttentionSequence> local_sequences_;  // those of the step, with their pages in layers with a window
   std::vector<std::span<const AttentionSequence>> cache_sequences_;
   SharedInput shared_input_;
-  std::vector<bool> is_for_selected_rows_;          // by Graph::weights, likewise below
-  std::vector<std::vector<LowRankRows>> low_rank_;  // of the step, where a row has an adapter
+  std::vector<bool> is_for_selected_rows_;              // by Graph::weights, likewise below
+  std::vector<std::vector<AdaptedRows>> adapted_rows_;  // of the step, where a row has an adapter
   LargestRows largest_;
   CallObserver observer_;
 };

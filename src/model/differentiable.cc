@@ -23,8 +23,8 @@ int64_t longest_sequence(std::span<const int64_t> offsets) {
 std::set<std::string> base_matrices(const Model& model) {
   std::set<std::string> matrices;
   for (const LayerCall& call : model.graph.calls) {
-    const bool is_adapter = call.weight.ends_with(kLoraASuffix) || call.weight.ends_with(kLoraBSuffix);
-    if (std::holds_alternative<LinearCall>(call.kind) && !is_adapter) matrices.insert(call.weight);
+    const bool is_matrix = std::holds_alternative<LinearCall>(call.kind) && !is_adapter_weight(call.weight);
+    if (is_matrix) matrices.insert(call.weight);
   }
   return matrices;
 }

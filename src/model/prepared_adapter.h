@@ -2,8 +2,9 @@
 // for all rows, whatever adapters these have. The list of layer calls stays the base's own, fused as ever
 // (model/adapter.h has the other ways).
 //
-// y = W x + B (A x), scale in B, and of DoRA factors ⊙ y before the bias. For kInt8 A and B are rounded to BF16, as are
-// the rows that they read; for kF32 nothing is rounded. Immutable; any thread.
+// y = W x + B (A x), scale in B, and of DoRA factors ⊙ y before the bias; of IA³ W (factors ⊙ x), or factors ⊙ y with
+// the bias. For kInt8 A and B are rounded to BF16, as are the rows that they read; for kF32 nothing is rounded.
+// Immutable; any thread.
 #pragma once
 
 #include <cstdint>
@@ -18,19 +19,20 @@ namespace pelton {
 class PreparedAdapter {
  public:
   PreparedAdapter(const Model& base, const Adapter& adapter, ActivationType activations);
-  PreparedAdapter(PreparedAdapter&&) = default;  // not to be copied: weights() points into it
+  PreparedAdapter(PreparedAdapter&&) = default;  // not to be copied: terms() points into it
   PreparedAdapter& operator=(PreparedAdapter&&) = default;
 
   // By Graph::weights of the base; null: the adapter does not change it.
-  std::span<const LowRankWeight* const> weights() const { return by_place_; }
+  std::span<const AdapterTerm* const> terms() const { return by_place_; }
   // Of no other adapter of this process, whatever became of it: what was computed with it can be named by it.
   uint64_t number() const { return number_; }
   int64_t size_bytes() const { return size_bytes_; }
+  // 0: no matrix has A and B.
   int64_t rank_max() const { return rank_max_; }
 
  private:
-  std::vector<LowRankWeight> weights_;
-  std::vector<const LowRankWeight*> by_place_;
+  std::vector<AdapterTerm> terms_;
+  std::vector<const AdapterTerm*> by_place_;
   uint64_t number_;
   int64_t size_bytes_ = 0;
   int64_t rank_max_ = 0;

@@ -238,6 +238,12 @@ int64_t element_in_tensor(const WeightPlace& place, int64_t row, int64_t column)
   return place.slice * slice_elements + within;
 }
 
+bool is_adapter_weight(std::string_view name) {
+  constexpr std::string_view kSuffixes[] = {kLoraASuffix, kLoraBSuffix, kDoraFactorSuffix, kIa3Suffix};
+  return std::any_of(std::begin(kSuffixes), std::end(kSuffixes),
+                     [&](std::string_view suffix) { return name.ends_with(suffix); });
+}
+
 WeightPlaces weight_places(const Graph& graph, std::span<const WeightName> names, WeightNaming naming) {
   struct Sharing {
     bool is_sliced = false;
@@ -245,7 +251,7 @@ WeightPlaces weight_places(const Graph& graph, std::span<const WeightName> names
   };
   std::map<std::string, Sharing> sharing_of_tensor;
   for (const WeightSpec& weight : graph.weights) {
-    if (weight.name.ends_with(kLoraASuffix) || weight.name.ends_with(kLoraBSuffix)) continue;
+    if (is_adapter_weight(weight.name)) continue;
     const NameMatch found = find_name(names, weight.name);
     const WeightName& name = names[found.index];
     const std::string_view pattern = naming == WeightNaming::kGguf ? name.gguf : name.hugging_face;

@@ -16,11 +16,13 @@ namespace pelton {
 
 enum class WeightNaming { kHuggingFace, kGguf };
 
-// How the names of an adapter's matrices end (model/adapter.h), after that of the weight which they change. They lie in
+// How the names of an adapter's weights end (model/adapter.h), after that of the weight which they change. They lie in
 // no file of the model.
 constexpr std::string_view kLoraASuffix = ".lora_a";
 constexpr std::string_view kLoraBSuffix = ".lora_b";
 constexpr std::string_view kDoraFactorSuffix = ".dora_factor";
+constexpr std::string_view kIa3Suffix = ".ia3";
+bool is_adapter_weight(std::string_view name);
 
 // Where a weight lies in files of one naming.
 struct WeightPlace {

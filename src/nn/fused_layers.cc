@@ -21,7 +21,7 @@ QueryKeyValue projections_of_step(const HeadProjections& projections, const Atte
                           .heads = {head_count, shape.head_width},
                           .bias = floats(projection.bias),
                           .norm = {floats(projection.norm), projection.norm_epsilon},
-                          .low_rank = step.low_rank_of(projection.weight.place)};
+                          .adapted = step.adapted_rows_of(projection.weight.place)};
   };
   return {one(projections.query, shape.query_head_count), one(projections.key, shape.key_value_head_count),
           one(projections.value, shape.key_value_head_count)};
@@ -65,8 +65,8 @@ void GatedLinearLayer::run(const StepContext& step, std::span<const Activation> 
   const GatedProduct product{.gate = &gate_.weight,
                              .up = &up_.weight,
                              .f = f_,
-                             .gate_low_rank = step.low_rank_of(gate_.place),
-                             .up_low_rank = step.low_rank_of(up_.place)};
+                             .gate_adapted = step.adapted_rows_of(gate_.place),
+                             .up_adapted = step.adapted_rows_of(up_.place)};
   gated_linear(*step.executor, x, product, outputs[0].data, y_input);
 }
 
@@ -96,9 +96,9 @@ void LogitsTopKLayer::run(const StepContext& step, std::span<const Activation> i
   LinearInput& x = step.shared_input->of(inputs[0]);
   if (step.largest != nullptr) {
     linear_largest(*step.executor, x, weight_.weight, step.largest_count, *step.largest,
-                   step.low_rank_of(weight_.place));
+                   step.adapted_rows_of(weight_.place));
   } else {
-    linear(*step.executor, x, weight_.weight, outputs[0].data, step.low_rank_of(weight_.place));
+    linear(*step.executor, x, weight_.weight, outputs[0].data, step.adapted_rows_of(weight_.place));
   }
 }
 

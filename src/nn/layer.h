@@ -63,10 +63,10 @@ struct StepContext {
   SequenceOffsets sequences;
   std::optional<uint64_t> dropout_seed;  // of this pass; none: nothing is dropped
 
-  // What adapters add to the products of some rows, by the weight's place in Graph::weights. Empty: no row has one.
-  std::span<const std::vector<LowRankRows>> low_rank = {};
-  std::span<const LowRankRows> low_rank_of(std::optional<size_t> weight) const {
-    return low_rank.empty() || !weight ? std::span<const LowRankRows>() : low_rank[*weight];
+  // What adapters make of the products of some rows, by the weight's place in Graph::weights. Empty: no row has one.
+  std::span<const std::vector<AdaptedRows>> adapted_rows = {};
+  std::span<const AdaptedRows> adapted_rows_of(std::optional<size_t> weight) const {
+    return adapted_rows.empty() || !weight ? std::span<const AdaptedRows>() : adapted_rows[*weight];
   }
 };
 

@@ -5,7 +5,7 @@
 namespace pelton {
 
 void LinearLayer::forward(const StepContext& step, std::span<const Activation> inputs, float* output, float*) const {
-  linear(*step.executor, step.shared_input->of(inputs[0]), weight_, output, step.low_rank_of(place_));
+  linear(*step.executor, step.shared_input->of(inputs[0]), weight_, output, step.adapted_rows_of(place_));
   if (!bias_.is_empty()) {
     add_bias(*step.executor, bias_.floats(), inputs[0].row_count, weight_.output_size(), output);
   }

@@ -1,5 +1,5 @@
-// What the products of ops/linear.h and ops/low_rank.h share: a product that threads compute by columns. Of this folder
-// only.
+// What the products of ops/linear.h and ops/adapter_terms.h share: a product that threads compute by columns. Of this
+// folder only.
 #pragma once
 
 #include <algorithm>

@@ -9,9 +9,9 @@
 #include "base/cpu.h"
 #include "kernels/decode/decode.h"
 #include "kernels/elementwise/elementwise.h"
+#include "ops/adapter_terms.h"
 #include "ops/column_product.h"
 #include "ops/gemm.h"
-#include "ops/low_rank.h"
 #include "quant/blocks.h"
 
 namespace pelton {
@@ -314,8 +314,8 @@ void linear_by(Executor& executor, LinearInput& x, const LinearWeight& weight, L
 }
 
 void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y,
-            std::span<const LowRankRows> low_rank) {
-  const LinearProduct product{.weight = &weight, .y = y, .low_rank = low_rank};
+            std::span<const AdaptedRows> adapted) {
+  const LinearProduct product{.weight = &weight, .y = y, .adapted = adapted};
   linear_group(executor, x, {&product, 1});
 }
 
@@ -327,7 +327,7 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
   CHECK(products.size() <= SharedCut::kPieceCountMax);
   if (x.row_count() == 0) return;
   std::array<ColumnProduct, SharedCut::kPieceCountMax> parts;
-  std::array<std::span<const LowRankRows>, SharedCut::kPieceCountMax> low_rank;
+  std::array<std::span<const AdaptedRows>, SharedCut::kPieceCountMax> adapted;
   SharedCut cut;
   int64_t work = 0;
   int64_t floats_each = 0;
@@ -335,20 +335,20 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
     const LinearProduct& product = products[i];
     const LinearWeight& weight = *product.weight;
     CHECK(x.column_count() == weight.input_size());
-    parts[i] = column_product(executor, x, weight, product.y);
-    low_rank[i] = product.low_rank;
+    adapted[i] = product.adapted;
+    parts[i] = column_product(executor, AdapterTerms::input(executor, x, i, adapted[i]), weight, product.y);
     cut.add(weight);
     work += multiplications(x, weight);
     floats_each = std::max(floats_each, decoded_floats(weight));
   }
   const DecodedRows decoded(executor, floats_each);
-  const LowRankSums sums(executor, x, std::span(low_rank).first(products.size()));
+  const AdapterTerms terms(executor, x, std::span(adapted).first(products.size()));
   const UnitCounts units(products);
   parallel_if_worth(executor, work, [&](int thread, int thread_count) {
     for (size_t i = 0; i < products.size(); ++i) {
       const Range columns = cut.columns(i, thread, thread_count);
       multiply_columns(parts[i], columns, decoded.of(thread));
-      sums.add(i, parts[i], columns, thread);
+      terms.add(i, parts[i], columns, thread);
       units.add(i, columns, finish);
     }
   });
@@ -362,11 +362,13 @@ void gated_linear(Executor& executor, LinearInput& x, const GatedProduct& produc
   CHECK(x.column_count() == gate.input_size() && x.column_count() == up.input_size() && gate.output_size() == width);
   if (row_count == 0) return;
   static thread_local Scratch<float> scratch;
-  const ColumnProduct gate_product = column_product(executor, x, gate, nullptr);
-  const ColumnProduct up_product = column_product(executor, x, up, nullptr);
+  const std::array adapted = {product.gate_adapted, product.up_adapted};
+  LinearInput& gate_input = AdapterTerms::input(executor, x, 0, adapted[0]);
+  LinearInput& up_input = AdapterTerms::input(executor, x, 1, adapted[1]);
+  const ColumnProduct gate_product = column_product(executor, gate_input, gate, nullptr);
+  const ColumnProduct up_product = column_product(executor, up_input, up, nullptr);
   const DecodedRows decoded(executor, std::max(decoded_floats(gate), decoded_floats(up)));
-  const std::array low_rank = {product.gate_low_rank, product.up_low_rank};
-  const LowRankSums sums(executor, x, low_rank);
+  const AdapterTerms terms(executor, x, adapted);
   // A block of y's int8 form must not fall to two threads.
   const int64_t columns_at_once = block_columns(row_count, kQdotBlockValues);
   const int64_t block_floats = row_count * columns_at_once;
@@ -382,9 +384,9 @@ void gated_linear(Executor& executor, LinearInput& x, const GatedProduct& produc
       const ColumnProduct gate_block = block_of(gate_product, columns, gates);
       const ColumnProduct up_block = block_of(up_product, columns, ups);
       multiply_columns(gate_block, columns, decoded.of(thread));
-      sums.add(0, gate_block, columns, thread);
+      terms.add(0, gate_block, columns, thread);
       multiply_columns(up_block, columns, decoded.of(thread));
-      sums.add(1, up_block, columns, thread);
+      terms.add(1, up_block, columns, thread);
       for (int64_t row = 0; row < row_count; ++row) {
         gate_here(product.f, gates + row * count, ups + row * count, count, y + row * width + begin);
         if (y_input != nullptr) y_input->quantise({row, row + 1}, columns);
@@ -536,7 +538,7 @@ void gated_linear_by_group(Executor& executor, LinearInput& x, std::span<const R
 }
 
 void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weight, int64_t count, LargestRows& largest,
-                    std::span<const LowRankRows> low_rank) {
+                    std::span<const AdaptedRows> adapted) {
   CHECK(x.column_count() == weight.input_size());
   const int64_t row_count = x.row_count();
   const int64_t column_count = weight.output_size();
@@ -545,16 +547,16 @@ void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weig
   largest.start(row_count, count, executor.thread_count());
   const int64_t columns_at_once = block_columns(row_count, kColumnGrain);
   float* blocks = scratch.reserve(executor.thread_count() * row_count * columns_at_once);
-  const ColumnProduct product = column_product(executor, x, weight, nullptr);
+  const ColumnProduct product = column_product(executor, AdapterTerms::input(executor, x, 0, adapted), weight, nullptr);
   const DecodedRows decoded(executor, decoded_floats(weight));
-  const LowRankSums sums(executor, x, {&low_rank, 1});
+  const AdapterTerms terms(executor, x, {&adapted, 1});
   parallel_if_worth(executor, multiplications(x, weight), [&](int thread, int thread_count) {
     const Range mine = split_range(column_count, kColumnGrain, thread, thread_count);
     for (int64_t begin = mine.begin; begin < mine.end; begin += columns_at_once) {
       const Range columns{begin, std::min(begin + columns_at_once, mine.end)};
       const ColumnProduct block = block_of(product, columns, blocks + thread * row_count * columns_at_once);
       multiply_columns(block, columns, decoded.of(thread));
-      sums.add(0, block, columns, thread);
+      terms.add(0, block, columns, thread);
       largest.add(thread, block.y, block.y_stride, columns);
     }
   });

@@ -108,21 +108,26 @@ std::string_view linear_path_name(LinearPath path);  // "tiles"
 // nowhere by more than a few per cent and gives the same bits for any number of rows.
 LinearPath linear_path(const LinearWeight& weight);
 
-// What adapters add to a product (model/adapter.h): for these of its rows y += (x · Aᵀ) · Bᵀ, and then y ⊙= factors. A
-// row gives the same bits whatever other rows and adapters stand beside it.
-struct LowRankWeight {
-  LinearWeight a;       // [R, K], F32 or BF16
-  LinearWeight b;       // [N, R], likewise, with the adapter's scale in it
-  Tensor factors = {};  // [N], F32; empty: none
+// What an adapter makes of a product x · Wᵀ, for those of its rows that have the adapter (model/adapter.h):
+// ((x ⊙ input_factors) · Wᵀ + (x · Aᵀ) · Bᵀ) ⊙ factors + addend, each where it is there. A row gives the same bits
+// whatever other rows and adapters stand beside it.
+struct AdapterTerm {
+  LinearWeight a = {};        // [R, K], F32 or BF16; without it B is none either
+  LinearWeight b = {};        // [N, R], likewise, with the adapter's scale in it
+  Tensor input_factors = {};  // [K], F32
+  Tensor factors = {};        // [N], F32
+  Tensor addend = {};         // [N], F32
+
+  bool has_low_rank() const { return !a.tensor().is_empty(); }
 };
-struct LowRankRows {
+struct AdaptedRows {
   Range rows;  // not empty; those of one product do not overlap
-  const LowRankWeight* weight;
+  const AdapterTerm* term;
 };
 
 // y [M, N] = x [M, K] · Wᵀ. Assigns.
 void linear(Executor& executor, LinearInput& x, const LinearWeight& weight, float* y,
-            std::span<const LowRankRows> low_rank = {});
+            std::span<const AdaptedRows> adapted = {});
 // The same by this path: to measure it. kTiles: the weight has them; the others: it has none.
 void linear_by(Executor& executor, LinearInput& x, const LinearWeight& weight, LinearPath path, float* y);
 
@@ -131,7 +136,7 @@ struct LinearProduct {
   const LinearWeight* weight;
   float* y;                // [M, N]
   int64_t unit_width = 0;  // of the units below, divides N; 0: it has none
-  std::span<const LowRankRows> low_rank = {};
+  std::span<const AdaptedRows> adapted = {};
 };
 void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProduct> products);
 
@@ -143,7 +148,7 @@ void linear_group(Executor& executor, LinearInput& x, std::span<const LinearProd
 // Of each row of x · Wᵀ the `count` largest, and no more: each thread keeps those of its own columns, and the product
 // as a whole is written nowhere. The values of linear(), the choice of largest_of_rows().
 void linear_largest(Executor& executor, LinearInput& x, const LinearWeight& weight, int64_t count, LargestRows& largest,
-                    std::span<const LowRankRows> low_rank = {});
+                    std::span<const AdaptedRows> adapted = {});
 
 // y [M, F] = f(x · gateᵀ) · (x · upᵀ), in one region: the bits of linear() twice and gate(). `y_input`, where it isn't
 // null, has been set to y, and may be left with its int8 form.
@@ -151,8 +156,8 @@ struct GatedProduct {
   const LinearWeight* gate;
   const LinearWeight* up;
   Nonlinearity f = Nonlinearity::kSilu;
-  std::span<const LowRankRows> gate_low_rank = {};
-  std::span<const LowRankRows> up_low_rank = {};
+  std::span<const AdaptedRows> gate_adapted = {};
+  std::span<const AdaptedRows> up_adapted = {};
 };
 void gated_linear(Executor& executor, LinearInput& x, const GatedProduct& product, float* y, LinearInput* y_input);
 

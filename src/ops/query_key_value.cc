@@ -16,7 +16,7 @@ enum : size_t { kQuery, kKey, kValue, kCount };
 LinearProduct product_of(const HeadProjection& projection, float* y) {
   const RopeShape& heads = projection.heads;
   CHECK(projection.weight->output_size() == heads.head_count * heads.head_width);
-  return {projection.weight, y, heads.head_width, projection.low_rank};
+  return {projection.weight, y, heads.head_width, projection.adapted};
 }
 
 // What comes between a head's product and its rotation, by the calling thread.

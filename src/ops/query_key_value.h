@@ -24,7 +24,7 @@ struct HeadProjection {
   RopeShape heads;
   const float* bias = nullptr;  // [N]; null: none
   HeadNorm norm = {};
-  std::span<const LowRankRows> low_rank = {};
+  std::span<const AdaptedRows> adapted = {};
 };
 struct QueryKeyValue {
   HeadProjection query, key, value;

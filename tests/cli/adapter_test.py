@@ -1,4 +1,4 @@
-"""`--adapter`: a LoRA adapter on top of a model, by an oracle of its own (tests/golden/adapter)."""
+"""`--adapter`: an adapter on top of a model: LoRA by an oracle of its own (tests/golden/adapter), IA³ by PEFT."""
 
 import shutil
 
@@ -7,35 +7,38 @@ import pytest
 from conftest import GOLDEN
 
 ADAPTER = GOLDEN / "adapter"
+IA3 = GOLDEN / "ia3/llama"
 BASE = GOLDEN / "arch/llama"
 
 
+@pytest.mark.parametrize("adapter", [ADAPTER, IA3], ids=["lora", "ia3"])
 @pytest.mark.parametrize("mode", ["unmerged", "merged"])
 @pytest.mark.parametrize("form", ["folder", "gguf"])
-def test_adapter_gives_the_references_logits(pelton, tmp_path, form, mode):
+def test_adapter_gives_the_references_logits(pelton, tmp_path, form, mode, adapter):
     base = BASE
     if form == "gguf":
         base = tmp_path / "base.gguf"
         pelton("convert", BASE, base)
-    expected = ADAPTER / "expected.safetensors"
-    report = pelton.json("verify", "--model", base, "--adapter", ADAPTER, "--adapter-mode", mode, "--expected", expected)
+    expected = adapter / "expected.safetensors"
+    report = pelton.json("verify", "--model", base, "--adapter", adapter, "--adapter-mode", mode, "--expected", expected)
     assert report["passed"] is True
     without = pelton("verify", "--model", base, "--expected", expected)
     assert without.returncode == 1
 
 
+@pytest.mark.parametrize("adapter", [ADAPTER, IA3, GOLDEN / "ia3/qwen2"], ids=["lora", "ia3", "ia3-with-biases"])
 @pytest.mark.parametrize("base_form", ["folder", "gguf"])
 @pytest.mark.parametrize("form", ["folder", "gguf"])
-def test_merged_into_a_file_it_gives_the_references_logits(pelton, tmp_path, base_form, form):
-    base = BASE
+def test_merged_into_a_file_it_gives_the_references_logits(pelton, tmp_path, base_form, form, adapter):
+    original = base = GOLDEN / "arch/qwen2" if adapter.name == "qwen2" else BASE
     if base_form == "gguf":
         base = tmp_path / "base.gguf"
-        pelton("convert", BASE, base)
+        pelton("convert", original, base)
     merged = tmp_path / ("merged.gguf" if form == "gguf" else "merged")
-    facts = pelton.json("merge", "adapter", base, ADAPTER, "-o", merged)
+    facts = pelton.json("merge", "adapter", base, adapter, "-o", merged)
     assert facts["rounding"] == 0 and 0 < facts["change"] < 10 and facts["matrices"] > 0
-    assert pelton.json("verify", "--model", merged, "--expected", ADAPTER / "expected.safetensors")["passed"] is True
-    again = pelton("merge", "adapter", base, ADAPTER, "-o", merged)
+    assert pelton.json("verify", "--model", merged, "--expected", adapter / "expected.safetensors")["passed"] is True
+    again = pelton("merge", "adapter", base, adapter, "-o", merged)
     assert again.returncode == 1 and "is there already" in again.stderr
 
 
@@ -50,6 +53,13 @@ def test_merging_into_blocks_says_what_it_costs(pelton, tmp_path):
     text = pelton("merge", "adapter", base, ADAPTER, "-o", tmp_path / "again.gguf").stdout
     assert "rounding by" in text
     assert (tmp_path / "again.gguf").read_bytes() == (tmp_path / "merged.gguf").read_bytes()
+
+
+def test_factors_merge_into_blocks(pelton, tmp_path):
+    base, merged = tmp_path / "base.gguf", tmp_path / "merged.gguf"
+    pelton("convert", BASE, base, "--type", "q8_0")
+    facts = pelton.json("merge", "adapter", base, IA3, "-o", merged)
+    assert facts["matrices"] == 9 and 1e-4 < facts["rounding"] < 2e-2 < facts["change"]
 
 
 def test_adapter_errors_name_the_file(pelton, tmp_path):

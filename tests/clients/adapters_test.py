@@ -1,4 +1,4 @@
-"""LoRA adapters beside one base: given at the start, loaded and unloaded while it serves, chosen by `model`."""
+"""Adapters beside one base, LoRA and IA³: given at the start, loaded and unloaded while it serves, chosen by `model`."""
 
 import array
 import concurrent.futures
@@ -13,7 +13,7 @@ import openai
 import pytest
 from conftest import SERVED_NAME, TIMEOUT_S, Server
 
-WIDTH, KEY_VALUE_WIDTH, LAYERS, RANK = 576, 192, 30, 4  # of the demo model
+WIDTH, KEY_VALUE_WIDTH, FEED_FORWARD_WIDTH, LAYERS, RANK = 576, 192, 1536, 30, 4  # of the demo model
 
 
 def write_safetensors(path: pathlib.Path, tensors: dict[str, tuple[list[int], array.array]]) -> None:
@@ -46,10 +46,31 @@ def write_adapter(folder: pathlib.Path, seed: int) -> pathlib.Path:
     return folder
 
 
+def write_ia3_adapter(folder: pathlib.Path) -> pathlib.Path:
+    """The same of IA³: factors between 0 and 2."""
+    rng = random.Random(3)
+    tensors = {}
+    for layer in range(0, LAYERS, 6):
+        prefix = f"base_model.model.model.layers.{layer}"
+        factors = lambda count: array.array("f", (rng.uniform(0, 2) for _ in range(count)))
+        tensors[f"{prefix}.self_attn.v_proj.ia3_l"] = [KEY_VALUE_WIDTH, 1], factors(KEY_VALUE_WIDTH)
+        tensors[f"{prefix}.mlp.down_proj.ia3_l"] = [1, FEED_FORWARD_WIDTH], factors(FEED_FORWARD_WIDTH)
+    folder.mkdir()
+    write_safetensors(folder / "adapter_model.safetensors", tensors)
+    config = {"peft_type": "IA3", "target_modules": ["v_proj", "down_proj"], "feedforward_modules": ["down_proj"]}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    return folder
+
+
 class Adapted:
     def __init__(self, folder: pathlib.Path):
-        first, second = write_adapter(folder / "first", 1), write_adapter(folder / "second", 2)
-        self.server = Server("--adapter", f"one={first}", "--adapter", f"two={second}", "--adapter-folder", str(folder))
+        adapters = {
+            "one": write_adapter(folder / "first", 1),
+            "two": write_adapter(folder / "second", 2),
+            "three": write_ia3_adapter(folder / "third"),
+        }
+        given = [word for name, path in adapters.items() for word in ("--adapter", f"{name}={path}")]
+        self.server = Server(*given, "--adapter-folder", str(folder))
         self.client = openai.OpenAI(base_url=self.server.url + "/v1", api_key="-", max_retries=0, timeout=TIMEOUT_S)
 
     def say(self, model: str) -> str:
@@ -74,10 +95,10 @@ def adapted(tmp_path_factory):
 
 def test_model_chooses_the_adapter(adapted):
     models = {model.id: model for model in adapted.client.models.list()}
-    assert list(models) == [SERVED_NAME, "one", "two"]
+    assert sorted(models) == sorted([SERVED_NAME, "one", "two", "three"])
     assert models["one"].parent == SERVED_NAME and models["one"].root == "first"
     alone = {name: adapted.say(name) for name in models}
-    assert len(set(alone.values())) == 3
+    assert len(set(alone.values())) == 4
     names = list(models) * 4
     with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
         assert list(pool.map(adapted.say, names)) == [alone[name] for name in names]
@@ -105,7 +126,7 @@ def test_adapters_come_and_go(adapted):
     assert loaded == "Success: LoRA adapter 'late' added successfully."
     assert adapted.say("late") == adapted.say("one")
     assert "removed" in adapted.post("/v1/unload_lora_adapter", {"lora_name": "late"})
-    with pytest.raises(openai.NotFoundError, match="there is demo, one, two"):
+    with pytest.raises(openai.NotFoundError, match="there is demo, one, three, two"):
         adapted.say("late")
     with pytest.raises(urllib.error.HTTPError, match="404"):
         adapted.post("/v1/load_lora_adapter", {"lora_name": "x", "lora_path": "../../etc"})

@@ -1,5 +1,5 @@
-// LoRA adapters come and go while requests run, in vLLM's form. What may be read is what lies in one folder, which
-// whoever started the server named; without it both routes are closed.
+// Adapters of any kind come and go while requests run, in vLLM's form, which calls them LoRA. What may be read is what
+// lies in one folder, which whoever started the server named; without it both routes are closed.
 #include <fmt/format.h>
 
 #include <algorithm>
