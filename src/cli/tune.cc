@@ -51,6 +51,7 @@ constexpr const char* kNotes =
     "  pelton tune -m model.gguf --data pairs.jsonl --objective dpo --beta 0.1 --output preferred\n"
     "  pelton tune -m model.gguf --data pairs.jsonl --objective reward --merge true --output judge   # for pelton "
     "classify\n"
+    "  pelton tune -m model.gguf --data chats.jsonl --method ia3 --learning-rate 3e-3 --output factors\n"
     "  pelton tune -m model.gguf --data chats.jsonl --method full --last-layers 4 --learning-rate 2e-5 --output tuned\n"
     "  pelton run -m model.gguf --adapter my-adapter \"Who are you?\"\n";
 

@@ -10,54 +10,10 @@
 #include "ops/gemm.h"
 #include "ops/truncated_svd.h"
 #include "quant/blocks.h"
-#include "train/name_pattern.h"
+#include "train/adapter_targets.h"
 
 namespace pelton {
 namespace {
-
-struct Alias {
-  std::string_view target, ending;  // of canonical names
-};
-constexpr Alias kAliases[] = {{"q", ".attention.query"},  {"k", ".attention.key"}, {"v", ".attention.value"},
-                              {"o", ".attention.output"}, {"gate", ".mlp.gate"},   {"up", ".mlp.up"},
-                              {"down", ".mlp.down"}};
-constexpr std::string_view kWeightSuffix = ".weight";
-
-// A matrix that only linear layers read.
-struct Candidate {
-  std::string weight;
-  std::string tensor;  // of the Hugging Face form
-  int64_t row_count;   // of that tensor, as a linear layer means it
-  std::string module;  // the same without ".weight"
-  bool is_output;      // gives the logits
-};
-
-std::vector<Candidate> candidates_of(const Model& base) {
-  std::set<std::string, std::less<>> linear, others;
-  for (const LayerCall& call : base.graph.calls) {
-    if (!call.weight.empty()) (std::holds_alternative<LinearCall>(call.kind) ? linear : others).insert(call.weight);
-  }
-  const WeightPlaces places = weight_places(base.graph, base.architecture->weight_names, WeightNaming::kHuggingFace);
-  std::vector<Candidate> candidates;
-  for (const WeightSpec& weight : base.graph.weights) {
-    const auto place = places.find(weight.name);
-    if (!linear.contains(weight.name) || others.contains(weight.name) || place == places.end()) continue;
-    std::string module = place->second.tensor;
-    if (module.ends_with(kWeightSuffix)) module.resize(module.size() - kWeightSuffix.size());
-    const int64_t row_count = place->second.tensor_shape[place->second.is_transposed ? 1 : 0];
-    candidates.push_back({weight.name, place->second.tensor, row_count, module, weight.name == "output"});
-  }
-  return candidates;
-}
-
-bool matches(const std::string& target, const Candidate& candidate) {
-  if (target == "all-linear") return !candidate.is_output;
-  for (const Alias& alias : kAliases) {
-    if (alias.target == target && candidate.weight.ends_with(alias.ending)) return true;
-  }
-  if (target.find('*') != std::string::npos) return matches_pattern(target, candidate.module);
-  return candidate.module == target || candidate.module.ends_with("." + target);
-}
 
 // PyTorch's generator and its uniform numbers, so that a seed gives the A that PEFT gives after torch.manual_seed().
 class TorchUniform {
@@ -148,12 +104,6 @@ void start_within_base(Executor& executor, const Model& base, const LoraOptions&
   }
 }
 
-std::string names_of(const std::vector<Candidate>& candidates) {
-  std::set<std::string> names;
-  for (const Candidate& candidate : candidates) names.insert(candidate.module.substr(candidate.module.rfind('.') + 1));
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
 }  // namespace
 
 LoraStart parse_lora_start(std::string_view name) {
@@ -164,23 +114,6 @@ LoraStart parse_lora_start(std::string_view name) {
 }
 
 Adapter make_lora(const Model& base, const LoraOptions& options) {
-  const std::vector<Candidate> candidates = candidates_of(base);
-  std::vector<bool> is_chosen(candidates.size(), false);
-  for (const std::string& target : options.targets) {
-    bool has_matched = false;
-    for (size_t i = 0; i < candidates.size(); ++i) {
-      if (!matches(target, candidates[i])) continue;
-      is_chosen[i] = has_matched = true;
-    }
-    if (!has_matched) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("targets: \"{}\" is no matrix of this model; there are {}, and q, k, v, o, gate, up, "
-                              "down where it has them",
-                              target, names_of(candidates)),
-                  "targets");
-    }
-  }
-
   const auto rank = static_cast<double>(options.rank);
   const auto scale = static_cast<float>(options.alpha / (options.is_rank_stabilised ? std::sqrt(rank) : rank));
   Executor executor;
@@ -188,19 +121,18 @@ Adapter make_lora(const Model& base, const LoraOptions& options) {
   std::map<std::string, Tensor> a_of_tensor;
   Adapter adapter;
   std::vector<std::string> tensors;  // of the adapter's matrices
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    if (!is_chosen[i]) continue;
-    tensors.push_back(candidates[i].tensor);
-    const Shape shape = base.weights.at(candidates[i].weight).shape();
-    const auto [a, is_new] = a_of_tensor.try_emplace(candidates[i].tensor);
+  for (const TargetMatrix& target : find_targets(base, options.targets)) {
+    tensors.push_back(target.tensor);
+    const Shape shape = base.weights.at(target.weight).shape();
+    const auto [a, is_new] = a_of_tensor.try_emplace(target.tensor);
     if (is_new) {
       a->second = Tensor::f32({options.rank, shape[1]});
       // PyTorch fills both matrices when it makes them, and PEFT then fills A again, and B with zeros.
-      random.skip(options.rank * (shape[1] + candidates[i].row_count));
+      random.skip(options.rank * (shape[1] + target.row_count));
       random.fill(kaiming_bound(shape[1]), options.rank * shape[1], a->second.mutable_floats());
     }
     AdapterMatrix& matrix = adapter.matrices.emplace_back();
-    matrix = {candidates[i].weight, a->second, Tensor::f32({shape[0], options.rank}), scale};
+    matrix = {target.weight, a->second, Tensor::f32({shape[0], options.rank}), scale};
     if (!options.is_dora) continue;
     matrix.magnitude = Tensor::f32({shape[0]});
     RowNorms(executor, base.weights.at(matrix.weight)).compute(executor, matrix, matrix.magnitude.mutable_floats());

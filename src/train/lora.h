@@ -26,10 +26,7 @@ LoraStart parse_lora_start(std::string_view name);
 struct LoraOptions {
   int64_t rank = 16;
   double alpha = 32;
-  // "q", "k", "v", "o", "gate", "up", "down"; "all-linear" (all but the output matrix); the name of a Hugging Face
-  // module
-  // ("q_proj") or its end from a dot on; a pattern with * over the whole module's name.
-  std::vector<std::string> targets;
+  std::vector<std::string> targets;  // train/adapter_targets.h
   bool is_rank_stabilised = false;
   bool is_dora = false;  // magnitudes as the base's rows have them
   LoraStart start = LoraStart::kZero;
@@ -40,8 +37,7 @@ struct LoraOptions {
 // matrices in the order of the base's weights (with Llama's names it does). With the others it repeats a part of the
 // base, which so counts twice until negative_of() the new adapter stands beside it too.
 // Matrices that lie in one tensor of the base's Hugging Face form share one A, as the file that PEFT reads must.
-// Errors kInvalidArgument: a target that the model has not (what there is is named); a rank that a matrix has not, with
-// kPissa and kOlora.
+// Errors kInvalidArgument: those of find_targets(); a rank that a matrix has not, with kPissa and kOlora.
 Adapter make_lora(const Model& base, const LoraOptions& options);
 
 // Minus what the adapter is now, in memory of its own; it has no DoRA.

@@ -10,7 +10,7 @@
 #include "io/safetensors.h"
 #include "model/adapter.h"
 #include "model/bundle.h"
-#include "model/differentiable.h"
+#include "train/golden_examples.h"
 #include "train/trainer.h"
 
 namespace pelton {
@@ -19,21 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const fs::path kGolden = kGoldenDir;
-
-std::vector<Example> examples_of(const SafetensorsFile& expected) {
-  const Tensor ids = *expected.find("input_ids");
-  std::vector<Example> examples;
-  for (int64_t row = 0; row < ids.shape()[0]; ++row) {
-    TrainingSequence sequence;
-    for (int64_t i = 0; i < ids.shape()[1]; ++i) {
-      sequence.tokens.push_back(
-          static_cast<int32_t>(reinterpret_cast<const int64_t*>(ids.data())[row * ids.shape()[1] + i]));
-      sequence.is_learnt.push_back(i > 0);
-    }
-    examples.push_back({.place = "row", .sequences = {sequence}});
-  }
-  return examples;
-}
 
 TuneRecipe dora_recipe(const std::string& base) {
   TuneRecipe recipe;
@@ -57,7 +42,7 @@ TEST_P(Dora, StepsArePefts) {
   const auto expected = SafetensorsFile::open(kGolden / "dora" / GetParam() / "expected.safetensors");
   const Tensor losses = *expected->find("losses");
   const auto base = load_bundle((kGolden / "arch" / GetParam()).string())->model;
-  Trainer trainer(executor, base, dora_recipe(GetParam()), examples_of(*expected));
+  Trainer trainer(executor, base, dora_recipe(GetParam()), golden_examples(*expected));
   for (int64_t step = 0; step < 4; ++step) {
     const StepReport report = trainer.step();
     EXPECT_NEAR(report.loss, losses.floats()[step], 2e-5) << "step " << step + 1;
@@ -85,7 +70,7 @@ TEST(DoraMethod, BeginsAsTheBase) {
     TuneRecipe recipe = dora_recipe("llama");
     recipe.init_adapter.reset();
     recipe.dora = is_dora;
-    return Trainer(executor, base, recipe, examples_of(*expected)).step().loss;
+    return Trainer(executor, base, recipe, golden_examples(*expected)).step().loss;
   };
   EXPECT_NEAR(first_loss(true), first_loss(false), 1e-6);
 }
@@ -100,20 +85,6 @@ TuneRecipe start_recipe(const std::string& init) {
   return recipe;
 }
 
-std::vector<float> logits_of(Executor& executor, std::shared_ptr<const Model> model,
-                             const std::vector<Example>& examples) {
-  TrainingBatch batch{.tokens = {}, .offsets = {0}};
-  for (const Example& example : examples) {
-    const std::vector<int32_t>& tokens = example.sequences.front().tokens;
-    batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end());
-    batch.offsets.push_back(static_cast<int64_t>(batch.tokens.size()));
-  }
-  batch.targets.assign(batch.tokens.size(), 0);
-  DifferentiableModel computed(executor, std::move(model));
-  const std::span<const float> logits = computed.forward(batch);
-  return {logits.begin(), logits.end()};
-}
-
 class LoraStartOf : public testing::TestWithParam<std::string> {};
 
 // PEFT takes what the adapter begins as away from the base's matrices, and we let it stand beside them; the steps are
@@ -121,7 +92,7 @@ class LoraStartOf : public testing::TestWithParam<std::string> {};
 TEST_P(LoraStartOf, StepsArePeftsAndItsFileIsOfThePlainBase) {
   Executor executor(2);
   const auto expected = SafetensorsFile::open(kGolden / "lora_start" / (GetParam() + ".safetensors"));
-  const std::vector<Example> examples = examples_of(*expected);
+  const std::vector<Example> examples = golden_examples(*expected);
   const auto base = load_bundle((kGolden / "arch/llama").string())->model;
   Trainer trainer(executor, base, start_recipe(GetParam()), examples);
   const Tensor losses = *expected->find("losses");
@@ -131,7 +102,7 @@ TEST_P(LoraStartOf, StepsArePeftsAndItsFileIsOfThePlainBase) {
   trainer.method().write_output(executor, kGolden / "arch/llama", folder.path());
   const Adapter adapter = read_adapter(folder.path(), *base);
   EXPECT_EQ(adapter.matrices.front().a.shape()[0], 8) << "twice the rank";
-  const std::vector<float> logits = logits_of(executor, with_adapter(*base, adapter), examples);
+  const std::vector<float> logits = golden_logits(executor, with_adapter(*base, adapter), examples);
   const Tensor wanted = *expected->find("logits");
   ASSERT_EQ(static_cast<int64_t>(logits.size()), wanted.shape().element_count());
   for (size_t i = 0; i < logits.size(); ++i) {
@@ -153,7 +124,7 @@ TEST_P(LoraStartOf, TakesAllOfItsPlaceAmongTheKeys) {
   refused([](RecipeValues& values) { values["init"] = {"pisa"}; });
   TuneRecipe recipe = start_recipe(GetParam());
   recipe.rank = 4096;  // more than the matrices have
-  EXPECT_THROW(Trainer(executor, base, recipe, examples_of(*expected)), Error);
+  EXPECT_THROW(Trainer(executor, base, recipe, golden_examples(*expected)), Error);
 }
 
 INSTANTIATE_TEST_SUITE_P(Peft, LoraStartOf, testing::Values("pissa", "olora"));
@@ -161,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(Peft, LoraStartOf, testing::Values("pissa", "olora"));
 TEST(Dropout, IsTheSameForASeedAndAStepAndOffWhileEvaluating) {
   const auto expected = SafetensorsFile::open(kGolden / "dora/llama/expected.safetensors");
   const auto base = load_bundle((kGolden / "arch/llama").string())->model;
-  const std::vector<Example> examples = examples_of(*expected);
+  const std::vector<Example> examples = golden_examples(*expected);
   struct Run {
     std::vector<double> losses;
     double evaluated;

@@ -144,7 +144,7 @@ constexpr Saving kSavings[] = {
       return "precision: f32";
     },
     [](TuneRecipe& recipe) -> std::optional<std::string> {
-      if (recipe.method == "lora") return std::nullopt;
+      if (recipe.method != "full") return std::nullopt;  // an adapter is small already
       const TuneRecipe defaults;
       recipe.method = defaults.method;
       recipe.trained = defaults.trained;

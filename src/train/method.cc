@@ -9,14 +9,17 @@
 namespace pelton {
 
 std::unique_ptr<TrainingMethod> make_lora_method(std::shared_ptr<const Model> base, const TuneRecipe& recipe);
+std::unique_ptr<TrainingMethod> make_ia3_method(std::shared_ptr<const Model> base, const TuneRecipe& recipe);
 std::unique_ptr<TrainingMethod> make_full_method(std::shared_ptr<const Model> base, const TuneRecipe& recipe);
 MethodPlan plan_lora_method(std::shared_ptr<const Model> base, const TuneRecipe& recipe);
+MethodPlan plan_ia3_method(std::shared_ptr<const Model> base, const TuneRecipe& recipe);
 MethodPlan plan_full_method(std::shared_ptr<const Model> base, const TuneRecipe& recipe);
 
 namespace {
 
 constexpr TrainingMethodKind kMethods[] = {
     {"lora", "matrices of low rank beside those of the base", make_lora_method, plan_lora_method},
+    {"ia3", "factors for rows or columns of the base's", make_ia3_method, plan_ia3_method},
     {"full", "the base's own weights, all or some", make_full_method, plan_full_method},
 };
 

@@ -44,11 +44,13 @@ void for_each_key(Recipe& recipe, Visitor visit) {
   visit("simpo_margin", recipe.simpo_margin, kNotNegative, "SimPO's γ");
   visit("desirable_weight", recipe.desirable_weight, kNotNegative, "KTO: how much good answers count");
   visit("undesirable_weight", recipe.undesirable_weight, kNotNegative, "KTO: how much bad ones do");
-  visit("method", recipe.method, kText, "Which weights are trained: lora (matrices beside them), full (themselves)");
+  visit("method", recipe.method, kText,
+        "Which weights are trained: lora (matrices beside them), ia3 (factors for them), full (themselves)");
   visit("rank", recipe.rank, Domain{1, 4096}, "Rank of LoRA's matrices");
   visit("alpha", recipe.alpha, kPositive, "LoRA's change is multiplied by alpha / rank");
   visit("targets", recipe.targets, kText,
-        "Matrices that LoRA changes: q, k, v, o, gate, up, down, all-linear, names of modules, patterns with *");
+        "Matrices that an adapter changes: q, k, v, o, gate, up, down, all-linear, names of modules, patterns with *; "
+        "of ia3 without it k, v, down");
   visit("rank_stabilised", recipe.rank_stabilised, kText, "rsLoRA: alpha / √rank instead");
   visit("dora", recipe.dora, kText, "DoRA: the length of each row of a changed matrix is learnt apart");
   visit(
@@ -57,7 +59,7 @@ void for_each_key(Recipe& recipe, Visitor visit) {
   visit("dropout", recipe.dropout, kBelowOne, "lora: share of what A reads that is dropped while training");
   visit("lora_plus_ratio", recipe.lora_plus_ratio, kPositive, "LoRA+: B learns so many times as fast as A");
   visit("init_adapter", recipe.init_adapter, kText, "An adapter to go on from, in place of a new one");
-  visit("merge", recipe.merge, kText, "lora: the output is the model with the adapter merged into it");
+  visit("merge", recipe.merge, kText, "lora, ia3: the output is the model with the adapter merged into it");
   visit("trained", recipe.trained, kText,
         "full: weights to train, by their names in Hugging Face's folders, patterns with *");
   visit("last_layers", recipe.last_layers, kCount, "full: of these only those of the last so many layers");
@@ -217,7 +219,7 @@ void check_precision(const std::string& precision) {
 
 void check_objective(const TuneRecipe& recipe) {
   if (!find_objective(recipe.objective).has_head) return;
-  if (recipe.method == "lora" && !recipe.merge) {
+  if (recipe.method != "full" && !recipe.merge) {
     refuse("merge", fmt::format("{} trains a head beside the adapter, which no adapter's files hold; with merge: true "
                                 "the output is the whole model",
                                 recipe.objective));
@@ -227,19 +229,31 @@ void check_objective(const TuneRecipe& recipe) {
   }
 }
 
+void check_ia3(const TuneRecipe& recipe) {
+  if (recipe.method != "ia3") return;
+  const json::object values = recipe_to_json(recipe), defaults = recipe_to_json(TuneRecipe());
+  for (const char* key : {"rank", "alpha", "rank_stabilised", "dora", "init", "dropout", "lora_plus_ratio"}) {
+    if (values.at(key) == defaults.at(key)) continue;
+    refuse(key, "is of LoRA's matrices; method ia3 has none, it learns a factor for each row or column; leave it out");
+  }
+}
+
 void check(const TuneRecipe& recipe) {
   if (recipe.model.empty()) refuse("model", "which one is not said");
   if (recipe.data.empty()) refuse("data", "there are none");
   if (recipe.output.empty()) refuse("output", "where to is not said");
+  find_training_method(recipe.method);
+  check_ia3(recipe);
   check_objective(recipe);
   find_optimiser(recipe.optimiser);
-  find_training_method(recipe.method);
   parse_lora_start(recipe.init);
   if (recipe.init != "zero" && recipe.init_adapter) refuse("init", "is of new matrices, and init_adapter has its own");
   if (recipe.init != "zero" && recipe.dora) {
     refuse("init", "dora keeps lengths of the base's rows, of which pissa and olora take a part away; use one of them");
   }
-  if (recipe.merge && recipe.method != "lora") refuse("merge", "there is an adapter to merge only with method lora");
+  if (recipe.merge && recipe.method == "full") {
+    refuse("merge", "there is an adapter to merge only with methods lora and ia3");
+  }
   if (recipe.method != "full" && recipe.last_layers) refuse("last_layers", "is of method full");
   if (recipe.output_type) type_mix(*recipe.output_type);
   if (!parse_schedule(recipe.schedule)) {
@@ -309,6 +323,8 @@ TuneRecipe make_recipe(const RecipeValues& file, const RecipeValues& overrides) 
   if (values.contains("steps") && values.contains("epochs")) refuse("steps", "give steps or epochs, not both");
   TuneRecipe recipe;
   set_keys(values, recipe);
+  const bool has_targets = values.contains("targets");
+  if (recipe.method == "ia3" && !has_targets) recipe.targets = {"k", "v", "down"};  // PEFT's defaults for Llama
   check(recipe);
   return recipe;
 }

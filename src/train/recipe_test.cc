@@ -46,19 +46,33 @@ TEST(Recipe, FlagsWin) {
 }
 
 TEST(Recipe, WhatIsWrittenReadsBackAsTheSame) {
-  const TuneRecipe recipe = from(std::string(kLeast) + "steps: 7\nlearning_rate: 0.1\n");
-  RecipeValues values;
-  for (const auto& [key, value] : recipe_to_json(recipe)) {
-    if (value.is_null() || key == "epochs") continue;
-    std::vector<std::string>& texts = values[std::string(key)];
-    if (value.is_array()) {
-      texts = json::value_to<std::vector<std::string>>(value);
-    } else {
-      texts.push_back(value.is_string() ? std::string(value.get_string()) : json::serialize(value));
+  for (const char* more : {"learning_rate: 0.1\n", "method: ia3\n", "method: ia3\ntargets: all-linear\n"}) {
+    const TuneRecipe recipe = from(std::string(kLeast) + "steps: 7\n" + more);
+    RecipeValues values;
+    for (const auto& [key, value] : recipe_to_json(recipe)) {
+      if (value.is_null() || key == "epochs") continue;
+      std::vector<std::string>& texts = values[std::string(key)];
+      if (value.is_array()) {
+        texts = json::value_to<std::vector<std::string>>(value);
+      } else {
+        texts.push_back(value.is_string() ? std::string(value.get_string()) : json::serialize(value));
+      }
     }
+    EXPECT_EQ(make_recipe({}, values), recipe);
   }
-  EXPECT_EQ(make_recipe({}, values), recipe);
-  EXPECT_EQ(recipe_to_json(recipe).size(), recipe_keys().size());
+}
+
+TEST(Recipe, Ia3HasItsTargetsAndNoneOfLorasKeys) {
+  EXPECT_THAT(from(std::string(kLeast) + "method: ia3\n").targets, testing::ElementsAre("k", "v", "down"));
+  EXPECT_THAT(from(std::string(kLeast) + "method: ia3\ntargets: v\n").targets, testing::ElementsAre("v"));
+  for (const char* more : {"rank: 4", "alpha: 8", "rank_stabilised: true", "dora: true", "init: pissa", "dropout: 0.1",
+                           "lora_plus_ratio: 16"}) {
+    const std::string key = std::string(more).substr(0, std::string(more).find(':'));
+    EXPECT_THAT(refusal("method: ia3\n" + std::string(more)),
+                testing::AllOf(testing::StartsWith(key), testing::HasSubstr("ia3")));
+  }
+  EXPECT_THAT(refusal("method: ia3\nobjective: reward"), testing::HasSubstr("merge: true"));
+  EXPECT_EQ(refusal("method: ia3\nobjective: reward\nmerge: true"), "taken");
 }
 
 TEST(Recipe, WhatIsWrongIsNamed) {

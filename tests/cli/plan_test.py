@@ -31,6 +31,7 @@ def test_the_sums_of_the_field(pelton):
     "keys",
     [
         ("--method", "lora"),
+        ("--method", "ia3"),
         ("--method", "lora", "--precision", "bf16", "--targets", "all-linear"),
         ("--method", "full", "--last-layers", "8", "--activation-checkpointing", "layer"),
         ("--method", "full", "--precision", "bf16", "--optimiser", "adamw_8bit"),

@@ -236,6 +236,63 @@ def test_merged_output_is_the_model_with_the_adapter(pelton, tmp_path, model, re
     assert refused.returncode == 1 and "merge" in refused.stderr
 
 
+@pytest.fixture
+def ia3_recipe(recipe):
+    recipe.write_text(recipe.read_text().replace("rank: 4\n", "method: ia3\n").replace("1e-2", "5e-2"))
+    return recipe
+
+
+def test_factors_are_learnt_written_used_and_merged(pelton, tmp_path, model, ia3_recipe):
+    done = pelton("tune", ia3_recipe)
+    assert done.returncode == 0, done.stderr
+    log = lines_of(done.stdout)
+    assert log[-1]["loss"] < 0.9 * log[0]["loss"]
+    config = json.loads((tmp_path / "out/adapter_config.json").read_text())
+    assert config["peft_type"] == "IA3" and config["feedforward_modules"] == ["down_proj"]
+    assert sorted(config["target_modules"]) == ["down_proj", "k_proj", "v_proj"]
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["recipe"]["method"] == "ia3" and manifest["recipe"]["targets"] == ["k", "v", "down"]
+
+    run = ["run", "--temperature", "0", "--max-tokens", "8", "--activations", "f32", "--kv-type", "f32", "say 3", "-m"]
+    beside = pelton(*run, model, "--adapter", tmp_path / "out")
+    assert beside.returncode == 0, beside.stderr
+    assert beside.stdout != pelton(*run, model).stdout
+    assert pelton("merge", "adapter", model, tmp_path / "out", "-o", tmp_path / "by-hand").returncode == 0
+    assert pelton(*run, tmp_path / "by-hand").stdout == beside.stdout
+    merged = pelton("tune", ia3_recipe, "--merge", "true", "-o", tmp_path / "model-out")
+    assert merged.returncode == 0 and "rounding by" in merged.stderr
+    weights = (tmp_path / "model-out/model.safetensors").read_bytes()
+    assert weights == (tmp_path / "by-hand/model.safetensors").read_bytes()
+
+    more = pelton("tune", ia3_recipe, "--init-adapter", tmp_path / "out", "-o", tmp_path / "more", "--steps", "2")
+    assert more.returncode == 0, more.stderr
+    assert lines_of(more.stdout)[0]["loss"] < 0.95 * log[0]["loss"]
+    for option, words in [(("--rank", "8"), "rank: is of LoRA's"), (("--dora", "true"), "dora: is of LoRA's"),
+                          (("--init", "pissa"), "init: is of LoRA's"), (("--method", "lora"), "init_adapter is one of")]:
+        refused = pelton("tune", ia3_recipe, "--init-adapter", tmp_path / "out", "-o", tmp_path / "no", *option)
+        assert refused.returncode == 1 and words in refused.stderr, refused.stderr
+
+
+def test_factors_go_on_after_kills(pelton, tmp_path, ia3_recipe):
+    length = ["--steps", "40", "--checkpoint-steps", "3", "--activation-checkpointing", "layer"]
+    whole = pelton("tune", ia3_recipe, *length, "-o", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    for survives in (8, 12):
+        process = subprocess.Popen(
+            [pelton.program, "tune", str(ia3_recipe), *length],
+            cwd=pelton.folder, env=pelton.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(survives):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert not (tmp_path / "out").exists()
+    last = pelton("tune", ia3_recipe, *length)
+    assert last.returncode == 0 and "going on after step" in last.stderr
+    name = "adapter_model.safetensors"
+    assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
 def without_speed(text):
     log = lines_of(text)
     for line in log:
@@ -428,7 +485,9 @@ def test_labelled_answers_move_apart(pelton, tmp_path, model):
     assert last["reward_desirable"] > last["reward_undesirable"] + 0.02
 
 
-@pytest.mark.parametrize("method", [["--method", "full"], ["--merge", "true"]], ids=["full", "lora"])
+@pytest.mark.parametrize(
+    "method", [["--method", "full"], ["--merge", "true"], ["--method", "ia3", "--merge", "true"]], ids=["full", "lora", "ia3"]
+)
 def test_a_reward_model_scores_what_it_has_seen(pelton, tmp_path, model, method):
     pairs = [{"prompt": f"say {n}", "chosen": f"number {n}", "rejected": f"no, not {n}"} for n in range(6)]
     pairs = [{key: [{"role": "user" if key == "prompt" else "assistant", "content": text}] for key, text in pair.items()}

@@ -3,14 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <optional>
-#include <utility>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
-#include "model/convert.h"
-#include "model/score_head.h"
+#include "train/adapter_method.h"
 #include "train/lora.h"
-#include "train/method.h"
 
 namespace pelton {
 namespace {
@@ -48,7 +48,7 @@ Adapter first_adapter(const Model& base, const TuneRecipe& recipe) {
                                          .start = parse_lora_start(recipe.init),
                                          .seed = static_cast<uint64_t>(recipe.seed)});
   if (!recipe.init_adapter) return fresh;
-  Adapter given = read_adapter(*recipe.init_adapter, base);
+  Adapter given = read_init_adapter(recipe, base);
   check_alike(given, fresh);
   return given;
 }
@@ -58,16 +58,6 @@ Adapter first_adapter(const Model& base, const TuneRecipe& recipe) {
 std::optional<Adapter> taken_from_base(const Adapter& adapter, const TuneRecipe& recipe) {
   if (parse_lora_start(recipe.init) == LoraStart::kZero) return std::nullopt;
   return negative_of(adapter);
-}
-
-// Of a base that has one, to be trained beside the adapter.
-std::optional<Tensor> trained_head(const Model& base) {
-  if (base.spec.label_count == 0) return std::nullopt;
-  return base.weights.decoded(kScoreHead);
-}
-
-TrainedParameter parameter_of_head(const Tensor& head) {
-  return {{.name = std::string(kScoreHead), .value = head, .decays = true}, {std::string(kScoreHead)}};
 }
 
 std::shared_ptr<const Model> adapted(const Model& base, const Adapter& adapter, const std::optional<Adapter>& taken,
@@ -102,21 +92,17 @@ class DoraSizes {
   Tensor factors_;  // the model's own memory
 };
 
-class LoraMethod final : public TrainingMethod {
+class LoraMethod final : public AdapterMethod {
  public:
-  LoraMethod(std::shared_ptr<const Model> base, const TuneRecipe& recipe)
-      : base_(std::move(base)),
-        adapter_(first_adapter(*base_, recipe)),
+  LoraMethod(const std::shared_ptr<const Model>& base, const TuneRecipe& recipe)
+      : AdapterMethod(base, recipe),
+        adapter_(first_adapter(*base, recipe)),
         taken_(taken_from_base(adapter_, recipe)),
-        dropout_(recipe.dropout),
-        head_(trained_head(*base_)),
-        model_(with_head(adapted(*base_, adapter_, taken_, dropout_))),
-        b_rate_(recipe.lora_plus_ratio),
-        merges_(recipe.merge),
-        output_type_(recipe.output_type) {
+        model_(with_head(adapted(*base, adapter_, taken_, recipe.dropout))),
+        b_rate_(recipe.lora_plus_ratio) {
     Executor executor(1);
     for (const AdapterMatrix& matrix : adapter_.matrices) {
-      if (matrix.is_dora()) sizes_.emplace_back(executor, *base_, *model_, matrix);
+      if (matrix.is_dora()) sizes_.emplace_back(executor, *base, *model_, matrix);
     }
   }
 
@@ -135,59 +121,23 @@ class LoraMethod final : public TrainingMethod {
       for (size_t row = 0; row < norms.size(); ++row) gradients[i].mutable_floats()[row] /= norms[row];
     }
   }
-  std::vector<TrainedParameter> parameters() const override {
-    std::vector<TrainedParameter> parameters = lora_parameters(adapter_, b_rate_);
-    if (head_) parameters.push_back(parameter_of_head(*head_));
-    return parameters;
-  }
-  bool trains_base() const override { return false; }
-  std::string_view output_kind() const override { return merges_ ? "model" : "adapter"; }
-
-  void check_output(const std::filesystem::path& base_path) const override {
-    if (merges_) check_conversion(options(base_path, {}));
-  }
+  std::vector<TrainedParameter> parameters() const override { return with_head(lora_parameters(adapter_, b_rate_)); }
 
   std::string write_output(Executor& executor, const std::filesystem::path& base_path,
                            const std::filesystem::path& folder) const override {
     const Adapter adapter = taken_ ? sum_of(adapter_, *taken_) : adapter_;
-    if (!merges_) {
-      write_peft_files(folder, adapter, *base_, dropout_);
-      return taken_ ? fmt::format("an adapter of rank {}: what it has learnt, and minus what it began as",
-                                  adapter.matrices.front().a.shape()[0])
-                    : "";
-    }
-    MergedWeights merged = merged_weights(executor, *base_, adapter);
-    if (head_) merged.weights.emplace(kScoreHead, *head_);
-    ConvertOptions conversion = options(base_path, folder);
-    conversion.changed = with_weights(*base_, std::move(merged.weights));
-    const ConvertReport report = write_model_files(executor, conversion);
-    return fmt::format("merged: the adapter changes its matrices by {:.3g} of their size, rounding by {:.2g}",
-                       merged.change, report.changed_error);
+    std::string note = write_adapter(executor, adapter, base_path, folder);
+    if (!taken_ || !note.empty()) return note;
+    return fmt::format("an adapter of rank {}: what it has learnt, and minus what it began as",
+                       adapter.matrices.front().a.shape()[0]);
   }
 
  private:
-  std::shared_ptr<const Model> with_head(std::shared_ptr<const Model> model) const {
-    return head_ ? with_weights(*model, {{std::string(kScoreHead), *head_}}) : std::move(model);
-  }
-
-  ConvertOptions options(const std::filesystem::path& base_path, const std::filesystem::path& folder) const {
-    ConvertOptions options;
-    options.source = base_path;
-    options.destination = folder;
-    options.type = output_type_.value_or("");
-    return options;
-  }
-
-  std::shared_ptr<const Model> base_;
   Adapter adapter_;
   std::optional<Adapter> taken_;
-  double dropout_;
-  std::optional<Tensor> head_;
   std::shared_ptr<const Model> model_;
   std::vector<DoraSizes> sizes_;  // of the adapter's matrices, where they have magnitudes
   double b_rate_;
-  bool merges_;
-  std::optional<std::string> output_type_;
 };
 
 }  // namespace
@@ -198,25 +148,15 @@ MethodPlan plan_lora_method(std::shared_ptr<const Model> base, const TuneRecipe&
   plain.init = "zero";
   const Adapter adapter = first_adapter(*base, plain);
   const std::optional<Adapter> taken = taken_from_base(adapter, recipe);
-  MethodPlan plan;
-  std::vector<TrainedParameter> parameters = lora_parameters(adapter, 1);
-  if (const std::optional<Tensor> head = trained_head(*base)) parameters.push_back(parameter_of_head(*head));
-  for (const TrainedParameter& one : parameters) {
-    plan.parameters.push_back({one.parameter.name, one.parameter.value.shape()});
-    plan.trained.insert(one.weights.begin(), one.weights.end());
-    plan.weight_bytes += one.parameter.value.size_bytes() * (taken ? 2 : 1);
-  }
-  for (const AdapterMatrix& matrix : adapter.matrices) {
-    plan.writing_bytes += recipe.merge
-                              ? base->weights.at(matrix.weight).shape().element_count() * int64_t{sizeof(float)}
-                              : matrix.b.size_bytes() * (taken ? 2 : 1);
-  }
+  MethodPlan plan = plan_adapter_method(*base, adapter, lora_parameters(adapter, 1), recipe);
+  if (taken) plan.weight_bytes *= 2;
+  if (taken && !recipe.merge) plan.writing_bytes *= 2;
   plan.model = adapted(*base, adapter, taken, recipe.dropout);
   return plan;
 }
 
 std::unique_ptr<TrainingMethod> make_lora_method(std::shared_ptr<const Model> base, const TuneRecipe& recipe) {
-  return std::make_unique<LoraMethod>(std::move(base), recipe);
+  return std::make_unique<LoraMethod>(base, recipe);
 }
 
 }  // namespace pelton
