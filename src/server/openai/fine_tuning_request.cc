@@ -38,6 +38,7 @@ constexpr std::array kRecipeKeys = {"objective",
                                     "simpo_margin",
                                     "desirable_weight",
                                     "undesirable_weight",
+                                    "method",
                                     "rank",
                                     "alpha",
                                     "targets",
@@ -247,7 +248,11 @@ TuneRecipe make_recipe(const FineTuningRequest& request) {
                          {"seed", {std::to_string(request.seed.value_or(0))}}};
   if (request.validation_file) values["eval_data"] = {"-"};
   try {
-    return pelton::make_recipe(values, request.recipe);
+    TuneRecipe recipe = pelton::make_recipe(values, request.recipe);
+    if (recipe.method == "full") {
+      throw Error(ErrorCode::kUnsupported, "method: jobs make adapters, by lora or ia3; full makes a model", "method");
+    }
+    return recipe;
   } catch (const Error& error) {
     const bool is_of_recipe = request.recipe.contains(error.parameter());
     const std::string prefix = is_of_recipe ? "recipe." : "";

@@ -66,6 +66,14 @@ TEST(FineTuningRequest, KeysOfRecipesWin) {
   EXPECT_EQ(recipe.schedule, "cosine");
 }
 
+TEST(FineTuningRequest, JobsMakeAdaptersOfAnyKind) {
+  const TuneRecipe recipe = make_recipe(parse(R"(, "recipe": {"method": "ia3"})"));
+  EXPECT_EQ(recipe.method, "ia3");
+  EXPECT_THAT(recipe.targets, testing::ElementsAre("k", "v", "down"));
+  EXPECT_EQ(fault(R"(, "recipe": {"method": "full"})"), "recipe.method");
+  EXPECT_EQ(fault(R"(, "recipe": {"method": "ia3", "rank": 4})"), "recipe.rank");
+}
+
 TEST(FineTuningRequest, WhatIsNotUnderstoodIsRefusedByName) {
   EXPECT_EQ(fault(R"(, "colour": 1)"), "colour");
   EXPECT_EQ(fault(R"(, "integrations": [{"type": "wandb"}])"), "integrations");
