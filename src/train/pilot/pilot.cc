@@ -259,8 +259,8 @@ bool Pilot::run(Executor& executor, const PilotListener& listener) {
                          {"answers", to_json(done->scores)}};
     if (done->training_loss) file["training_loss"] = *done->training_loss;
     replace_file(file_of(key), to_json_text(file) + "\n");
-    scores =
-        read_run(file_of(key), evaluation_.size());  // reading may round: so it is the same with a kill and without
+    // As read: writing may round, and what is found is the same with a kill and without.
+    scores = read_run(file_of(key), evaluation_.size());
     listener.on_run(run, mean_loss(scores));
   }
   return true;
