@@ -33,9 +33,7 @@ std::string all_lines(const std::string& path) {
   return read_all(*open_lines(files.at(0)), size_t{1} << 30);
 }
 
-std::string golden(std::string_view name) {
-  return read_file(fmt::format("{}/data/{}", kGoldenDir, name), 1 << 20);
-}
+std::string golden(std::string_view name) { return read_file(fmt::format("{}/data/{}", kGoldenDir, name), 1 << 20); }
 
 // Chats and fields of all types; no nulls, which rows do not show.
 std::string some_lines(int count) {

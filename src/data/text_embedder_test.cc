@@ -21,9 +21,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-std::filesystem::path golden(std::string_view name) {
-  return std::filesystem::path(kGoldenDir) / "encoder" / name;
-}
+std::filesystem::path golden(std::string_view name) { return std::filesystem::path(kGoldenDir) / "encoder" / name; }
 
 TextEmbedder::Options options_of(std::string_view name) {
   return {.model = golden(name).string(), .pooling = std::nullopt, .activations = ActivationType::kF32};

@@ -23,9 +23,7 @@
 namespace pelton {
 namespace {
 
-std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(kGoldenDir) / "encoder" / name;
-}
+std::filesystem::path golden(const std::string& name) { return std::filesystem::path(kGoldenDir) / "encoder" / name; }
 
 std::shared_ptr<const Model> load(const std::string& name) {
   return load_hugging_face_model(golden(name), read_hf_folder(golden(name)).config);

@@ -31,9 +31,7 @@ struct Case {
   std::optional<int64_t> key_length = {};  // where it is not the spec's head width
 };
 
-std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(kGoldenDir) / "arch" / name;
-}
+std::filesystem::path golden(const std::string& name) { return std::filesystem::path(kGoldenDir) / "arch" / name; }
 
 // (i, i + K/2) becomes (2i, 2i + 1) in each head.
 std::vector<float> interleave_rows(const std::vector<float>& values, int64_t head_width, int64_t columns) {

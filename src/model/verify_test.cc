@@ -14,9 +14,7 @@
 namespace pelton {
 namespace {
 
-std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(kGoldenDir) / "arch" / name;
-}
+std::filesystem::path golden(const std::string& name) { return std::filesystem::path(kGoldenDir) / "arch" / name; }
 
 std::shared_ptr<const Model> golden_model(const std::string& name) {
   return load_hugging_face_model(golden(name), read_hf_folder(golden(name)).config);

@@ -14,9 +14,7 @@
 namespace pelton {
 namespace {
 
-std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(kGoldenDir) / "train" / name;
-}
+std::filesystem::path golden(const std::string& name) { return std::filesystem::path(kGoldenDir) / "train" / name; }
 
 json::object read_golden_json(const std::string& name) {
   return parse_json(read_file(golden(name), 1 << 20), name).as_object();
