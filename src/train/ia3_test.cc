@@ -43,6 +43,15 @@ class Ia3 : public testing::TestWithParam<std::string> {
     return static_cast<double>(expected_->find(name)->floats()[i]);
   }
 
+  // Those of PEFT after its five steps.
+  void expect_last_logits(const std::shared_ptr<const Model>& model) {
+    const std::vector<float> logits = golden_logits(executor_, model, examples_);
+    ASSERT_EQ(static_cast<int64_t>(logits.size()), expected_->find("last_logits")->shape().element_count());
+    for (size_t i = 0; i < logits.size(); ++i) {
+      ASSERT_NEAR(logits[i], number("last_logits", static_cast<int64_t>(i)), 1e-3) << i;
+    }
+  }
+
   Executor executor_{2};
   const std::shared_ptr<const SafetensorsFile> expected_ =
       SafetensorsFile::open(kGolden / "ia3" / GetParam() / "expected.safetensors");
@@ -66,12 +75,21 @@ TEST_P(Ia3, StepsArePeftsAndSoIsWhatIsWritten) {
   const TestFolder folder;
   EXPECT_EQ(trainer.method().output_kind(), "adapter");
   EXPECT_EQ(trainer.method().write_output(executor_, kGolden / "arch" / GetParam(), folder.path()), "");
-  const std::vector<float> logits =
-      golden_logits(executor_, with_adapter(*base_, read_adapter(folder.path(), *base_)), examples_);
-  ASSERT_EQ(static_cast<int64_t>(logits.size()), expected_->find("last_logits")->shape().element_count());
-  for (size_t i = 0; i < logits.size(); ++i) {
-    ASSERT_NEAR(logits[i], number("last_logits", static_cast<int64_t>(i)), 1e-3) << i;
-  }
+  expect_last_logits(with_adapter(*base_, read_adapter(folder.path(), *base_)));
+}
+
+TEST_P(Ia3, MergedItIsAModelThatComputesTheSame) {
+  TuneRecipe recipe = ia3_recipe(GetParam());
+  recipe.merge = true;
+  Trainer trainer(executor_, base_, recipe, examples_);
+  for (int64_t step = 0; step < 5; ++step) trainer.step();
+  const TestFolder folder;
+  const fs::path base = kGolden / "arch" / GetParam();
+  EXPECT_EQ(trainer.method().output_kind(), "model");
+  trainer.method().check_output(base);
+  const std::string note = trainer.method().write_output(executor_, base, folder.path());
+  EXPECT_TRUE(note.starts_with("merged: the adapter changes")) << note;
+  expect_last_logits(load_bundle(folder.path().string())->model);
 }
 
 TEST_P(Ia3, BeginsAsTheBase) {
