@@ -104,7 +104,8 @@ TEST_P(AdapterTermsBy, AddsToItsRowsAndToNoOthers) {
 
 TEST_P(AdapterTermsBy, FactorsMultiplyWhatGoesInOrComesOut) {
   Executor executor(2);
-  for (const auto& [output_size, input_size] : {std::pair<int64_t, int64_t>{33, 40}, {300, 96}}) {
+  for (const auto& size : {std::pair<int64_t, int64_t>{33, 40}, {300, 96}}) {
+    const int64_t output_size = size.first, input_size = size.second;  // clang 14 captures no bindings
     Matrices matrices(executor, output_size, input_size, GetParam());
     constexpr int64_t kRows = 9;
     const Tensor x = random_tensor(matrices.rng, {kRows, input_size});
