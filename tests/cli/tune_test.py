@@ -200,7 +200,7 @@ def test_some_weights_change_and_no_others(pelton, tmp_path, model, recipe):
         changed = {name for name in before if before[name] != after[name]}
         assert changed == {name for name in before if is_trained(name)}, options
     for options, word in [(["full", "--trained", "zebra"], "trained"), (["full", "--last-layers", "99"], "last_layers"),
-                          (["lora", "--last-layers", "1"], "last_layers"), (["prefix"], "none of lora, full")]:
+                          (["lora", "--last-layers", "1"], "last_layers"), (["prefix"], "none of lora, ia3, full")]:
         refused = pelton("tune", recipe, "-o", tmp_path / "no", "--method", *options)
         assert refused.returncode == 1 and word in refused.stderr
 
