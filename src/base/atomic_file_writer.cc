@@ -15,7 +15,6 @@ namespace pelton {
 namespace fs = std::filesystem;
 
 AtomicFileWriter::AtomicFileWriter(fs::path path) : path_(std::move(path)), temporary_(temporary_name_template(path_)) {
-  remove_leftovers(path_);
   descriptor_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
   if (descriptor_ < 0) fail("cannot create a file beside");
   hold_temporary(descriptor_);
@@ -41,11 +40,7 @@ void AtomicFileWriter::commit() {
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot replace");
   ::close(descriptor_);
   descriptor_ = -1;
-  // Makes the rename itself survive a power cut.
-  const int folder = ::open(folder_around(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool is_synced = folder >= 0 && ::fsync(folder) == 0;
-  if (folder >= 0) ::close(folder);
-  if (!is_synced) fail("cannot sync the folder of");
+  if (!sync_folder_around(path_)) fail("cannot sync the folder of");
 }
 
 void AtomicFileWriter::fail(const char* doing) const {

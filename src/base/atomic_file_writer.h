@@ -11,7 +11,7 @@ namespace pelton {
 // Writes beside `path`; commit() syncs and renames. Without commit() the destructor leaves no trace. Not thread-safe.
 class AtomicFileWriter {
  public:
-  // Removes what a killed process has left of one. Error kIo: the folder is missing or cannot be written.
+  // Error kIo: the folder is missing or cannot be written.
   explicit AtomicFileWriter(std::filesystem::path path);
   ~AtomicFileWriter();
   AtomicFileWriter(const AtomicFileWriter&) = delete;

@@ -50,11 +50,7 @@ void AtomicFolder::commit() {
              ::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
     fail("cannot replace", target_);
   }
-  // Makes the rename itself survive a power cut.
-  const int folder = ::open(folder_around(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool is_synced = folder >= 0 && ::fsync(folder) == 0;
-  if (folder >= 0) ::close(folder);
-  if (!is_synced) fail("cannot sync the folder of", target_);
+  if (!sync_folder_around(target_)) fail("cannot sync the folder of", target_);
 }
 
 }  // namespace pelton

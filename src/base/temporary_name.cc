@@ -34,6 +34,14 @@ std::string temporary_name_template(const fs::path& target) {
   return (folder_around(target) / fmt::format(".{}.{}", target.filename().string(), kPlaces)).string();
 }
 
+bool sync_folder_around(const fs::path& target) {
+  const int folder = ::open(folder_around(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return false;
+  const bool is_synced = ::fsync(folder) == 0;
+  ::close(folder);
+  return is_synced;
+}
+
 void hold_temporary(int descriptor) { ::flock(descriptor, LOCK_EX | LOCK_NB); }
 
 void remove_leftovers(const fs::path& target) {

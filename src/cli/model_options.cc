@@ -58,8 +58,7 @@ void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activati
           : app.add_option_function<std::vector<std::string>>(
                    "--adapter", [this](const std::vector<std::string>& values) { read_adapters(values); },
                    "An adapter (LoRA, IA³) that requests choose by `model` (may be given several times): PEFT's "
-                   "folder, "
-                   "or a GGUF file of LoRA. Without a name: on top of the model for everybody")
+                   "folder, or a GGUF file of LoRA. Without a name: on top of the model for everybody")
                 ->type_name("[NAME=]PATH")
                 ->type_size(1)
                 ->allow_extra_args(false);

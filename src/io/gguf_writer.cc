@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/temporary_name.h"
 #include "io/in_quotes.h"
 #include "io/tensor_size.h"
 
@@ -93,6 +94,7 @@ GgufWriter::GgufWriter(const std::filesystem::path& path, const GgufMetadata& me
                        std::vector<TensorEntry> tensors, uint64_t alignment)
     : file_(path), tensors_(std::move(tensors)), alignment_(alignment) {
   CHECK(std::has_single_bit(alignment));
+  remove_leftovers(path);
   check_tensors(path, tensors_);
   const std::string header = header_of(metadata, tensors_, alignment);
   file_bytes_ = header.size();

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/temporary_name.h"
 #include "io/in_quotes.h"
 #include "io/safetensors.h"
 
@@ -55,6 +56,7 @@ Header header_of(std::span<const TensorEntry> tensors, const std::map<std::strin
 SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::span<const TensorEntry> tensors,
                                      const std::map<std::string, std::string>& metadata)
     : file_(path) {
+  remove_leftovers(path);
   const Header header = header_of(tensors, metadata, path);
   const uint64_t length = header.text.size();
   file_.write(std::as_bytes(std::span(&length, 1)));

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/temporary_name.h"
 #include "io/hf_folder.h"
 #include "io/path_exists.h"
 #include "io/safetensors.h"
@@ -69,7 +70,7 @@ void check_destination(const ConvertOptions& options, bool is_gguf) {
 }
 
 void check_room(const fs::path& destination, uint64_t needed_bytes) {
-  const fs::path around = destination.has_parent_path() ? destination.parent_path() : fs::path(".");
+  const fs::path around = folder_around(destination);
   std::error_code error;
   const fs::space_info space = fs::space(around, error);
   if (error || space.available >= needed_bytes) return;  // a file system that does not say is tried
