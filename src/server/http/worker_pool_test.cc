@@ -39,6 +39,34 @@ TEST(WorkerPool, RefusesWhatIsTooMuch) {
   done.get_future().wait();
 }
 
+TEST(WorkerPool, OthersWorkWhileOneWaits) {
+  WorkerPool pool({.thread_count = 1, .waiter_count_max = 2});
+  std::promise<void> gate, third_refused;
+  const std::shared_future<void> opened = gate.get_future().share();
+  std::atomic<int> waited_count = 0;
+  for (int i = 0; i < 2; ++i) {
+    pool.post(0, [&] {
+      pool.wait_aside([&] { opened.wait(); });
+      ++waited_count;
+    });
+  }
+  pool.post(0, [&] {  // on a thread of its own: both others wait
+    EXPECT_THROW(pool.wait_aside([] {}), Error);
+    third_refused.set_value();
+  });
+  third_refused.get_future().wait();
+  EXPECT_EQ(waited_count, 0);
+  gate.set_value();
+  std::promise<void> done;
+  pool.post(0, [&] {
+    EXPECT_THROW(pool.wait_aside([] { throw Error(ErrorCode::kIo, "theirs"); }), Error);
+    done.set_value();
+  });
+  done.get_future().wait();
+  pool.stop();
+  EXPECT_EQ(waited_count, 2);
+}
+
 TEST(WorkerPool, StopDropsWhatHasNotBegun) {
   std::atomic<bool> has_ended = false;
   std::promise<void> begun, gate;
