@@ -74,15 +74,26 @@ const char* reason_of(ErrorCode code) { return code == ErrorCode::kCancelled ? "
 
 }  // namespace
 
+// What the models of a process share.
+struct Metrics::Page {
+  explicit Page(const std::filesystem::path& root) : energy(root) { energy.start(); }
+
+  std::string text();
+
+  prometheus::Registry registry{prometheus::Registry::InsertBehavior::Merge};
+  std::mutex mutex;    // no reader sees series while they are replaced
+  EnergyMeter energy;  // with the mutex
+};
+
 struct Metrics::Series {
-  explicit Series(const Options& options)
-      : clock(options.clock),
+  Series(const Options& options, std::shared_ptr<Page> the_page)
+      : page(std::move(the_page)),
+        clock(options.clock),
         labels{{"engine", "0"}, {"model_name", options.model_name}},
         token_buckets(token_count_buckets(std::max<int64_t>(options.context_length, 1))),
         page_token_count(options.page_token_count),
         price_per_second(options.price_per_hour ? std::optional(*options.price_per_hour / 3600) : std::nullopt),
         slow(options.service_level),
-        energy(options.root),
         adapter_count_max(options.adapter_count_max) {
     for (const char* reason : kReasons) {
       prometheus::Labels with_reason = labels;
@@ -94,7 +105,6 @@ struct Metrics::Series {
     family<Gauge>("pelton:build_info", "1; the labels say which program answers.")
         .Add({{"version", std::string(kVersion)}})
         .Set(1);
-    energy.start();
     if (options.price_per_hour) {
       gauge("pelton:price_per_hour", "Of the machine, as the server was told.").Set(*options.price_per_hour);
       price = &histogram("pelton:request_cost",
@@ -107,11 +117,11 @@ struct Metrics::Series {
   template <typename Metric>
   prometheus::Family<Metric>& family(const char* name, const char* help) {
     if constexpr (std::is_same_v<Metric, Counter>) {
-      return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+      return prometheus::BuildCounter().Name(name).Help(help).Register(page->registry);
     } else if constexpr (std::is_same_v<Metric, Gauge>) {
-      return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+      return prometheus::BuildGauge().Name(name).Help(help).Register(page->registry);
     } else {
-      return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+      return prometheus::BuildHistogram().Name(name).Help(help).Register(page->registry);
     }
   }
   Counter& kept(Priority priority, bool is_kept) {
@@ -129,15 +139,19 @@ struct Metrics::Series {
   }
   void count_slow(SlowAnswers::Phase phase, const SlowAnswers::Slowness& slowness, const std::string& request_id,
                   double value_s, const std::string& parts);
-  void set_steps(const EngineStatistics& engine);  // with adapters_mutex
+  // All with the page's mutex.
+  void set(const EngineStatistics& engine, const std::vector<AdapterInfo>& infos);
+  void set_steps(const EngineStatistics& engine);
   void set_costs();
-  void set_adapters(const std::vector<AdapterInfo>& infos);  // with adapters_mutex
+  void set_adapters(const std::vector<AdapterInfo>& infos);
+  void set_cache(const EngineStatistics& engine);
   Counter& counter(const char* name, const char* help) { return family<Counter>(name, help).Add(labels); }
   Gauge& gauge(const char* name, const char* help) { return family<Gauge>(name, help).Add(labels); }
   Histogram& histogram(const char* name, const char* help, const Buckets& buckets) {
     return family<Histogram>(name, help).Add(labels, buckets);
   }
 
+  const std::shared_ptr<Page> page;
   const std::shared_ptr<const Clock> clock;
   const prometheus::Labels labels;
   const Buckets token_buckets;
@@ -147,12 +161,12 @@ struct Metrics::Series {
   SlowAnswers slow;
   std::atomic<int64_t> slow_logged_ns{std::numeric_limits<int64_t>::min()};
   std::atomic<int64_t> slow_unlogged_count{0};
-  EnergyMeter energy;           // with adapters_mutex
-  EngineStatistics steps_seen;  // likewise
+  EngineStatistics seen;  // what the engine had counted of what is counted here; with the page's mutex
   const int64_t adapter_count_max;
-  std::mutex adapters_mutex;
-  Gauge* adapters = nullptr;  // the one series of vllm:lora_requests_info, which changes its labels; none yet
-  prometheus::Registry registry{prometheus::Registry::InsertBehavior::Merge};
+  // The model's one series of vllm:lora_requests_info and of vllm:cache_config_info, which change their labels; null:
+  // none yet.
+  Gauge* adapters = nullptr;
+  Gauge* cache = nullptr;
   std::vector<std::pair<const char*, Counter*>> endings;
 
   // The engine's state, set when somebody asks.
@@ -253,12 +267,25 @@ void Metrics::Series::set_adapters(const std::vector<AdapterInfo>& infos) {
 
 // What the engine counted since we asked last.
 void Metrics::Series::set_steps(const EngineStatistics& engine) {
-  std::vector<double> increments;
-  for (size_t i = 0; i < engine.steps_by_rows.size(); ++i) {
-    increments.push_back(static_cast<double>(engine.steps_by_rows[i] - steps_seen.steps_by_rows[i]));
+  // Of two that ask at once the one that asked first may come last: its numbers are old, and add nothing.
+  const auto count = [&](Counter& counter, int64_t EngineStatistics::*field) {
+    if (engine.*field <= seen.*field) return;
+    counter.Increment(static_cast<double>(engine.*field - seen.*field));
+    seen.*field = engine.*field;
+  };
+  if (engine.step_count > seen.step_count) {
+    std::vector<double> increments;
+    for (size_t i = 0; i < engine.steps_by_rows.size(); ++i) {
+      increments.push_back(static_cast<double>(engine.steps_by_rows[i] - seen.steps_by_rows[i]));
+    }
+    step_rows.ObserveMultiple(increments, static_cast<double>(engine.step_row_count - seen.step_row_count));
+    seen.steps_by_rows = engine.steps_by_rows;
+    seen.step_row_count = engine.step_row_count;
   }
-  step_rows.ObserveMultiple(increments, static_cast<double>(engine.step_row_count - steps_seen.step_row_count));
-  steps_seen = engine;
+  count(steps, &EngineStatistics::step_count);
+  count(preemptions, &EngineStatistics::preemption_count);
+  count(prefix_queries, &EngineStatistics::prompt_token_count);
+  count(prefix_hits, &EngineStatistics::cached_token_count);
 }
 
 void Metrics::Series::set_costs() {
@@ -303,37 +330,69 @@ void Metrics::observe_delivery(const std::string& request_id, Duration duration)
   if (slowness) series_->count_slow(SlowAnswers::Phase::kDelivery, *slowness, request_id, seconds(duration), "");
 }
 
-Metrics::Metrics(const Options& options) : series_(std::make_shared<Series>(options)) {}
-Metrics::~Metrics() = default;
+void Metrics::Series::set_cache(const EngineStatistics& engine) {
+  auto& info = family<Gauge>("vllm:cache_config_info", "1; the labels say how the KV cache is cut.");
+  if (cache != nullptr) info.Remove(cache);
+  prometheus::Labels with_sizes = labels;
+  with_sizes["block_size"] = std::to_string(page_token_count);
+  with_sizes["num_gpu_blocks"] = std::to_string(engine.pages_total);  // the field's name for the pages that there are
+  cache = &info.Add(with_sizes);
+  cache->Set(1);
+}
 
-std::string Metrics::text(const EngineStatistics& engine, const std::vector<AdapterInfo>& adapters) {
-  Series& series = *series_;
-  const std::lock_guard lock(series.adapters_mutex);  // no reader sees the series while it is replaced
-  series.set_adapters(adapters);
+void Metrics::Series::set(const EngineStatistics& engine, const std::vector<AdapterInfo>& infos) {
+  set_adapters(infos);
   const auto pages_total = static_cast<double>(engine.pages_total);
-  series.running.Set(static_cast<double>(engine.running_count));
-  series.waiting.Set(static_cast<double>(engine.waiting_count));
-  series.kv_use.Set(pages_total > 0 ? static_cast<double>(engine.pages_used) / pages_total : 0);
-  series.mean_batch.Set(
+  running.Set(static_cast<double>(engine.running_count));
+  waiting.Set(static_cast<double>(engine.waiting_count));
+  kv_use.Set(pages_total > 0 ? static_cast<double>(engine.pages_used) / pages_total : 0);
+  mean_batch.Set(
       engine.step_count > 0 ? static_cast<double>(engine.step_row_count) / static_cast<double>(engine.step_count) : 0);
-  raise_to(series.preemptions, static_cast<double>(engine.preemption_count));
-  raise_to(series.steps, static_cast<double>(engine.step_count));
-  raise_to(series.prefix_queries, static_cast<double>(engine.prompt_token_count));
-  raise_to(series.prefix_hits, static_cast<double>(engine.cached_token_count));
-  series.set_steps(engine);
-  series.set_costs();
-  if (const std::optional<double> joules = series.energy.joules()) {  // since it was asked last
-    series.family<Counter>("pelton:energy_joules_total", "What the machine's processors took, all programs together.")
+  set_steps(engine);
+  set_costs();
+  set_cache(engine);
+}
+
+std::string Metrics::Page::text() {
+  if (const std::optional<double> joules = energy.joules()) {  // since it was asked last
+    prometheus::BuildCounter()
+        .Name("pelton:energy_joules_total")
+        .Help("What the machine's processors took, all programs together.")
+        .Register(registry)
         .Add({})
         .Increment(*joules);
-    series.energy.start();
+    energy.start();
   }
-  set_process_use(series.registry);
-  prometheus::Labels cache = series.labels;
-  cache["block_size"] = std::to_string(series.page_token_count);
-  cache["num_gpu_blocks"] = std::to_string(engine.pages_total);  // the field's name for the pages that there are
-  series.family<Gauge>("vllm:cache_config_info", "1; the labels say how the KV cache is cut.").Add(cache).Set(1);
-  return prometheus::TextSerializer().Serialize(series.registry.Collect());
+  set_process_use(registry);
+  return prometheus::TextSerializer().Serialize(registry.Collect());
+}
+
+Metrics::Metrics(const Options& options)
+    : series_(std::make_shared<Series>(options, std::make_shared<Page>(options.root))) {}
+Metrics::Metrics(const Options& options, const Metrics& other)
+    : series_(std::make_shared<Series>(options, other.series_->page)) {}
+Metrics::~Metrics() = default;
+
+void Metrics::set(const EngineStatistics& engine, const std::vector<AdapterInfo>& adapters) {
+  const std::lock_guard lock(series_->page->mutex);
+  series_->set(engine, adapters);
+}
+
+void Metrics::set_gone(const EngineStatistics& last) {
+  const std::lock_guard lock(series_->page->mutex);
+  series_->set(last, {});
+  series_->seen = {};
+  for (Gauge* state : {&series_->running, &series_->waiting, &series_->kv_use}) state->Set(0);
+}
+
+std::string Metrics::text() {
+  const std::lock_guard lock(series_->page->mutex);
+  return series_->page->text();
+}
+
+std::string Metrics::text(const EngineStatistics& engine, const std::vector<AdapterInfo>& adapters) {
+  set(engine, adapters);
+  return text();
 }
 
 AnswerMeter::AnswerMeter(Metrics& metrics, Options options) : series_(metrics.series_), options_(std::move(options)) {

@@ -5,6 +5,8 @@
 //   auto meter = AnswerMeter(metrics, {.received = request.received, .prompt_token_count = 90});
 //   meter.add_tokens(1); … meter.finish(summary);
 //   print(metrics.text(engine.statistics()));
+//
+// A server of several models has one for each, all on one page: labels tell them apart.
 #pragma once
 
 #include <cstdint>
@@ -37,17 +39,26 @@ class Metrics {
     std::shared_ptr<const Clock> clock = std::make_shared<SteadyClock>();
   };
   explicit Metrics(const Options& options);
+  // On the page of `other`, which has what is the process's.
+  Metrics(const Options& options, const Metrics& other);
   ~Metrics();
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // Everything in the text exposition format 0.0.4; the engine gives what is a state and not a sum of ours.
+  // What is a state of the engine and not a sum of ours.
+  void set(const EngineStatistics& engine, const std::vector<AdapterInfo>& adapters = {});
+  // The engine is gone: its last state, and what a new one counts comes on top.
+  void set_gone(const EngineStatistics& last);
+  // The whole page in the text exposition format 0.0.4.
+  std::string text();
+  // set() and text().
   std::string text(const EngineStatistics& engine, const std::vector<AdapterInfo>& adapters = {});
   // The last byte of an answer was taken so long after it was there.
   void observe_delivery(const std::string& request_id, Duration duration);
 
  private:
   friend class AnswerMeter;
+  struct Page;
   struct Series;
   const std::shared_ptr<Series> series_;  // meters may outlive this: the engine lets go of a request when it likes
 };

@@ -203,5 +203,24 @@ TEST_F(MetricsTest, OutlivedByTheMetersOfAnAnswer) {
   meter.add_tokens(1);
 }
 
+TEST_F(MetricsTest, SeveralModelsShareAPage) {
+  Metrics other({.model_name = "other", .page_token_count = 16, .clock = clock_}, metrics_);
+  other.set({.running_count = 2, .step_count = 3, .prompt_token_count = 100});
+  const std::string running = R"(vllm:num_requests_running{engine="0",model_name="other"})";
+  const std::string steps = R"(pelton:steps_total{engine="0",model_name="other"})";
+  EXPECT_EQ(value(running, {.running_count = 7}), 2);
+  EXPECT_EQ(value(labelled("vllm:num_requests_running"), {.running_count = 7}), 7);
+  other.set_gone({.running_count = 1, .step_count = 4, .prompt_token_count = 100});
+  EXPECT_EQ(value(running), 0);
+  EXPECT_EQ(value(steps), 4);
+  other.set({.step_count = 2});
+  EXPECT_EQ(value(steps), 6) << "a new engine counts from nothing";
+  other.set({.step_count = 1});
+  EXPECT_EQ(value(steps), 6) << "who asked first may come last";
+  const std::string page = metrics_.text();
+  const std::string help = "# HELP vllm:num_requests_running";
+  EXPECT_EQ(page.find(help), page.rfind(help)) << "one family";
+}
+
 }  // namespace
 }  // namespace pelton

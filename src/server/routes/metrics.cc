@@ -4,10 +4,12 @@
 
 namespace pelton::routes {
 
+// One page for all models. Those that are not loaded have their sums on it.
 void metrics(const Call& call) {
-  call.reply->respond(
-      {.body = call.context.metrics.text(call.context.engine.statistics(), call.context.engine.adapters()),
-       .content_type = Metrics::kContentType});
+  for (const std::shared_ptr<const ServedModel>& model : call.context.models.loaded()) {
+    model->metrics->set(model->engine->statistics(), model->engine->adapters());
+  }
+  call.reply->respond({.body = call.context.models.first().metrics->text(), .content_type = Metrics::kContentType});
 }
 
 }  // namespace pelton::routes
