@@ -1,12 +1,15 @@
 // `pelton top`: what a server is doing, live.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -15,6 +18,7 @@
 #include "cli/interrupt.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
+#include "cli/printable.h"
 #include "hub/http_client.h"
 #include "hub/url.h"
 #include "load/fetch_text.h"
@@ -60,7 +64,7 @@ class Reading {
   json::object to_json() const {
     json::object object = {{"running", state("vllm:num_requests_running")},
                            {"waiting", state("vllm:num_requests_waiting")},
-                           {"kv_use", state("vllm:kv_cache_usage_perc")},
+                           {"kv_use", fullest_kv() ? json::value(*fullest_kv()) : json::value()},
                            {"requests_per_second", rate("vllm:request_success_total")},
                            {"prompt_tokens_per_second", rate("vllm:prompt_tokens_total")},
                            {"answer_tokens_per_second", rate("vllm:generation_tokens_total")},
@@ -74,7 +78,9 @@ class Reading {
     for (const auto& [cause, count] : slow_causes()) slow[cause] = count;
     object["slow"] = std::move(slow);
     object["kept_share"] = kept_share();
-    for (const auto& [kind, cost] : after_.by_label(kCosts, "kind")) object[kind + "_cost_per_million"] = cost;
+    json::object models;
+    for (const std::string& name : model_names()) models[name] = of_model(name);
+    object["models"] = std::move(models);
     return object;
   }
 
@@ -101,8 +107,21 @@ class Reading {
       text += fmt::format("promise   {} of the answers kept the service level\n",
                           share.is_null() ? "-" : fmt::format("{:.1f} %", 100 * share.to_number<double>()));
     }
-    for (const auto& [kind, cost] : after_.by_label(kCosts, "kind")) {
-      text += fmt::format("cost      {:.4f} for a million tokens of {}\n", cost, kind);
+    const std::vector<std::string> models = model_names();
+    for (const std::string& name : models) {
+      const std::string whose = models.size() > 1 ? fmt::format(" ({})", one_line(name, kNameBytesMax)) : "";
+      for (const auto& [kind, cost] : after_.only(kModel, name).by_label(kCosts, "kind")) {
+        text += fmt::format("cost      {:.4f} for a million tokens of {}{}\n", cost, kind, whose);
+      }
+    }
+    if (models.size() < 2) return text;
+    text += fmt::format("\n{:<30}{:>10}{:>10}{:>12}{:>12}\n", "model", "running", "waiting", "tokens/s", "KV cache");
+    for (const std::string& name : models) {
+      const json::object model = of_model(name);
+      text +=
+          fmt::format("{:<30}{:>10}{:>10}{:>12}{:>12}\n", one_line(name, kNameBytesMax), number(model.at("running")),
+                      number(model.at("waiting")), number(model.at("answer_tokens_per_second")),
+                      number(100 * model.at("kv_use").to_number<double>(), " %"));
     }
     return text;
   }
@@ -119,6 +138,35 @@ class Reading {
   static constexpr const char* kSlow = "pelton:slow_answers_total";
   static constexpr const char* kKept = "pelton:slo_answers_total";
   static constexpr const char* kCosts = "pelton:cost_per_million_tokens";
+
+  static constexpr const char* kModel = "model_name";
+  static constexpr size_t kNameBytesMax = 28;
+
+  std::vector<std::string> model_names() const {
+    std::vector<std::string> names;
+    for (const auto& [name, count] : after_.by_label("vllm:num_requests_running", kModel)) names.push_back(name);
+    return names;
+  }
+  json::object of_model(const std::string& name) const {
+    const Scrape then = before_.only(kModel, name), now = after_.only(kModel, name);
+    json::object model;
+    for (const auto& [key, series] :
+         {std::pair("running", "vllm:num_requests_running"), std::pair("waiting", "vllm:num_requests_waiting"),
+          std::pair("kv_use", "vllm:kv_cache_usage_perc")}) {
+      model[key] = now.value(series).value_or(0);
+    }
+    model["answer_tokens_per_second"] = growth(then, now, "vllm:generation_tokens_total") / elapsed_s_;
+    for (const auto& [kind, cost] : now.by_label(kCosts, "kind")) model[kind + "_cost_per_million"] = cost;
+    return model;
+  }
+  // Of several models: the one that is fullest.
+  std::optional<double> fullest_kv() const {
+    std::optional<double> fullest;
+    for (const auto& [name, use] : after_.by_label("vllm:kv_cache_usage_perc", kModel)) {
+      fullest = std::max(use, fullest.value_or(0));
+    }
+    return fullest;
+  }
 
   // What grew, by cause.
   std::map<std::string, double> slow_causes() const {
@@ -160,7 +208,7 @@ class Reading {
   }
   // A bar of twenty places.
   std::string kv_use() const {
-    const auto use = after_.value("vllm:kv_cache_usage_perc");
+    const std::optional<double> use = fullest_kv();
     if (!use) return "-";
     constexpr int kWidth = 20;
     std::string bar;

@@ -97,6 +97,16 @@ std::map<std::string, double> Scrape::by_label(std::string_view name, std::strin
   return sums;
 }
 
+Scrape Scrape::only(std::string_view label, std::string_view text) const {
+  Scrape part;
+  for (const auto& [name, series] : values_) {
+    for (const auto& [labels, value] : series) {
+      if (label_of(labels, label) == text) part.values_[name][labels] = value;
+    }
+  }
+  return part;
+}
+
 const std::map<double, double>& Scrape::buckets(std::string_view histogram) const {
   const auto found = buckets_.find(histogram);
   return found != buckets_.end() ? found->second : kNoBuckets;

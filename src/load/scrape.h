@@ -18,6 +18,8 @@ class Scrape {
   std::optional<double> value(std::string_view name) const;
   // Sums by what a label says.
   std::map<std::string, double> by_label(std::string_view name, std::string_view label) const;
+  // The series whose label says so, without histograms.
+  Scrape only(std::string_view label, std::string_view text) const;
   // Bound → how many observations were at most that.
   const std::map<double, double>& buckets(std::string_view histogram) const;
 

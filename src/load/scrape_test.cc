@@ -31,6 +31,13 @@ TEST(Scrape, SumsSeriesOfOneName) {
   EXPECT_EQ(scrape.buckets("seconds").size(), 3u);
 }
 
+TEST(Scrape, TheSeriesOfOneLabel) {
+  const Scrape scrape = Scrape::parse("a{m=\"x\",n=\"1\"} 1\na{m=\"x\",n=\"2\"} 2\na{m=\"y\"} 4\nb 8\n");
+  EXPECT_EQ(scrape.only("m", "x").value("a"), 3);
+  EXPECT_EQ(scrape.only("m", "y").value("a"), 4);
+  EXPECT_EQ(scrape.only("m", "y").value("b"), std::nullopt);
+}
+
 TEST(Scrape, RefusesWhatIsNoMetric) {
   for (const char* text : {"<html>", "a{b=\"c\" 1", "a one", "a{b=\"c\"}1", "a "}) {
     EXPECT_THROW(Scrape::parse(text), Error) << text;
