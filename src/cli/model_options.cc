@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/option_checks.h"
 #include "model/model.h"
 
 namespace pelton::cli {
@@ -16,16 +17,6 @@ namespace {
 constexpr const char* kGroup = "Model";
 constexpr int kThreadCountMax = 1024;
 constexpr int64_t kContextLengthMax = int64_t{1} << 30;
-
-// In the form that CLI11 asks for: empty where there is none.
-std::string byte_size_problem(const std::string& text) {
-  try {
-    parse_byte_size(text);
-    return {};
-  } catch (const Error& error) {
-    return error.message();
-  }
-}
 
 }  // namespace
 

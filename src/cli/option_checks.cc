@@ -6,6 +6,8 @@
 #include <cmath>
 #include <optional>
 
+#include "base/byte_size.h"
+#include "base/error.h"
 #include "cli/printable.h"
 
 namespace pelton::cli {
@@ -37,6 +39,15 @@ std::string number_problem(const std::string& text, double max) {
 std::string name_problem(const std::string& text) {
   if (!text.empty() && one_line(text, text.size()) == text) return {};
   return fmt::format("must be a name of visible characters, got \"{}\"", one_line(text, kShownBytesMax));
+}
+
+std::string byte_size_problem(const std::string& text) {
+  try {
+    parse_byte_size(text);
+    return {};
+  } catch (const Error& error) {
+    return error.message();
+  }
 }
 
 }  // namespace pelton::cli

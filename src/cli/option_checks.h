@@ -13,4 +13,7 @@ std::string number_problem(const std::string& text, double max);
 // At least one character, all of them visible or spaces.
 std::string name_problem(const std::string& text);
 
+// What base/byte_size.h reads, as in 512M.
+std::string byte_size_problem(const std::string& text);
+
 }  // namespace pelton::cli

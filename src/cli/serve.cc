@@ -1,4 +1,4 @@
-// `pelton serve`: OpenAI's HTTP API in front of one model.
+// `pelton serve`: OpenAI's HTTP API in front of one model, or several.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include "cli/config_file.h"
 #include "cli/embedding_options.h"
 #include "cli/model_options.h"
+#include "cli/on_demand_options.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "engine/service_level.h"
@@ -36,6 +37,8 @@ constexpr const char* kNotes =
     "giving way to answers, and the adapter answers as soon as it is there. A stop or a kill interrupts a job, which "
     "goes on\n"
     "at the next start.\n"
+    "With --also other models answer as well, each by its name: they are loaded when they are asked for. Adapters and\n"
+    "finetuning jobs are of the model that -m names, which is always there.\n"
     "Each request brings its own sampling options.\n"
     "Says \"listening on URL\" on standard error when it is ready; with --json also "
     "{\"event\":\"listening\",\"url\":…} on standard\n"
@@ -45,9 +48,10 @@ constexpr const char* kNotes =
     "\n"
     "Examples:\n"
     "  pelton serve -m model.gguf\n"
+    "  pelton serve -m chat.gguf --also embedder=all-MiniLM-L6-v2 --also big=model.gguf --also-memory 8G\n"
     "  pelton serve -m model.gguf --host 0.0.0.0 --port 443 --tls-certificate chain.pem --tls-key key.pem\n"
-    "  pelton serve -m model.gguf --api-keys keys.json --open-path /health --open-path /metrics\n"
-    "  pelton serve -m model.gguf --max-sequences 16 --kv-memory 4G --context 4096 --slo ttft=500ms,tpot=60ms\n"
+    "  pelton serve -m model.gguf --api-keys keys.json --open-path /health --max-sequences 16 --slo "
+    "ttft=500ms,tpot=60ms\n"
     "  pelton serve -m model.gguf --adapter support=tuned/support --adapter-folder tuned --fine-tuning jobs\n"
     "  pelton serve --config serve.yaml --port 8123   # serve.yaml: lines as in  model: model.gguf  and  port: 8080\n"
     "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi!\"}]}'\n";
@@ -55,6 +59,7 @@ constexpr const char* kNotes =
 struct ServeOptions {
   ModelOptions model;
   EmbeddingOptions embedding;
+  OnDemandOptions on_demand;
   ServerOptions server;
   int64_t sequence_count_max = EngineOptions{}.sequence_count_max;
   int64_t queue_length_max = EngineOptions{}.queue_length_max;
@@ -98,12 +103,17 @@ int serve(const ServeOptions& options) {
 
   if (options.tool_parser) server_options.tool_form = tool_form_by_name(*options.tool_parser);
 
+  options.on_demand.apply(engine_options, server_options);
   LoadedModel loaded = load_model(options.model, engine_options);
   const std::vector<std::string> names =
       options.server.model_names.empty() ? std::vector{loaded.bundle->name} : options.server.model_names;
   for (const auto& [name, path] : options.model.named_adapters()) {
     if (std::find(names.begin(), names.end(), name) != names.end()) {
       throw Error(ErrorCode::kInvalidArgument, fmt::format("--adapter {}=…: this is the model's own name", name));
+    }
+    for (const ServedOnDemand& other : server_options.others) {
+      if (other.name != name) continue;
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("--adapter {}=…: --also has a model of this name", name));
     }
     loaded.engine->load_adapter(name, path);
   }
@@ -208,6 +218,7 @@ std::function<int()> add_serve(CLI::App& app) {
                  "in this folder, and is found there again")
       ->type_name("DIR");
   options->model.add_to(app, ModelOptions::Adapters::kNamed);
+  options->on_demand.add_to(app);
   app.footer(kNotes);
   return [options] { return serve(*options); };
 }

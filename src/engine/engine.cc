@@ -75,10 +75,12 @@ class Engine::Impl {
   GrammarCompiler& grammars() { return *grammars_; }
   AdapterSet& adapters() { return adapters_; }
 
-  ~Impl() {
+  ~Impl() { stop(); }
+
+  void stop() {
     {
       const std::lock_guard lock(mutex_);
-      is_stopping_ = true;
+      if (std::exchange(is_stopping_, true)) return;
     }
     wake_.notify_one();
     thread_.join();
@@ -420,6 +422,7 @@ Engine::Engine(std::shared_ptr<const ModelBundle> bundle, const EngineOptions& o
     : impl_(std::make_unique<Impl>(std::move(bundle), options, std::move(make_runner), std::move(clock))) {}
 
 Engine::~Engine() = default;
+void Engine::stop() { impl_->stop(); }
 
 RequestId Engine::submit(GenerationRequest request, std::shared_ptr<GenerationSink> sink) {
   return impl_->submit(std::move(request), std::vector{std::move(sink)}).front();

@@ -55,10 +55,14 @@ class Engine {
   // `make_runner` is called once, on the engine's thread; what it throws, this throws.
   Engine(std::shared_ptr<const ModelBundle> bundle, const EngineOptions& options, RunnerFactory make_runner,
          std::shared_ptr<const Clock> clock = std::make_shared<SteadyClock>());
-  // Ends unfinished requests with kUnavailable and joins the thread. Not from a sink.
+  // stop().
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
+
+  // Ends unfinished requests with kUnavailable, joins the thread and lets go of all sinks: before the last owner goes,
+  // where sinks own it too. Not from a sink, nor from two threads at once; a second call does nothing.
+  void stop();
 
   // Errors (nothing is queued then): kInvalidArgument (parameters; empty prompt; token out of range), kContextTooLong
   // (the prompt leaves no room for a token, or less than the max_tokens given; names the lengths), kResourceExhausted

@@ -33,29 +33,26 @@ class AdapterRoutes : public testing::Test {
       write_peft_adapter(work_.path() / name, random_adapter(*bundle_->model, 1), *bundle_->model);
     }
     fs::create_directory_symlink(work_.path() / "secret", work_.path() / "tuned/link");
-    engine_ = std::make_unique<Engine>(bundle_, EngineOptions{}, [] {
+    engine_ = std::make_shared<Engine>(bundle_, EngineOptions{}, [] {
       return std::make_unique<FakeRunner>(
           FakeRunner::Options{.limits = {.vocabulary_size = 64,
                                          .context_length = 128,
                                          .page_count = 32,
                                          .embedding = {.width = 4, .token_count_max = 16, .page_count = 2}}});
     });
+    models_.emplace(
+        std::make_shared<const ServedModel>(ServedModel{.engine = engine_, .names = {"base"}, .metrics = metrics_}));
     open(work_.path() / "tuned");
   }
   // The engine's thread uses the context and the metrics until it ends.
   ~AdapterRoutes() override {
     workers_.reset();
-    engine_.reset();
+    models_.reset();
   }
 
   void open(const std::optional<fs::path>& folder) {
     context_.reset();
-    context_.emplace(ApiContext{.engine = *engine_,
-                                .model_names = {"base"},
-                                .adapter_folder = folder,
-                                .access = access_,
-                                .metrics = metrics_,
-                                .workers = *workers_});
+    context_.emplace(ApiContext{.models = *models_, .adapter_folder = folder, .access = access_, .workers = *workers_});
   }
   HttpResponse ask(const std::string& method, const std::string& path, const std::string& body = "") {
     const auto reply = std::make_shared<WaitingReply>();
@@ -77,9 +74,11 @@ class AdapterRoutes : public testing::Test {
 
   TestFolder work_;
   std::shared_ptr<ModelBundle> bundle_;
-  std::unique_ptr<Engine> engine_;
+  std::shared_ptr<Engine> engine_;
   Access access_{AccessOptions{}};
-  Metrics metrics_{{.model_name = "base", .adapter_count_max = 7}};
+  std::shared_ptr<Metrics> metrics_ =
+      std::make_shared<Metrics>(Metrics::Options{.model_name = "base", .adapter_count_max = 7});
+  std::optional<ModelSet> models_;
   std::optional<ApiContext> context_;
   std::unique_ptr<WorkerPool> workers_ = std::make_unique<WorkerPool>();
 };
@@ -151,8 +150,8 @@ TEST_F(AdapterRoutes, MetricsNameThoseOfRequests) {
   adapters[0] = {.name = "a", .running_count = 2};
   adapters[1] = {.name = "b", .waiting_count = 1, .running_count = 1};
   adapters[2] = {.name = "idle"};
-  metrics_.text({}, {});
-  const std::string text = metrics_.text({}, adapters);
+  metrics_->text({}, {});
+  const std::string text = metrics_->text({}, adapters);
   EXPECT_THAT(text, HasSubstr(R"(max_lora="7")"));
   EXPECT_THAT(text, HasSubstr(R"(running_lora_adapters="a,b")"));
   EXPECT_THAT(text, HasSubstr(R"(waiting_lora_adapters="b")"));

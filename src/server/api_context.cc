@@ -6,38 +6,21 @@
 #include <algorithm>
 #include <random>
 
+#include "base/check.h"
 #include "base/rng.h"
 #include "base/unix_time.h"
 #include "server/http/http_error.h"
 
 namespace pelton {
 
-size_t prompt_bytes_max(const Engine& engine) {
-  const Tokenizer& tokenizer = *engine.bundle().tokenizer;
-  size_t longest = 1;
-  for (int32_t token = 0; token < tokenizer.vocabulary_size(); ++token) {
-    longest = std::max(longest, tokenizer.token_bytes(TokenId{token}).size());
-  }
-  return static_cast<size_t>(engine.context_length()) * longest;
-}
-
-void require_generation(const ApiContext& context) {
-  if (context.engine.can_generate()) return;
-  throw Error(ErrorCode::kUnsupported,
-              fmt::format("the model {} answers {} and generates no text", context.model_names.front(),
-                          context.engine.can_classify() ? "/classify and /v1/rerank" : "/v1/embeddings"),
-              "model");
-}
-
 std::vector<std::string> models_for(const ApiContext& context, const Caller* caller) {
-  std::vector<std::string> models;
-  for (const std::string& served : context.model_names) {
-    if (caller == nullptr || caller->may_ask(served)) models.push_back(served);
+  std::vector<std::string> names = context.models.first().names;
+  for (const AdapterInfo& adapter : context.models.first().engine->adapters()) names.push_back(adapter.name);
+  for (const ModelStatus& model : context.models.list()) {
+    if (!context.models.first().is_named(model.name)) names.push_back(model.name);
   }
-  for (const AdapterInfo& adapter : context.engine.adapters()) {
-    if (caller == nullptr || caller->may_ask(adapter.name)) models.push_back(adapter.name);
-  }
-  return models;
+  if (caller != nullptr) std::erase_if(names, [&](const std::string& name) { return !caller->may_ask(name); });
+  return names;
 }
 
 std::string find_model(const ApiContext& context, const Caller* caller, const std::optional<std::string>& name) {
@@ -51,15 +34,28 @@ std::string find_model(const ApiContext& context, const Caller* caller, const st
                   "model");
 }
 
-std::string adapter_of(const ApiContext& context, const std::string& model) {
-  const std::vector<std::string>& names = context.model_names;
-  return std::find(names.begin(), names.end(), model) == names.end() ? model : "";
+bool is_adapter(const ApiContext& context, const std::string& model) {
+  const std::vector<ModelStatus> models = context.models.list();
+  return std::none_of(models.begin(), models.end(), [&](const ModelStatus& served) { return served.name == model; });
 }
 
-std::shared_ptr<const Grammar> compile_grammar(const ApiContext& context, const openai::GenerationFields& fields) {
+AskedModel load_model(const ApiContext& context, const std::string& model) {
+  AskedModel asked{.served = nullptr, .name = model, .adapter = is_adapter(context, model) ? model : ""};
+  const std::string& base = asked.adapter.empty() ? model : context.models.first().names.front();
+  const auto load = [&] { asked.served = context.models.load(base); };
+  if (context.models.is_loaded(base)) {
+    load();
+  } else {
+    context.workers.wait_aside(load);
+  }
+  CHECK(asked.served != nullptr);
+  return asked;
+}
+
+std::shared_ptr<const Grammar> compile_grammar(const ServedModel& model, const openai::GenerationFields& fields) {
   if (!fields.grammar) return nullptr;
   try {
-    return context.engine.grammars().compile(*fields.grammar);
+    return model.engine->grammars().compile(*fields.grammar);
   } catch (const Error& error) {
     throw Error(error.code(), fields.grammar_field + ": " + error.message(), fields.grammar_field);
   }
@@ -70,8 +66,9 @@ std::string new_id(std::string_view prefix) {
   return fmt::format("{}{:016x}{:08x}", prefix, rng.next(), rng.next() >> 32);
 }
 
-openai::AnswerIdentity identify(const ApiContext& context, std::string_view prefix, const std::string& model) {
-  return {.id = new_id(prefix), .created = unix_seconds(), .model = model, .fingerprint = context.fingerprint};
+openai::AnswerIdentity identify(const AskedModel& model, std::string_view prefix) {
+  return {
+      .id = new_id(prefix), .created = unix_seconds(), .model = model.name, .fingerprint = model.served->fingerprint};
 }
 
 }  // namespace pelton

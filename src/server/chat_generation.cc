@@ -42,15 +42,15 @@ void apply_effort(const std::string& effort, std::string_view source, json::obje
 }
 
 // What an answer that must call a tool follows, or one of a given form; null: any text.
-std::shared_ptr<const Grammar> grammar_of(const ApiContext& context, const openai::ChatRequest& request,
+std::shared_ptr<const Grammar> grammar_of(const ServedModel& model, const openai::ChatRequest& request,
                                           const AnswerSyntax& syntax) {
-  if (request.tools.choice != ToolChoice::kRequired) return compile_grammar(context, request.generation);
+  if (request.tools.choice != ToolChoice::kRequired) return compile_grammar(model, request.generation);
   std::vector<Tool> tools = request.tools.tools;
   if (request.tools.named) std::erase_if(tools, [&](const Tool& tool) { return tool.name != *request.tools.named; });
   const bool is_parallel = request.tools.is_parallel && !request.tools.named;
   try {
-    return context.engine.grammars().compile(
-        tool_grammar(*syntax.tools, tools, *context.engine.bundle().tokenizer, {.is_parallel = is_parallel}));
+    return model.engine->grammars().compile(
+        tool_grammar(*syntax.tools, tools, *model.engine->bundle().tokenizer, {.is_parallel = is_parallel}));
   } catch (const Error& error) {
     throw Error(error.code(), "tools: " + error.message(), "tools");
   }
@@ -58,8 +58,8 @@ std::shared_ptr<const Grammar> grammar_of(const ApiContext& context, const opena
 
 }  // namespace
 
-ChatPrompt chat_prompt(const ApiContext& context, openai::ChatRequest& request) {
-  const ModelBundle& bundle = context.engine.bundle();
+ChatPrompt chat_prompt(const ServedModel& model, openai::ChatRequest& request) {
+  const ModelBundle& bundle = model.engine->bundle();
   // Without one encode_messages() refuses.
   const std::string_view source = bundle.chat_template != nullptr ? bundle.chat_template->source() : std::string_view();
   ChatPrompt chat;
@@ -67,7 +67,7 @@ ChatPrompt chat_prompt(const ApiContext& context, openai::ChatRequest& request) 
   input.messages = std::move(request.messages);
   input.variables = std::move(request.template_variables);
   if (request.tools.may_call()) {
-    chat.syntax.tools = context.tool_form ? *context.tool_form : detect_tool_form(source);
+    chat.syntax.tools = model.tool_form ? *model.tool_form : detect_tool_form(source);
     for (const Tool& tool : request.tools.tools) chat.syntax.tool_names.push_back(tool.name);
     if (template_knows_tools(source)) {
       input.tools = request.tools.definitions;
@@ -79,7 +79,7 @@ ChatPrompt chat_prompt(const ApiContext& context, openai::ChatRequest& request) 
   if (request.prefers_reasoning && source.find("enable_thinking") != std::string_view::npos) {
     input.variables.emplace("enable_thinking", *request.prefers_reasoning);
   }
-  EncodedChat encoded = encode_messages(context, input);
+  EncodedChat encoded = encode_messages(model, input);
   chat.tokens = std::move(encoded.tokens);
   const AnswerSyntax reasoning = reasoning_syntax(source, encoded.rendered);
   chat.syntax.is_harmony = reasoning.is_harmony;
@@ -88,16 +88,16 @@ ChatPrompt chat_prompt(const ApiContext& context, openai::ChatRequest& request) 
   return chat;
 }
 
-ChatGeneration chat_generation(const ApiContext& context, openai::ChatRequest& request) {
-  const ModelBundle& bundle = context.engine.bundle();
-  ChatPrompt prompt = chat_prompt(context, request);
+ChatGeneration chat_generation(const ServedModel& model, openai::ChatRequest& request) {
+  const ModelBundle& bundle = model.engine->bundle();
+  ChatPrompt prompt = chat_prompt(model, request);
   ChatGeneration chat{.request = openai::generation_request(
                           request.generation, std::move(prompt.tokens),
                           openai::sampling_of(request.generation, bundle.generation, request.logprobs())),
                       .syntax = std::move(prompt.syntax)};
   chat.request.keeps_special_tokens =
       chat.syntax.is_harmony || (chat.syntax.tools && needs_special_tokens(*chat.syntax.tools, *bundle.tokenizer));
-  chat.request.grammar = grammar_of(context, request, chat.syntax);
+  chat.request.grammar = grammar_of(model, request, chat.syntax);
   // The grammar of gpt-oss's calls has room for the reasoning before them.
   const bool has_own_reasoning = chat.syntax.is_harmony && request.tools.choice == ToolChoice::kRequired;
   if (has_own_reasoning && request.reasoning_budget) {

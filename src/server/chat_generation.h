@@ -17,7 +17,7 @@ struct ChatPrompt {
 };
 // Moves messages and variables out of `request`. Errors: those of encode_messages, detect_tool_form; kUnsupported: the
 // template has no such effort (parameter reasoning_effort).
-ChatPrompt chat_prompt(const ApiContext& context, openai::ChatRequest& request);
+ChatPrompt chat_prompt(const ServedModel& model, openai::ChatRequest& request);
 
 struct ChatGeneration {
   GenerationRequest request;
@@ -26,6 +26,6 @@ struct ChatGeneration {
 // Takes up to seconds: not on a thread that reads and writes. Errors: those of chat_prompt and compile_grammar;
 // kUnsupported: tools with schemas that can't be enforced where one must be called (parameter tools), a budget that
 // can't be kept (parameter reasoning_budget).
-ChatGeneration chat_generation(const ApiContext& context, openai::ChatRequest& request);
+ChatGeneration chat_generation(const ServedModel& model, openai::ChatRequest& request);
 
 }  // namespace pelton

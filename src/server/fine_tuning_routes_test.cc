@@ -37,7 +37,7 @@ class FineTuningRoutes : public testing::Test {
   ~FineTuningRoutes() override { stop(); }
 
   void start(std::vector<ApiKey> keys = {}) {
-    engine_ = std::make_unique<Engine>(bundle_, EngineOptions{}, [] {
+    engine_ = std::make_shared<Engine>(bundle_, EngineOptions{}, [] {
       return std::make_unique<FakeRunner>(FakeRunner::Options{
           .limits = {.vocabulary_size = 256, .context_length = 128, .page_count = 32, .embedding = {}}});
     });
@@ -47,16 +47,17 @@ class FineTuningRoutes : public testing::Test {
     AccessOptions access;
     if (!keys.empty()) access.key_file = work_.write("keys.json", json::serialize(api_keys_to_json(keys)));
     access_.emplace(access);
-    context_.emplace(ApiContext{.engine = *engine_,
-                                .model_names = {"base"},
-                                .access = *access_,
-                                .metrics = metrics_,
-                                .workers = *workers_,
-                                .fine_tuning = fine_tuning_.get()});
+    models_.emplace(std::make_shared<const ServedModel>(
+        ServedModel{.engine = engine_,
+                    .names = {"base"},
+                    .metrics = std::make_shared<Metrics>(Metrics::Options{.model_name = "base"})}));
+    context_.emplace(
+        ApiContext{.models = *models_, .access = *access_, .workers = *workers_, .fine_tuning = fine_tuning_.get()});
   }
   void stop() {
     workers_.reset();
     fine_tuning_.reset();
+    models_.reset();
     engine_.reset();
   }
 
@@ -113,10 +114,10 @@ class FineTuningRoutes : public testing::Test {
 
   TestFolder work_;
   std::shared_ptr<ModelBundle> bundle_;
-  std::unique_ptr<Engine> engine_;
+  std::shared_ptr<Engine> engine_;
+  std::optional<ModelSet> models_;
   std::unique_ptr<FineTuning> fine_tuning_;
   std::optional<Access> access_;
-  Metrics metrics_{{.model_name = "base", .adapter_count_max = 7}};
   std::unique_ptr<WorkerPool> workers_;
   std::optional<ApiContext> context_;
   std::string key_;

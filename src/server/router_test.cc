@@ -114,19 +114,22 @@ class RouterTest : public testing::Test {
     auto bundle = std::make_shared<ModelBundle>(*fake_bundle(tokenizer_, {}));
     bundle->chat_template = chat_template_;
     bundle->model = model_;
-    engine_ = std::make_unique<Engine>(bundle, options, [this] { return std::make_unique<FakeRunner>(runner_); });
-    context_.emplace(ApiContext{.engine = *engine_,
-                                .model_names = {"fake", "alias"},
-                                .fingerprint = "fp",
-                                .prompt_bytes_max = prompt_bytes_max(*engine_),
-                                .adapter_folder = adapter_folder_,
-                                .access = access_,
-                                .metrics = metrics_,
-                                .workers = *workers_});
+    engine_ = std::make_shared<Engine>(bundle, options, [this] { return std::make_unique<FakeRunner>(runner_); });
+    const ServedModel first{.engine = engine_,
+                            .names = {"fake", "alias"},
+                            .metrics = metrics_,
+                            .fingerprint = "fp",
+                            .prompt_bytes_max = prompt_bytes_max(*engine_),
+                            .embedding = embedding_};
+    models_.emplace(std::make_shared<const ServedModel>(first), others_, model_set_);
+    context_.emplace(
+        ApiContext{.models = *models_, .adapter_folder = adapter_folder_, .access = access_, .workers = *workers_});
   }
 
   void TearDown() override {
+    if (models_) models_->stop();
     workers_.reset();
+    models_.reset();
     engine_.reset();
     for (const std::shared_ptr<RecordingReply>& reply : replies_) reply->close();
   }
@@ -137,9 +140,13 @@ class RouterTest : public testing::Test {
   std::shared_ptr<const ChatTemplate> chat_template_;
   std::shared_ptr<const Model> model_;  // whose adapters can be loaded; the fake one computes
   std::optional<std::filesystem::path> adapter_folder_;
-  std::unique_ptr<Engine> engine_;
+  std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>(Metrics::Options{.model_name = "fake"});
+  EmbeddingSettings embedding_;
+  std::vector<ModelOnDemand> others_;
+  ModelSetOptions model_set_;
+  std::shared_ptr<Engine> engine_;
+  std::optional<ModelSet> models_;
   Access access_{AccessOptions{}};
-  Metrics metrics_{{.model_name = "fake"}};
   std::optional<ApiContext> context_;
   std::unique_ptr<WorkerPool> workers_ = std::make_unique<WorkerPool>();  // the last: its jobs use all above
 };
@@ -189,6 +196,36 @@ TEST_F(RouterTest, ACallerSeesTheModelsOfItsKey) {
   EXPECT_EQ(ask_as({"alias"}, ""), "alias") << "the first that it may ask";
   EXPECT_EQ(ask_as({"alias"}, "fake"), "the model \"fake\" is not served here for this key; there is alias");
   EXPECT_THAT(ask_as({"other"}, ""), HasSubstr("there is none"));
+}
+
+TEST_F(RouterTest, AModelOnDemandIsLoadedWhenARequestNamesIt) {
+  int load_count = 0;
+  const auto metrics = std::make_shared<Metrics>(Metrics::Options{.model_name = "other"}, *metrics_);
+  const auto load = [&] {
+    ++load_count;
+    const auto engine = std::make_shared<Engine>(fake_bundle(tokenizer_, {}), EngineOptions{},
+                                                 [this] { return std::make_unique<FakeRunner>(runner_); });
+    return std::make_shared<const ServedModel>(
+        ServedModel{.engine = engine, .names = {"other"}, .metrics = metrics, .fingerprint = "fp2"});
+  };
+  others_ = {{.name = "other", .context_length = 99, .bytes = 1, .metrics = metrics, .load = load}};
+  model_set_.bytes_max = 1;
+  start({});
+  EXPECT_EQ(get("/v1/models/other")->body().at("status").at("value"), "unloaded");
+  EXPECT_EQ(get("/v1/models/other")->body().at("max_model_len"), 99);
+  EXPECT_EQ(load_count, 0) << "nobody asked it anything";
+  for (int i = 0; i < 2; ++i) {
+    const auto reply = complete(R"("model": "other", "prompt": [1, 2], "max_tokens": 2)");
+    reply->work();
+    EXPECT_EQ(reply->body().at("model"), "other");
+    EXPECT_EQ(reply->body().at("system_fingerprint"), "fp2");
+  }
+  EXPECT_EQ(load_count, 1);
+  EXPECT_EQ(get("/v1/models/other")->body().at("status").at("value"), "loaded");
+  EXPECT_THAT(get("/metrics")->response().body,
+              HasSubstr(R"(vllm:request_success_total{engine="0",finished_reason="length",model_name="other"} 2)"));
+  EXPECT_THAT(complete(R"("model": "third", "prompt": [1])")->response().body,
+              HasSubstr("there is fake, alias, other"));
 }
 
 TEST_F(RouterTest, ReadyUntilTheQueueIsFull) {
@@ -492,14 +529,8 @@ TEST_F(EmbeddingsTest, OneInputOrMany) {
 
 TEST_F(EmbeddingsTest, ATextIsWhatTheTokenizerMakesOfItAfterTheModelsPrompt) {
   tokenizer_ = std::make_shared<GatedTokenizer>();  // a token 0 for each byte
+  embedding_ = {.pooling = Pooling::kLastToken, .prompt = "ab"};
   start({});
-  context_.reset();
-  context_.emplace(ApiContext{.engine = *engine_,
-                              .model_names = {"fake"},
-                              .embedding = {.pooling = Pooling::kLastToken, .prompt = "ab"},
-                              .access = access_,
-                              .metrics = metrics_,
-                              .workers = *workers_});
   const json::value body = embed(R"("input": ["xyz", "y"])")->body();
   EXPECT_EQ(body.at("usage").at("prompt_tokens"), 5 + 3);
   EXPECT_EQ(body.at("data").at(0), embed(R"("input": [0, 0, 0, 0, 0])")->body().at("data").at(0));
@@ -515,13 +546,8 @@ TEST_F(EmbeddingsTest, Base64HoldsTheSameFloats) {
 TEST_F(EmbeddingsTest, DimensionsAreForModelsTrainedForThem) {
   EXPECT_EQ(error_of(R"("input": [5], "dimensions": 2)", 400).at("param"), "dimensions");
   EXPECT_EQ(embed(R"("input": [5], "dimensions": 4)")->response().status, 200);
-  context_.reset();
-  context_.emplace(ApiContext{.engine = *engine_,
-                              .model_names = {"fake"},
-                              .embedding = {.pooling = Pooling::kCls, .is_matryoshka = true},
-                              .access = access_,
-                              .metrics = metrics_,
-                              .workers = *workers_});
+  embedding_ = {.pooling = Pooling::kCls, .is_matryoshka = true};
+  start({});
   const std::vector<float> two = first_embedding(embed(R"("input": [5], "dimensions": 2)")->body());
   ASSERT_EQ(two.size(), 2u);
   EXPECT_NEAR(two[0] * two[0] + two[1] * two[1], 1, 1e-5);
@@ -544,9 +570,10 @@ TEST_F(EmbeddingsTest, WhatIsWrongIsNamed) {
 TEST_F(EmbeddingsTest, AnEncoderRefusesToGenerate) {
   runner_.limits.page_count = 0;
   runner_.limits.embedding.is_bidirectional = true;
-  for (const char* path : {"/v1/completions", "/v1/chat/completions"}) {
-    const auto reply = ask(
-        {.method = "POST", .path = path, .body = R"({"prompt": "a", "messages": [{"role": "user", "content": "a"}]})"});
+  for (const auto& [path, body] :
+       {std::pair("/v1/completions", R"({"prompt": "a"})"),
+        std::pair("/v1/chat/completions", R"({"messages": [{"role": "user", "content": "a"}]})")}) {
+    const auto reply = ask({.method = "POST", .path = path, .body = body});
     EXPECT_EQ(reply->response().status, 400) << path;
     EXPECT_THAT(std::string(reply->body().at("error").at("message").as_string()),
                 AllOf(HasSubstr("generates no text"), HasSubstr("/v1/embeddings")));

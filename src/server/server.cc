@@ -16,6 +16,7 @@
 #include "server/http/stop_signal.h"
 #include "server/http/systemd.h"
 #include "server/http/worker_pool.h"
+#include "server/model_set.h"
 #include "server/router.h"
 
 namespace pelton {
@@ -38,32 +39,72 @@ std::unique_ptr<FineTuning> make_fine_tuning(Engine& engine, const ServerOptions
   return std::make_unique<FineTuning>(engine, FineTuningOptions{.folder = *options.fine_tuning_folder});
 }
 
+Metrics::Options metrics_options(const std::string& name, const EngineOptions& engine, int64_t context_length,
+                                 int64_t page_token_count, const ServerOptions& options) {
+  return {.model_name = name,
+          .context_length = context_length,
+          .page_token_count = page_token_count,
+          .adapter_count_max = engine.adapter_count_max,
+          .service_level = engine.service_level,
+          .price_per_hour = options.price_per_hour};
+}
+
+ServedModel present(std::shared_ptr<Engine> engine, std::vector<std::string> names, std::shared_ptr<Metrics> metrics,
+                    const ServerOptions& options) {
+  const ModelBundle& bundle = engine->bundle();
+  ServedModel model{.engine = engine, .names = std::move(names), .metrics = std::move(metrics)};
+  model.fingerprint = fingerprint_of(bundle, engine->options());
+  model.prompt_bytes_max = prompt_bytes_max(*engine);
+  model.embedding = bundle.embedding;
+  model.allow_special_in_messages = options.allow_special_in_messages;
+  return model;
+}
+
+std::shared_ptr<const ServedModel> present_first(std::shared_ptr<Engine> engine, const ServerOptions& options) {
+  const std::vector<std::string> names =
+      options.model_names.empty() ? std::vector{engine->bundle().name} : options.model_names;
+  auto metrics = std::make_shared<Metrics>(
+      metrics_options(names.front(), engine->options(), engine->context_length(), engine->page_token_count(), options));
+  ServedModel model = present(std::move(engine), names, std::move(metrics), options);
+  if (options.embedding) model.embedding = *options.embedding;
+  model.tool_form = options.tool_form;
+  return std::make_shared<const ServedModel>(std::move(model));
+}
+
+// On the page of the first one's metrics.
+std::vector<ModelOnDemand> present_others(const ServedModel& first, const ServerOptions& options) {
+  std::vector<ModelOnDemand> others;
+  for (const ServedOnDemand& other : options.others) {
+    auto metrics = std::make_shared<Metrics>(metrics_options(other.name, first.engine->options(), other.context_length,
+                                                             first.engine->page_token_count(), options),
+                                             *first.metrics);
+    others.push_back({.name = other.name,
+                      .context_length = other.context_length,
+                      .bytes = other.bytes,
+                      .metrics = metrics,
+                      .load = [other, metrics, options] {
+                        return std::make_shared<const ServedModel>(
+                            present(other.load(), {other.name}, metrics, options));
+                      }});
+  }
+  return others;
+}
+
 }  // namespace
 
 class Server::Impl {
  public:
   Impl(std::shared_ptr<Engine> engine, const ServerOptions& options)
-      : engine_(std::move(engine)),
-        options_(options),
-        fine_tuning_(make_fine_tuning(*engine_, options)),
+      : options_(options),
+        first_(present_first(std::move(engine), options)),
+        fine_tuning_(make_fine_tuning(*first_->engine, options)),
         access_(options.access),
-        metrics_({.model_name = options.model_names.empty() ? engine_->bundle().name : options.model_names.front(),
-                  .context_length = engine_->context_length(),
-                  .page_token_count = engine_->page_token_count(),
-                  .adapter_count_max = engine_->options().adapter_count_max,
-                  .service_level = engine_->options().service_level,
-                  .price_per_hour = options.price_per_hour}),
-        context_{.engine = *engine_,
-                 .model_names = options.model_names.empty() ? std::vector{engine_->bundle().name} : options.model_names,
-                 .allow_special_in_messages = options.allow_special_in_messages,
+        models_(first_, present_others(*first_, options),
+                {.bytes_max = options.others_bytes_max, .idle_max = options.others_idle_max}),
+        context_{.models = models_,
                  .started = unix_seconds(),
-                 .fingerprint = fingerprint_of(engine_->bundle(), engine_->options()),
-                 .prompt_bytes_max = prompt_bytes_max(*engine_),
-                 .embedding = options.embedding.value_or(engine_->bundle().embedding),
-                 .tool_form = options.tool_form,
                  .adapter_folder = options.adapter_folder,
                  .access = access_,
-                 .metrics = metrics_,
                  .workers = workers_,
                  .fine_tuning = fine_tuning_.get()},
         http_(with_uploads(options), [this](HttpRequest request, const std::shared_ptr<Reply>& reply) {
@@ -106,17 +147,18 @@ class Server::Impl {
 
   void stop() {
     if (fine_tuning_ != nullptr) fine_tuning_->request_stop();
+    models_.stop();
     http_.stop(options_.drain_time_max);  // waits for answers, and so for the workers, too
     workers_.stop();
     if (fine_tuning_ != nullptr) fine_tuning_->stop();
   }
 
  private:
-  const std::shared_ptr<Engine> engine_;
   const ServerOptions options_;
+  const std::shared_ptr<const ServedModel> first_;
   const std::unique_ptr<FineTuning> fine_tuning_;  // null: there is none
   Access access_;
-  Metrics metrics_;
+  ModelSet models_;
   WorkerPool workers_;
   const ApiContext context_;
   std::optional<StopSignal> signal_;

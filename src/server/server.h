@@ -1,4 +1,4 @@
-// `pelton serve`: an engine behind OpenAI's HTTP API.
+// `pelton serve`: engines behind OpenAI's HTTP API.
 //
 //   auto server = Server(engine, options);
 //   server.start();
@@ -6,7 +6,9 @@
 //   server.run_until_signal();
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,9 +18,20 @@
 #include "engine/engine.h"
 #include "server/access/access.h"
 #include "server/http/http_server.h"
+#include "server/model_set.h"
 #include "text/tool_form.h"
 
 namespace pelton {
+
+// A model that is loaded when a request names it (server/model_set.h). As it is presented: as the first, with the
+// embedding settings of its bundle and the tool form of its template.
+struct ServedOnDemand {
+  std::string name;
+  int64_t context_length = 0;
+  int64_t bytes = 0;  // that it takes while it is loaded, at most
+  // Takes as long as it takes; any thread. Errors go to those who asked.
+  std::function<std::shared_ptr<Engine>()> load;
+};
 
 struct ServerOptions {
   HttpOptions http;  // host, port, threads, limits
@@ -31,12 +44,16 @@ struct ServerOptions {
   std::optional<std::filesystem::path> adapter_folder;  // whose adapters clients may load; absent: none
   // Of clients' files and finetuning jobs; made where it is not there. Absent: there are none.
   std::optional<std::filesystem::path> fine_tuning_folder;
-  std::optional<double> price_per_hour;                // of the machine, for /metrics
+  std::optional<double> price_per_hour;  // of the machine, for /metrics
+  std::vector<ServedOnDemand> others;
+  int64_t others_bytes_max = 0;  // that the others may take together
+  std::optional<Duration> others_idle_max = ModelSetOptions{}.idle_max;
   Duration drain_time_max = std::chrono::seconds(30);  // what requests in flight get when the server stops
 };
 
 class Server {
  public:
+  // Errors: those of ModelSet and FineTuning.
   Server(std::shared_ptr<Engine> engine, const ServerOptions& options);
   // stop().
   ~Server();

@@ -1,4 +1,4 @@
-"""Clients that leave, read slowly or are idle: the server's memory and its own counts.
+"""Clients that leave, read slowly or are idle, adapters and models that come and go: the server's memory and its own counts.
 
 PELTON_FAULT_SECONDS (20) is how long the mixed load takes; the seed is printed."""
 
@@ -12,7 +12,8 @@ import time
 import urllib.request
 
 import pytest
-from conftest import SERVED_NAME, TIMEOUT_S, Server
+from adapters_test import write_adapter
+from conftest import GOLDEN, SERVED_NAME, TIMEOUT_S, Server
 from metrics_test import one, scrape
 
 IDLE_COUNT = 2000
@@ -20,12 +21,15 @@ IDLE_BYTES_MAX = 200e6
 SECONDS = float(os.environ.get("PELTON_FAULT_SECONDS", "20"))
 
 
-def request_bytes(body: dict) -> bytes:
+ENCODERS = {name: GOLDEN / "encoder" / name for name in ("bert", "roberta")}
+ROOM_FOR_ONE_ENCODER = "300K"
+
+
+def request_bytes(body: dict, path: str = "/v1/completions") -> bytes:
     raw = json.dumps(body).encode()
     return (
-        b"POST /v1/completions HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
-        + f"Content-Length: {len(raw)}\r\n\r\n".encode()
-        + raw
+        f"POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(raw)}\r\n\r\n".encode() + raw
     )
 
 
@@ -40,8 +44,13 @@ def resident_bytes(server) -> int:
 
 
 @pytest.fixture(scope="module")
-def own_server():
-    running = Server("--context", "1024", "--max-sequences", "8", "--queue", "4096", "--prefix-cache", "off")
+def own_server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("adapters")
+    write_adapter(folder / "noise", seed=1)
+    options = ["--context", "1024", "--max-sequences", "8", "--queue", "4096", "--prefix-cache", "off"]
+    for name, path in ENCODERS.items():
+        options += ["--also", f"{name}={path}"]
+    running = Server(*options, "--also-memory", ROOM_FOR_ONE_ENCODER, "--also-idle", "0.5", "--adapter-folder", str(folder))
     yield running
     running.kill()
 
@@ -87,15 +96,26 @@ class Load:
 
     def __init__(self, server, seed: int):
         self.server, self.random = server, random.Random(seed)
-        self.finished = self.left = self.tokens = self.refused = 0
+        self.finished = self.left = self.tokens = self.refused = self.embedded = self.adapted = 0
+        self.adapter = f"noise-{seed}"
+        self.kinds = (
+            self.whole,
+            self.stream,
+            self.read_slowly,
+            self.leave,
+            self.leave_at_once,
+            self.ask_wrongly,
+            self.embed,
+            self.adapt,
+        )
 
     def run(self, end: float) -> None:
         while time.monotonic() < end:
-            self.random.choice((self.whole, self.stream, self.read_slowly, self.leave, self.leave_at_once, self.ask_wrongly))()
+            self.random.choice(self.kinds)()
 
-    def connect(self, body: dict) -> socket.socket:
+    def connect(self, body: dict, path: str = "/v1/completions") -> socket.socket:
         connection = socket.create_connection(self.server.address, timeout=TIMEOUT_S)
-        connection.sendall(request_bytes(body))
+        connection.sendall(request_bytes(body, path))
         return connection
 
     def count(self, token_count: int) -> None:
@@ -127,6 +147,23 @@ class Load:
         with self.connect(completion(max_tokens=900)):
             time.sleep(self.random.random() * 0.05)
 
+    def embed(self) -> None:
+        # Of two models there is room for one: who asks for the other waits, and unloads it.
+        body = {"model": self.random.choice(list(ENCODERS)), "input": "the cat " * self.random.randint(1, 8)}
+        with self.connect(body, "/v1/embeddings") as connection:
+            read_until(connection, b'"usage"')
+        self.embedded += 1
+
+    def adapt(self) -> None:
+        with self.connect({"lora_name": self.adapter, "lora_path": "noise"}, "/v1/load_lora_adapter") as connection:
+            read_until(connection, b"Success")
+        with self.connect(completion(model=self.adapter, max_tokens=5)) as connection:
+            read_until(connection, b'"usage"')
+        self.count(5)
+        with self.connect({"lora_name": self.adapter}, "/v1/unload_lora_adapter") as connection:
+            read_until(connection, b"Success")
+        self.adapted += 1
+
     def ask_wrongly(self) -> None:
         with self.connect(completion(max_tokens=0)) as connection:
             assert b" 400 " in read_until(connection, b"max_tokens")
@@ -149,11 +186,15 @@ def test_counts_add_up_under_faults(own_server):
     after = scrape(own_server)[2]
 
     def grown(name, **labels):
+        labels["model_name"] = SERVED_NAME
         return one(after, name, **labels) - (one(before, name, **labels))
 
     finished, left = sum(load.finished for load in loads), sum(load.left for load in loads)
     print(f"finished {finished}, left {left}, refused {sum(load.refused for load in loads)}")
-    assert finished > 0 and left > 0
+    embedded, adapted = sum(load.embedded for load in loads), sum(load.adapted for load in loads)
+    unloaded = sum("was unloaded" in line and "the model" in line for line in own_server.log)
+    print(f"embedded {embedded}, adapted {adapted}, models unloaded {unloaded}")
+    assert finished > 0 and left > 0 and embedded > 0 and adapted > 0 and unloaded > 0
     assert grown("vllm:request_success_total", finished_reason="length") == finished
     assert grown("vllm:request_success_total", finished_reason="error") == 0
     # Who left at once may have left before the request was read as a whole.

@@ -30,12 +30,12 @@ class GenerationJob::Sink final : public GenerationSink {
       : job_(std::move(job)),
         index_(index),
         uncharged_token_count_(prompt_token_count),
-        meter_(job_->metrics_, {.request_id = job_->options_.request_id,
-                                .received = job_->options_.received,
-                                .prompt_token_count = prompt_token_count,
-                                .answer_count = static_cast<int64_t>(job_->options_.choice_count),
-                                .max_tokens = request.sampling.max_tokens,
-                                .priority = request.priority}) {}
+        meter_(*job_->model_->metrics, {.request_id = job_->options_.request_id,
+                                        .received = job_->options_.received,
+                                        .prompt_token_count = prompt_token_count,
+                                        .answer_count = static_cast<int64_t>(job_->options_.choice_count),
+                                        .max_tokens = request.sampling.max_tokens,
+                                        .priority = request.priority}) {}
 
   void on_prompt(const std::vector<SampledToken>& tokens) override {
     job_->reply_->post([job = job_, index = index_, tokens] { job->set_prompt(index, tokens); });
@@ -70,13 +70,9 @@ class GenerationJob::Sink final : public GenerationSink {
   AnswerMeter meter_;
 };
 
-GenerationJob::GenerationJob(Engine& engine, Metrics& metrics, std::shared_ptr<Reply> reply,
+GenerationJob::GenerationJob(std::shared_ptr<const ServedModel> model, std::shared_ptr<Reply> reply,
                              std::unique_ptr<AnswerFormat> format, Options options)
-    : engine_(engine),
-      metrics_(metrics),
-      reply_(std::move(reply)),
-      format_(std::move(format)),
-      options_(std::move(options)) {}
+    : model_(std::move(model)), reply_(std::move(reply)), format_(std::move(format)), options_(std::move(options)) {}
 
 void GenerationJob::start(std::vector<GenerationRequest> requests) {
   const std::shared_ptr<GenerationJob> self = shared_from_this();
@@ -92,7 +88,8 @@ void GenerationJob::start(std::vector<GenerationRequest> requests) {
       for (size_t i = 0; i < options_.best_of; ++i) {  // the prompt counts once
         sinks.push_back(std::make_shared<Sink>(self, parts_.size() + i, i == 0 ? prompt_token_count : 0, request));
       }
-      for (const RequestId id : engine_.submit(std::move(request), std::move(sinks))) parts_.push_back({.id = id});
+      for (const RequestId id : model_->engine->submit(std::move(request), std::move(sinks)))
+        parts_.push_back({.id = id});
     }
   } catch (...) {
     cancel();
@@ -100,8 +97,9 @@ void GenerationJob::start(std::vector<GenerationRequest> requests) {
   }
   unfinished_count_ = parts_.size();
   reply_->on_abandoned([self] { self->cancel(); });
-  reply_->on_delivered(
-      [&metrics = metrics_, id = options_.request_id](Duration duration) { metrics.observe_delivery(id, duration); });
+  reply_->on_delivered([metrics = model_->metrics, id = options_.request_id](Duration duration) {
+    metrics->observe_delivery(id, duration);
+  });
 }
 
 void GenerationJob::set_prompt(size_t index, std::vector<SampledToken> tokens) {
@@ -170,7 +168,7 @@ void GenerationJob::fail(const Error& error) {
 }
 
 void GenerationJob::cancel() {
-  for (const Part& part : parts_) engine_.cancel(part.id);
+  for (const Part& part : parts_) model_->engine->cancel(part.id);
 }
 
 // The status line goes out with the first token, so that what fails before still gets a status of its own.

@@ -6,16 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "engine/engine.h"
 #include "engine/request.h"
 #include "server/access/access.h"
 #include "server/http/message.h"
-#include "server/metrics/metrics.h"
 #include "server/openai/answer.h"
+#include "server/served_model.h"
 
 namespace pelton::openai {
 
-// Lives on the reply's strand. The engine and the metrics must outlive the server, and with it every strand.
+// Lives on the reply's strand, and keeps the model as long.
 class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
  public:
   struct Options {
@@ -27,8 +26,8 @@ class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
     size_t choice_count = 1;         // n: choices of a request
     size_t best_of = 1;  // at least n; more: answers to a request, the best n of which are its choices; no stream
   };
-  GenerationJob(Engine& engine, Metrics& metrics, std::shared_ptr<Reply> reply, std::unique_ptr<AnswerFormat> format,
-                Options options);
+  GenerationJob(std::shared_ptr<const ServedModel> model, std::shared_ptr<Reply> reply,
+                std::unique_ptr<AnswerFormat> format, Options options);
 
   // The choices of each request, in their order. Throws what Engine::submit throws; then nothing goes on.
   void start(std::vector<GenerationRequest> requests);
@@ -51,8 +50,7 @@ class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
   void open(size_t index);
   void send(const Events& events);
 
-  Engine& engine_;
-  Metrics& metrics_;
+  std::shared_ptr<const ServedModel> model_;
   std::shared_ptr<Reply> reply_;
   std::unique_ptr<AnswerFormat> format_;
   Options options_;

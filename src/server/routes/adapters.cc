@@ -52,12 +52,13 @@ Start say(const Call& call, std::string text) {
 Start prepare_load_adapter(const Call& call) {
   require_permission(call);
   const openai::AdapterRequest request = openai::parse_adapter_request(call.request.body, true);
-  const std::vector<std::string>& models = call.context.model_names;
-  if (std::find(models.begin(), models.end(), request.name) != models.end()) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("lora_name: \"{}\" is the model itself", request.name),
+  for (const ModelStatus& model : call.context.models.list()) {
+    if (model.name != request.name) continue;
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("lora_name: \"{}\" is a model itself", request.name),
                 "lora_name");
   }
-  call.context.engine.load_adapter(request.name, path_in_folder(*call.context.adapter_folder, request.path));
+  call.context.models.first().engine->load_adapter(request.name,
+                                                   path_in_folder(*call.context.adapter_folder, request.path));
   log::info(fmt::format("the adapter {} was loaded", request.name));
   return say(call, fmt::format("Success: LoRA adapter '{}' added successfully.", request.name));
 }
@@ -65,7 +66,7 @@ Start prepare_load_adapter(const Call& call) {
 Start prepare_unload_adapter(const Call& call) {
   require_permission(call);
   const openai::AdapterRequest request = openai::parse_adapter_request(call.request.body, false);
-  const int64_t request_count = call.context.engine.unload_adapter(request.name);
+  const int64_t request_count = call.context.models.first().engine->unload_adapter(request.name);
   log::info(fmt::format("the adapter {} was unloaded; {} requests end with it", request.name, request_count));
   return say(call, fmt::format("Success: LoRA adapter '{}' removed successfully.", request.name));
 }

@@ -9,15 +9,15 @@
 namespace pelton::routes {
 
 Start prepare_chat(const Call& call) {
-  require_generation(call.context);
   openai::ChatRequest request = openai::parse_chat_request(call.request.body);
-  const openai::AnswerOptions form{
-      .identity = identify(call.context, "chatcmpl-", call.model(request.generation.model)),
-      .tokenizer = call.context.engine.bundle().tokenizer,
-      .has_logprobs = request.wants_logprobs,
-      .has_usage_chunk = request.generation.includes_usage};
-  ChatGeneration chat = chat_generation(call.context, request);
-  return start_chat(call, request, std::move(chat.request),
+  const AskedModel model = call.model(request.generation.model);
+  require_generation(*model.served);
+  const openai::AnswerOptions form{.identity = identify(model, "chatcmpl-"),
+                                   .tokenizer = model.served->engine->bundle().tokenizer,
+                                   .has_logprobs = request.wants_logprobs,
+                                   .has_usage_chunk = request.generation.includes_usage};
+  ChatGeneration chat = chat_generation(*model.served, request);
+  return start_chat(call, model, request, std::move(chat.request),
                     std::make_unique<openai::ChatAnswer>(form, std::move(chat.syntax)), "messages");
 }
 

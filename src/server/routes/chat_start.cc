@@ -19,12 +19,13 @@ Error renamed(const Error& error, FieldNames names) {
   return error;
 }
 
-Start start_chat(const Call& call, const openai::ChatRequest& request, GenerationRequest generation,
-                 std::unique_ptr<openai::AnswerFormat> format, std::string_view prompt_name) {
-  generation.adapter = adapter_of(call.context, call.model(request.generation.model));
+Start start_chat(const Call& call, const AskedModel& model, const openai::ChatRequest& request,
+                 GenerationRequest generation, std::unique_ptr<openai::AnswerFormat> format,
+                 std::string_view prompt_name) {
+  generation.adapter = model.adapter;
   const auto choice_count = static_cast<size_t>(request.generation.choice_count);
   const auto job =
-      std::make_shared<openai::GenerationJob>(call.context.engine, call.context.metrics, call.reply, std::move(format),
+      std::make_shared<openai::GenerationJob>(model.served, call.reply, std::move(format),
                                               openai::GenerationJob::Options{.streams = request.generation.streams,
                                                                              .has_logprobs = request.wants_logprobs,
                                                                              .request_id = call.request.id,

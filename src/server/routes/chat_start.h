@@ -19,7 +19,8 @@ using FieldNames = std::initializer_list<std::pair<std::string_view, std::string
 Error renamed(const Error& error, FieldNames names);
 
 // `generation`: of `request`. The engine knows a prompt, clients of these endpoints only what `prompt_name` says.
-Start start_chat(const Call& call, const openai::ChatRequest& request, GenerationRequest generation,
-                 std::unique_ptr<openai::AnswerFormat> format, std::string_view prompt_name);
+Start start_chat(const Call& call, const AskedModel& model, const openai::ChatRequest& request,
+                 GenerationRequest generation, std::unique_ptr<openai::AnswerFormat> format,
+                 std::string_view prompt_name);
 
 }  // namespace pelton::routes

@@ -15,11 +15,11 @@ namespace {
 constexpr int64_t kMaxTokensDefault = 16;
 
 std::vector<TokenId> tokens_of(const openai::Prompt& prompt, const openai::CompletionRequest& request,
-                               const ApiContext& context) {
+                               const ServedModel& model) {
   if (const auto* tokens = std::get_if<std::vector<TokenId>>(&prompt)) return *tokens;
   const auto& text = std::get<std::string>(prompt);
-  check_prompt_bytes(context, text.size(), "prompt");
-  return context.engine.bundle().tokenizer->encode(
+  check_prompt_bytes(model, text.size(), "prompt");
+  return model.engine->bundle().tokenizer->encode(
       text, {.parse_special = request.parses_special, .add_special = request.adds_special});
 }
 
@@ -31,10 +31,12 @@ std::string text_of(const openai::Prompt& prompt, const Tokenizer& tokenizer) {
 }  // namespace
 
 Start prepare_text(const Call& call) {
-  require_generation(call.context);
   const openai::CompletionRequest request = openai::parse_completion_request(call.request.body);
-  const ModelBundle& bundle = call.context.engine.bundle();
-  const openai::AnswerOptions form{.identity = identify(call.context, "cmpl-", call.model(request.generation.model)),
+  const AskedModel model = call.model(request.generation.model);
+  require_generation(*model.served);
+  const Engine& engine = *model.served->engine;
+  const ModelBundle& bundle = engine.bundle();
+  const openai::AnswerOptions form{.identity = identify(model, "cmpl-"),
                                    .tokenizer = bundle.tokenizer,
                                    .has_logprobs = request.logprobs.has_value(),
                                    .has_usage_chunk = request.generation.includes_usage};
@@ -43,32 +45,31 @@ Start prepare_text(const Call& call) {
   const auto best_of = static_cast<size_t>(request.best_of.value_or(request.generation.choice_count));
   if (best_of > choice_count && !sampling.logprobs) sampling.logprobs = 0;  // by which the best are found
 
-  const std::shared_ptr<const Grammar> grammar = compile_grammar(call.context, request.generation);
+  const std::shared_ptr<const Grammar> grammar = compile_grammar(*model.served, request.generation);
   std::vector<GenerationRequest> requests;
   std::vector<std::string> echoes;
   for (const openai::Prompt& prompt : request.prompts) {
     GenerationRequest generation =
-        openai::generation_request(request.generation, tokens_of(prompt, request, call.context), sampling);
+        openai::generation_request(request.generation, tokens_of(prompt, request, *model.served), sampling);
     if (!sampling.max_tokens) {
-      const int64_t room = call.context.engine.context_length() - static_cast<int64_t>(generation.prompt.size());
+      const int64_t room = engine.context_length() - static_cast<int64_t>(generation.prompt.size());
       generation.sampling.max_tokens = std::clamp<int64_t>(room, 1, kMaxTokensDefault);
     }
     if (request.echoes && request.logprobs) generation.prompt_logprobs = static_cast<int>(*request.logprobs);
     generation.grammar = grammar;
-    generation.adapter = adapter_of(call.context, form.identity.model);
+    generation.adapter = model.adapter;
     requests.push_back(std::move(generation));
     echoes.insert(echoes.end(), choice_count, request.echoes ? text_of(prompt, *bundle.tokenizer) : "");
   }
-  const auto job =
-      std::make_shared<openai::GenerationJob>(call.context.engine, call.context.metrics, call.reply,
-                                              std::make_unique<openai::CompletionAnswer>(form, std::move(echoes)),
-                                              openai::GenerationJob::Options{.streams = request.generation.streams,
-                                                                             .has_logprobs = form.has_logprobs,
-                                                                             .request_id = call.request.id,
-                                                                             .received = call.request.received,
-                                                                             .caller = call.caller,
-                                                                             .choice_count = choice_count,
-                                                                             .best_of = best_of});
+  const auto job = std::make_shared<openai::GenerationJob>(
+      model.served, call.reply, std::make_unique<openai::CompletionAnswer>(form, std::move(echoes)),
+      openai::GenerationJob::Options{.streams = request.generation.streams,
+                                     .has_logprobs = form.has_logprobs,
+                                     .request_id = call.request.id,
+                                     .received = call.request.received,
+                                     .caller = call.caller,
+                                     .choice_count = choice_count,
+                                     .best_of = best_of});
   return [job, requests = std::move(requests)] { job->start(requests); };
 }
 

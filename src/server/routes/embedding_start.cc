@@ -30,24 +30,26 @@ class EmbeddingJob final : public EmbeddingSink {
 };
 
 template <typename Request>
-Start start(const Call& call, Request request, int64_t token_count, MakeBody make_body) {
-  return [engine = &call.context.engine, reply = call.reply, caller = call.caller, request = std::move(request),
-          token_count, make_body = std::move(make_body)]() mutable {
+Start start(const Call& call, const AskedModel& model, Request request, int64_t token_count, MakeBody make_body) {
+  return [served = model.served, reply = call.reply, caller = call.caller, request = std::move(request), token_count,
+          make_body = std::move(make_body)]() mutable {
     if (caller) caller->charge_tokens(token_count);
     const RequestId id =
-        engine->submit(std::move(request), std::make_shared<EmbeddingJob>(reply, std::move(make_body)));
-    reply->on_abandoned([engine, id] { engine->cancel(id); });
+        served->engine->submit(std::move(request), std::make_shared<EmbeddingJob>(reply, std::move(make_body)));
+    reply->on_abandoned([served, id] { served->engine->cancel(id); });
   };
 }
 
 }  // namespace
 
-Start start_embedding(const Call& call, EmbeddingRequest request, int64_t token_count, MakeBody make_body) {
-  return start(call, std::move(request), token_count, std::move(make_body));
+Start start_embedding(const Call& call, const AskedModel& model, EmbeddingRequest request, int64_t token_count,
+                      MakeBody make_body) {
+  return start(call, model, std::move(request), token_count, std::move(make_body));
 }
 
-Start start_classification(const Call& call, ClassificationRequest request, int64_t token_count, MakeBody make_body) {
-  return start(call, std::move(request), token_count, std::move(make_body));
+Start start_classification(const Call& call, const AskedModel& model, ClassificationRequest request,
+                           int64_t token_count, MakeBody make_body) {
+  return start(call, model, std::move(request), token_count, std::move(make_body));
 }
 
 }  // namespace pelton::routes

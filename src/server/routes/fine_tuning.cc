@@ -28,7 +28,12 @@ Start answer_with_page(const Call& call, const std::vector<json::object>& all) {
 Start prepare_create_job(const Call& call) {
   FineTuning& fine_tuning = fine_tuning_of(call);
   openai::FineTuningRequest request = openai::parse_fine_tuning_request(call.request.body);
-  call.base_model(request.model);
+  const std::string model = call.model_name(request.model);
+  const ServedModel& first = call.context.models.first();
+  if (!first.is_named(model)) {
+    throw Error(ErrorCode::kUnsupported, fmt::format("jobs train {} here, not {}", first.names.front(), model),
+                "model");
+  }
   return answer_with(call, to_openai(fine_tuning.create(std::move(request), new_id("ftjob-"), owner_of(call))));
 }
 
@@ -68,10 +73,10 @@ Start prepare_pause_job(const Call& call) {
 
 Start prepare_delete_model(const Call& call) {
   FineTuning& fine_tuning = fine_tuning_of(call);
-  const std::vector<std::string>& served = call.context.model_names;
-  if (std::find(served.begin(), served.end(), call.parameter) != served.end()) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("{} is the model that is served, and is not deleted", call.parameter), "model");
+  for (const ModelStatus& served : call.context.models.list()) {
+    if (served.name != call.parameter) continue;
+    throw Error(ErrorCode::kUnsupported, fmt::format("{} is a model that is served, and is not deleted", served.name),
+                "model");
   }
   fine_tuning.delete_model(call.parameter, owner_of(call));
   return answer_with(call, {{"id", call.parameter}, {"object", "model"}, {"deleted", true}});

@@ -4,23 +4,33 @@
 
 namespace pelton::routes {
 
-// Alive, and what it is doing.
+// Alive, and what it is doing: all models that are loaded together.
 void health(const Call& call) {
-  const EngineStatistics statistics = call.context.engine.statistics();
+  EngineStatistics all;
+  for (const std::shared_ptr<const ServedModel>& model : call.context.models.loaded()) {
+    const EngineStatistics statistics = model->engine->statistics();
+    for (const auto count :
+         {&EngineStatistics::running_count, &EngineStatistics::waiting_count, &EngineStatistics::pages_used,
+          &EngineStatistics::pages_total, &EngineStatistics::step_count, &EngineStatistics::step_row_count,
+          &EngineStatistics::preemption_count}) {
+      all.*count += statistics.*count;
+    }
+  }
   const json::object body = {{"status", "ok"},
-                             {"requests_running", statistics.running_count},
-                             {"requests_waiting", statistics.waiting_count},
-                             {"pages_used", statistics.pages_used},
-                             {"pages_total", statistics.pages_total},
-                             {"steps", statistics.step_count},
-                             {"step_rows", statistics.step_row_count},
-                             {"preemptions", statistics.preemption_count}};
+                             {"requests_running", all.running_count},
+                             {"requests_waiting", all.waiting_count},
+                             {"pages_used", all.pages_used},
+                             {"pages_total", all.pages_total},
+                             {"steps", all.step_count},
+                             {"step_rows", all.step_row_count},
+                             {"preemptions", all.preemption_count}};
   call.reply->respond({.body = to_json_text(body)});
 }
 
-// Whether a balancer should send more: not while the queue is full. (A server that stops listens no more.)
+// Whether a balancer should send more: not while the first model's queue is full. (A server that stops listens no
+// more.)
 void ready(const Call& call) {
-  const Engine& engine = call.context.engine;
+  const Engine& engine = *call.context.models.first().engine;
   const bool is_full = engine.statistics().waiting_count >= engine.options().queue_length_max;
   call.reply->respond(
       {.status = is_full ? 503 : 200, .body = to_json_text(json::object{{"status", is_full ? "full" : "ready"}})});

@@ -43,24 +43,25 @@ auto in_its_words(const openai::ChatRequest& request, const Prepare& prepare) {
 
 Start prepare_messages(const Call& call) {
   check_version(call.request);
-  require_generation(call.context);
   anthropic::MessagesRequest request = anthropic::parse_messages_request(call.request.body);
   const openai::GenerationFields& fields = request.chat.generation;
-  anthropic::MessagesAnswer::Options form{.identity = identify(call.context, "msg_", call.model(fields.model)),
+  const AskedModel model = call.model(fields.model);
+  require_generation(*model.served);
+  anthropic::MessagesAnswer::Options form{.identity = identify(model, "msg_"),
                                           .max_tokens = fields.max_tokens.value(),
                                           .shows_thinking = request.shows_thinking};
-  ChatGeneration chat = in_its_words(request.chat, [&] { return chat_generation(call.context, request.chat); });
+  ChatGeneration chat = in_its_words(request.chat, [&] { return chat_generation(*model.served, request.chat); });
   form.prompt_token_count = static_cast<int64_t>(chat.request.prompt.size());
-  return start_chat(call, request.chat, std::move(chat.request),
+  return start_chat(call, model, request.chat, std::move(chat.request),
                     std::make_unique<anthropic::MessagesAnswer>(std::move(form), std::move(chat.syntax)), "messages");
 }
 
 Start prepare_count_tokens(const Call& call) {
   check_version(call.request);
-  require_generation(call.context);
   anthropic::MessagesRequest request = anthropic::parse_count_request(call.request.body);
-  call.model(request.chat.generation.model);
-  const ChatPrompt prompt = in_its_words(request.chat, [&] { return chat_prompt(call.context, request.chat); });
+  const AskedModel model = call.model(request.chat.generation.model);
+  require_generation(*model.served);
+  const ChatPrompt prompt = in_its_words(request.chat, [&] { return chat_prompt(*model.served, request.chat); });
   const json::object body = {{"input_tokens", prompt.tokens.size()}};
   return [reply = call.reply, text = to_json_text(body)]() mutable { reply->respond({.body = std::move(text)}); };
 }

@@ -8,28 +8,32 @@ namespace pelton::routes {
 namespace {
 
 // An adapter has, as with vLLM, its base as `parent`, and what it was read from as `root`.
+// `status` is llama-server's, which serves several models as well.
 json::object describe(const ApiContext& context, const std::string& name) {
-  json::object model = {{"id", name},
-                        {"object", "model"},
-                        {"created", context.started},
-                        {"owned_by", "pelton"},
-                        {"max_model_len", context.engine.context_length()}};
-  if (adapter_of(context, name).empty()) return model;
-  for (const AdapterInfo& adapter : context.engine.adapters()) {
+  const ServedModel& first = context.models.first();
+  json::object model = {{"id", name}, {"object", "model"}, {"created", context.started}, {"owned_by", "pelton"}};
+  for (const ModelStatus& served : context.models.list()) {
+    if (served.name != name) continue;
+    model["max_model_len"] = served.context_length;
+    model["status"] = {{"value", served.state}};
+    return model;
+  }
+  model["max_model_len"] = first.engine->context_length();
+  for (const AdapterInfo& adapter : first.engine->adapters()) {
     if (adapter.name == name) model["root"] = adapter.path.filename().string();
   }
-  model["parent"] = context.model_names.front();
+  model["parent"] = first.names.front();
   return model;
 }
 
 }  // namespace
 
-std::string Call::base_model(const std::optional<std::string>& name) const {
-  std::string found = model(name);
-  if (adapter_of(context, found).empty()) return found;
+AskedModel Call::base_model(const std::optional<std::string>& name) const {
+  AskedModel found = model(name);
+  if (found.adapter.empty()) return found;
   throw Error(ErrorCode::kUnsupported,
-              fmt::format("{} is an adapter, which chats and completions take; ask {} here", found,
-                          context.model_names.front()),
+              fmt::format("{} is an adapter, which chats and completions take; ask {} here", found.name,
+                          found.served->names.front()),
               "model");
 }
 
@@ -43,7 +47,7 @@ void list_models(const Call& call) {
 }
 
 void show_model(const Call& call) {
-  call.reply->respond({.body = to_json_text(describe(call.context, call.model(call.parameter)))});
+  call.reply->respond({.body = to_json_text(describe(call.context, call.model_name(call.parameter)))});
 }
 
 }  // namespace pelton::routes

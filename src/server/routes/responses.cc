@@ -10,21 +10,21 @@
 namespace pelton::routes {
 
 Start prepare_responses(const Call& call) {
-  require_generation(call.context);
   openai::ResponsesRequest request = openai::parse_responses_request(call.request.body);
-  openai::ResponsesAnswer::Options form{
-      .identity = identify(call.context, "resp_", call.model(request.chat.generation.model)),
-      .tokenizer = call.context.engine.bundle().tokenizer,
-      .settings = std::move(request.settings)};
+  const AskedModel model = call.model(request.chat.generation.model);
+  require_generation(*model.served);
+  openai::ResponsesAnswer::Options form{.identity = identify(model, "resp_"),
+                                        .tokenizer = model.served->engine->bundle().tokenizer,
+                                        .settings = std::move(request.settings)};
   ChatGeneration chat;
   try {
-    chat = chat_generation(call.context, request.chat);
+    chat = chat_generation(*model.served, request.chat);
   } catch (const Error& error) {
     throw renamed(error, {{"messages", "input"}, {"reasoning_effort", "reasoning.effort"}});
   }
   form.settings["temperature"] = chat.request.sampling.temperature;
   form.settings["top_p"] = chat.request.sampling.top_p;
-  return start_chat(call, request.chat, std::move(chat.request),
+  return start_chat(call, model, request.chat, std::move(chat.request),
                     std::make_unique<openai::ResponsesAnswer>(std::move(form), std::move(chat.syntax)), "input");
 }
 

@@ -22,9 +22,13 @@ struct Call {
   std::shared_ptr<Caller> caller;  // null: nobody's in particular
 
   // Error: that of find_model.
-  std::string model(const std::optional<std::string>& name) const { return find_model(context, caller.get(), name); }
+  std::string model_name(const std::optional<std::string>& name) const {
+    return find_model(context, caller.get(), name);
+  }
+  // Of it; waits until it is loaded. Errors: those of load_model as well.
+  AskedModel model(const std::optional<std::string>& name) const { return load_model(context, model_name(name)); }
   // The same where adapters have no part in the answer. Error kUnsupported as well: it is an adapter's name.
-  std::string base_model(const std::optional<std::string>& name) const;
+  AskedModel base_model(const std::optional<std::string>& name) const;
 };
 
 using Start = std::function<void()>;  // may throw as above

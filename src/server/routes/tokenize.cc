@@ -14,10 +14,10 @@
 namespace pelton::routes {
 namespace {
 
-std::vector<TokenId> tokens_of(const ApiContext& context, const openai::TokenizeRequest& request) {
-  if (request.chat) return encode_messages(context, *request.chat).tokens;
-  check_prompt_bytes(context, request.prompt->size(), "prompt");
-  return context.engine.bundle().tokenizer->encode(
+std::vector<TokenId> tokens_of(const ServedModel& model, const openai::TokenizeRequest& request) {
+  if (request.chat) return encode_messages(model, *request.chat).tokens;
+  check_prompt_bytes(model, request.prompt->size(), "prompt");
+  return model.engine->bundle().tokenizer->encode(
       *request.prompt, {.parse_special = request.parses_special, .add_special = request.adds_special});
 }
 
@@ -29,15 +29,16 @@ Start respond(const Call& call, const json::object& body) {
 
 Start prepare_tokenize(const Call& call) {
   const openai::TokenizeRequest request = openai::parse_tokenize_request(call.request.body);
-  call.model(request.model);
+  const AskedModel model = call.model(request.model);
+  const Engine& engine = *model.served->engine;
   json::array ids;
   json::array strings;
-  for (const TokenId token : tokens_of(call.context, request)) {
+  for (const TokenId token : tokens_of(*model.served, request)) {
     ids.push_back(index_of(token));
     if (!request.returns_strings) continue;
-    strings.emplace_back(openai::shown(call.context.engine.bundle().tokenizer->token_bytes(token)));
+    strings.emplace_back(openai::shown(engine.bundle().tokenizer->token_bytes(token)));
   }
-  json::object body = {{"count", ids.size()}, {"max_model_len", call.context.engine.context_length()}};
+  json::object body = {{"count", ids.size()}, {"max_model_len", engine.context_length()}};
   body["tokens"] = std::move(ids);
   body["token_strs"] = request.returns_strings ? json::value(std::move(strings)) : json::value();
   return respond(call, body);
@@ -45,8 +46,8 @@ Start prepare_tokenize(const Call& call) {
 
 Start prepare_detokenize(const Call& call) {
   const openai::DetokenizeRequest request = openai::parse_detokenize_request(call.request.body);
-  call.model(request.model);
-  const Tokenizer& tokenizer = *call.context.engine.bundle().tokenizer;
+  const AskedModel model = call.model(request.model);
+  const Tokenizer& tokenizer = *model.served->engine->bundle().tokenizer;
   for (const TokenId token : request.tokens) {
     if (index_of(token) < tokenizer.vocabulary_size()) continue;
     throw Error(ErrorCode::kInvalidArgument,
@@ -58,8 +59,8 @@ Start prepare_detokenize(const Call& call) {
 
 Start prepare_template(const Call& call) {
   const openai::TemplateRequest request = openai::parse_template_request(call.request.body);
-  call.model(request.model);
-  return respond(call, {{"prompt", encode_messages(call.context, request.chat).rendered}});
+  const AskedModel model = call.model(request.model);
+  return respond(call, {{"prompt", encode_messages(*model.served, request.chat).rendered}});
 }
 
 }  // namespace pelton::routes

@@ -1,0 +1,111 @@
+#include "cli/on_demand_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "base/available_memory.h"
+#include "base/byte_size.h"
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/inspection.h"
+#include "cli/option_checks.h"
+#include "model/bundle.h"
+#include "model/decoder.h"
+
+namespace pelton::cli {
+namespace {
+
+constexpr const char* kGroup = "Models on demand";
+constexpr double kIdleSecondsMax = 30.0 * 86'400;
+constexpr int64_t kShareOfFree = 2;
+// As of the first model, of what there is for those on demand: a share for keys and values, and no more than contexts
+// of use.
+constexpr int64_t kShareForKeysAndValues = 4;
+constexpr int64_t kContextCountMax = 64;
+
+struct NamedModel {
+  std::string name;  // empty: the file's
+  std::string path;
+};
+
+// The path may have "=" itself where it is no name but begins with a folder.
+NamedModel split_name(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || text.find('/') < equals) return {.name = "", .path = text};
+  return {.name = text.substr(0, equals), .path = text.substr(equals + 1)};
+}
+
+ServedOnDemand look_at(const NamedModel& model, EngineOptions engine, int64_t bytes_max) {
+  const Inspection inspection = inspect_model(model.path);
+  if (inspection.problem || !inspection.spec) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("--also {}: {}", model.path, inspection.problem.value_or("this is no model that runs")));
+  }
+  if (!inspection.vocabulary) {
+    throw Error(ErrorCode::kUnsupported, fmt::format("--also {}: the model has no tokenizer", model.path));
+  }
+  const ModelSpec& spec = *inspection.spec;
+  const int64_t context_length = std::min(engine.context_length.value_or(spec.context_length), spec.context_length);
+  engine.context_length = context_length;
+  int64_t kv_bytes_max = 0;
+  if (!spec.is_encoder && spec.label_count == 0) {
+    const ElementType type = engine.kv_type.value_or(default_kv_type(engine.activations));
+    const int64_t one = kv_bytes(spec, type, context_length);
+    kv_bytes_max = engine.kv_bytes_max.value_or(
+        std::max(one, std::min(kContextCountMax * one, bytes_max / kShareForKeysAndValues)));
+    engine.kv_bytes_max = kv_bytes_max;
+  }
+  const std::string name = model.name.empty() ? inspection.name : model.name;
+  const int64_t bytes = inspection.weight_bytes() + kv_bytes_max;
+  if (bytes > bytes_max) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("--also {}: its weights take {}, keys and values of a context of {} tokens {}; "
+                            "--also-memory allows {}: allow more, or a shorter --context",
+                            name, format_byte_size(inspection.weight_bytes()), context_length,
+                            format_byte_size(kv_bytes_max), format_byte_size(bytes_max)));
+  }
+  return {.name = name, .context_length = context_length, .bytes = bytes, .load = [path = model.path, engine] {
+            return std::make_shared<Engine>(load_bundle(path), engine);
+          }};
+}
+
+}  // namespace
+
+void OnDemandOptions::add_to(CLI::App& app) {
+  CLI::Option* also = app.add_option("--also", models_,
+                                     "Another model, loaded when a request names it and unloaded when another needs "
+                                     "its memory or nobody asks (may be given several times)")
+                          ->type_name("[NAME=]MODEL")
+                          ->type_size(1)
+                          ->allow_extra_args(false)
+                          ->group(kGroup);
+  app.add_option("--also-memory", memory_,
+                 "What those models may take together, as in 8G (default: half of what is free at the start)")
+      ->check(byte_size_problem)
+      ->type_name("SIZE")
+      ->needs(also)
+      ->group(kGroup);
+  app.add_option("--also-idle", idle_seconds_,
+                 "Seconds after its last answer at which such a model is unloaded; 0: only when its memory is needed")
+      ->check([](const std::string& text) { return number_problem(text, kIdleSecondsMax); })
+      ->capture_default_str()
+      ->needs(also)
+      ->group(kGroup);
+}
+
+void OnDemandOptions::apply(const EngineOptions& first, ServerOptions& options) const {
+  if (models_.empty()) return;
+  options.others_bytes_max = memory_ ? parse_byte_size(*memory_) : available_memory_bytes() / kShareOfFree;
+  options.others_idle_max.reset();
+  if (idle_seconds_ > 0) {
+    options.others_idle_max = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(idle_seconds_));
+  }
+  for (const std::string& model : models_) {
+    options.others.push_back(look_at(split_name(model), first, options.others_bytes_max));
+  }
+}
+
+}  // namespace pelton::cli
