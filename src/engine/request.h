@@ -125,6 +125,7 @@ struct SampledToken {
   TokenId token;
   std::optional<float> logprob;            // where the request asked
   std::vector<TokenLogprob> alternatives;  // most likely first; as many as asked
+  std::optional<int64_t> rank = {};        // of a prompt's token, as logprob: how many are likelier, and 1
 };
 
 enum class FinishReason { kStop, kLength };  // an end token or stop string; max_tokens or the context's end

@@ -57,7 +57,10 @@ SampledToken scored(std::span<const float> logits, LogitsPeak peak, TokenId toke
 
 SampledToken score_token(std::span<const float> logits, TokenId token, int64_t alternative_count,
                          SamplerScratch& scratch) {
-  return scored(logits, peak_of(logits), token, alternative_count, scratch);
+  SampledToken sampled = scored(logits, peak_of(logits), token, alternative_count, scratch);
+  const float own = logits[static_cast<size_t>(index_of(token))];
+  sampled.rank = 1 + std::count_if(logits.begin(), logits.end(), [own](float logit) { return logit > own; });
+  return sampled;
 }
 
 Sampler::Sampler(const SamplingParameters& sampling, uint64_t seed, const Context& context)

@@ -110,6 +110,14 @@ def test_logprobs(client):
     assert chat(client, max_tokens=1, logprobs=True).choices[0].logprobs.content[0].top_logprobs == []
 
 
+def test_the_prompts_own_logprobs(client):
+    answer = chat(client, n=2, temperature=0, max_tokens=2, extra_body={"prompt_logprobs": 0})
+    first, *others = answer.prompt_logprobs
+    assert first is None and len(others) == answer.usage.prompt_tokens - 1
+    text = "".join(token["decoded_token"] for tokens in others for token in tokens.values())
+    assert CAPITAL[-1]["content"] in text and "<|im_start|>" in text
+
+
 def test_streamed_logprobs(client):
     whole = chat(client, logprobs=True, top_logprobs=2)
     chunks = streamed(client, logprobs=True, top_logprobs=2)

@@ -2,6 +2,7 @@
 
 import re
 
+import openai
 import pytest
 
 from conftest import SERVED_NAME
@@ -98,6 +99,24 @@ def test_the_prompts_own_logprobs(exact_client, oracle):
             continue
         assert "".join(logprobs.tokens) == choice.text
         assert [choice.text[at : at + len(token)] for at, token in zip(logprobs.text_offset, logprobs.tokens)] == logprobs.tokens
+
+
+def test_the_prompts_own_logprobs_as_vllm_gives_them(exact_client, oracle):
+    ids = oracle[0]["input_ids"]
+    choice = complete(exact_client, ids, max_tokens=1, extra_body={"prompt_logprobs": 2}).choices[0]
+    first, *others = choice.prompt_logprobs
+    assert first is None and len(others) == len(ids) - 1 and choice.logprobs is None
+    own = [tokens[str(token)] for token, tokens in zip(ids[1:], others, strict=True)]
+    assert [-token["logprob"] for token in own] == pytest.approx(oracle[0]["prompt_nll"], abs=2e-3)
+    for token, tokens in zip(own, others, strict=True):
+        ranks = sorted(other["rank"] for other in tokens.values())
+        assert ranks[:2] == [1, 2] and len(tokens) == (2 if token["rank"] <= 2 else 3)
+        assert all((other["logprob"] > token["logprob"]) == (other["rank"] < token["rank"]) for other in tokens.values())
+    assert "".join(token["decoded_token"] for token in own) in oracle[0]["rendered"]
+    with pytest.raises(openai.BadRequestError, match="only without"):
+        complete(exact_client, ids, stream=True, extra_body={"prompt_logprobs": 0})
+    with pytest.raises(openai.BadRequestError, match="where the prompt is echoed"):
+        complete(exact_client, ids, echo=True, logprobs=1, extra_body={"prompt_logprobs": 2})
 
 
 def test_the_prompts_own_logprobs_in_a_stream_and_of_several(client):

@@ -2,11 +2,35 @@
 
 #include <algorithm>
 #include <random>
+#include <string>
+#include <utility>
 
 #include "base/rng.h"
 #include "text/utf8.h"
 
 namespace pelton::openai {
+
+json::array prompt_logprobs_array(const std::vector<SampledToken>& prompt, const Tokenizer& tokenizer) {
+  json::array positions;
+  for (const SampledToken& scored : prompt) {
+    if (!scored.logprob) {
+      positions.push_back(nullptr);
+      continue;
+    }
+    json::object tokens;
+    const auto add = [&](TokenId token, float logprob, int64_t rank) {
+      tokens.emplace(std::to_string(index_of(token)),
+                     json::object{{"logprob", finite_logprob(logprob)},
+                                  {"rank", rank},
+                                  {"decoded_token", shown(tokenizer.token_bytes(token))}});
+    };
+    add(scored.token, *scored.logprob, scored.rank.value_or(0));
+    int64_t rank = 0;
+    for (const TokenLogprob& alternative : scored.alternatives) add(alternative.token, alternative.logprob, ++rank);
+    positions.push_back(std::move(tokens));
+  }
+  return positions;
+}
 
 json::object usage_object(const Usage& usage) {
   return {{"prompt_tokens", usage.prompt_tokens},

@@ -73,9 +73,13 @@ struct AnswerOptions {
   AnswerIdentity identity;
   std::shared_ptr<const Tokenizer> tokenizer;
   bool has_logprobs = false;
+  bool has_prompt_logprobs = false;
   bool has_usage_chunk = false;  // at the end; then the other chunks say "usage": null
 };
 
+// vLLM's form of `prompt_logprobs`: for each token an object of tokens by their ids, itself and then the likeliest, each
+// with its log-probability and rank. Null for the first, of which nothing tells how likely it was.
+json::array prompt_logprobs_array(const std::vector<SampledToken>& prompt, const Tokenizer& tokenizer);
 json::object usage_object(const Usage& usage);
 // Of a call of a tool: nine letters and digits. What Mistral's templates insist on suits all.
 std::string new_call_id();

@@ -126,6 +126,26 @@ TEST(CompletionAnswer, EchoIsTheFirstChunk) {
   EXPECT_EQ(answer.opening(1).at(0).data.at("choices").at(0).at("text"), "é");
 }
 
+TEST(CompletionAnswer, PromptsLogprobsInTheFormOfVllm) {
+  SampledToken second = sampled(0, -1);
+  second.rank = 3;
+  const std::vector<SampledToken> prompt = {{TokenId{1}, std::nullopt, {}}, second};
+  AnswerOptions asked = options(false);
+  asked.has_prompt_logprobs = true;
+  const json::value expected = parse(R"([null, {"0": {"logprob": -1.0, "rank": 3, "decoded_token": "a"},
+                                                "2": {"logprob": -9999.0, "rank": 2, "decoded_token": "\uFFFD"}}])");
+  CompletionAnswer completion(asked, {""});
+  completion.set_prompt(0, prompt);
+  const json::object whole = completion.whole({{.piece = {.text = "x"}}}, {2, 1});
+  EXPECT_EQ(whole.at("choices").at(0).at("prompt_logprobs"), expected);
+  EXPECT_TRUE(whole.at("choices").at(0).at("logprobs").is_null());
+  EXPECT_EQ(whole.at("choices").at(0).at("text"), "x");
+
+  ChatAnswer chat(asked, {});
+  chat.set_prompt(0, prompt);
+  EXPECT_EQ(chat.whole({{.piece = {.text = "x"}}}, {2, 1}).at("prompt_logprobs"), expected);
+}
+
 TEST(CompletionAnswer, EchoedTokensHaveLogprobsToo) {
   const auto of = [](const json::object& object) { return object.at("choices").at(0).at("logprobs"); };
   const std::vector<SampledToken> prompt = {{TokenId{1}, std::nullopt, {}}, sampled(0, -1)};

@@ -46,6 +46,10 @@ json::string finish_reason(FinishReason reason, size_t call_count) {
 
 }  // namespace
 
+void ChatAnswer::set_prompt(size_t index, std::vector<SampledToken> tokens) {
+  if (index == 0) prompt_ = std::move(tokens);  // the same for all
+}
+
 json::object ChatAnswer::whole(const std::vector<Choice>& choices, const Usage& usage) {
   json::array list;
   for (size_t index = 0; index < choices.size(); ++index) {
@@ -60,6 +64,9 @@ json::object ChatAnswer::whole(const std::vector<Choice>& choices, const Usage& 
   json::object answer = answer_frame(options_.identity, "chat.completion");
   answer["choices"] = std::move(list);
   answer["usage"] = usage_object(usage);
+  if (options_.has_prompt_logprobs) {
+    answer["prompt_logprobs"] = prompt_logprobs_array(prompt_, *options_.tokenizer);
+  }
   return answer;
 }
 

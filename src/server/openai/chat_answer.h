@@ -14,6 +14,7 @@ class ChatAnswer final : public AnswerFormat {
   // `syntax`: of each choice.
   ChatAnswer(AnswerOptions options, AnswerSyntax syntax) : options_(std::move(options)), syntax_(std::move(syntax)) {}
 
+  void set_prompt(size_t index, std::vector<SampledToken> tokens) override;
   json::object whole(const std::vector<Choice>& choices, const Usage& usage) override;
   Events opening(size_t index) override;
   Events piece(size_t index, const Piece& piece) override;
@@ -31,6 +32,7 @@ class ChatAnswer final : public AnswerFormat {
   AnswerOptions options_;
   AnswerSyntax syntax_;
   std::deque<AnswerParser> parsers_;  // of a stream, by choice
+  std::vector<SampledToken> prompt_;  // with log-probabilities; empty: nobody asked
 };
 
 }  // namespace pelton::openai

@@ -24,17 +24,23 @@ CompletionAnswer::CompletionAnswer(AnswerOptions options, std::vector<std::strin
 
 void CompletionAnswer::set_prompt(size_t index, std::vector<SampledToken> tokens) {
   prompts_[index] = std::move(tokens);
-  offsets_[index] = 0;
+  if (!echoes_[index].empty()) offsets_[index] = 0;
 }
 
 json::object CompletionAnswer::whole(const std::vector<Choice>& choices, const Usage& usage) {
   json::array list;
   for (size_t index = 0; index < choices.size(); ++index) {
     const Piece& piece = choices[index].piece;
-    std::vector<SampledToken> tokens = std::move(prompts_[index]);
+    const std::vector<SampledToken> prompt = std::move(prompts_[index]);
+    std::vector<SampledToken> tokens;
+    if (!echoes_[index].empty()) tokens = prompt;
     tokens.insert(tokens.end(), piece.tokens.begin(), piece.tokens.end());
-    list.push_back(choice(index, echoes_[index] + piece.text, logprobs(index, tokens),
-                          json::string(finish_reason_name(choices[index].reason))));
+    json::object entry = choice(index, echoes_[index] + piece.text, logprobs(index, tokens),
+                                json::string(finish_reason_name(choices[index].reason)));
+    if (options_.has_prompt_logprobs) {
+      entry["prompt_logprobs"] = prompt_logprobs_array(prompt, *options_.tokenizer);
+    }
+    list.push_back(std::move(entry));
   }
   json::object answer = answer_frame(options_.identity, "text_completion");
   answer["choices"] = std::move(list);

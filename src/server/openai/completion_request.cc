@@ -50,6 +50,12 @@ CompletionRequest parse_completion_request(std::string_view body) {
   CompletionRequest request;
   read_generation_request(parse_json(body, "body"), std::span<const Field<Request>>(kFields), request);
   check_answer_count(request);
+  const auto& prompt_logprobs = request.generation.prompt_logprobs;
+  if (prompt_logprobs && request.echoes && request.logprobs && prompt_logprobs != request.logprobs) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("prompt_logprobs: {} where the prompt is echoed with logprobs", *request.logprobs),
+                "prompt_logprobs");
+  }
   return request;
 }
 

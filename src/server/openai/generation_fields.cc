@@ -199,6 +199,7 @@ constexpr Field<Request> kFields[] = {
         "stream_options",
         R"({"type": ["object", "null"], "properties": {"include_usage": {"type": ["boolean", "null"]}, "include_obfuscation": {"enum": [false, null]}}, "additionalProperties": false})"),
     integer<&Request::choice_count>("n", 1, static_cast<int64_t>(Engine::kChoiceCountMax)),
+    integer<&Request::prompt_logprobs>("prompt_logprobs", 0, Limits::kLogprobsMax),
     other<Request, read_priority>("priority", R"({"enum": ["interactive", "normal", "batch", null]})"),
     string<&Request::client>("user"),
     string<&Request::cache_salt>("cache_salt"),
@@ -255,6 +256,9 @@ void check(const GenerationFields& fields) {
   if (fields.has_stream_options && !fields.streams) {
     throw Error(ErrorCode::kInvalidArgument, "stream_options: only with \"stream\": true", "stream_options");
   }
+  if (fields.prompt_logprobs && fields.streams) {  // vLLM's rule
+    throw Error(ErrorCode::kInvalidArgument, "prompt_logprobs: only without \"stream\"", "prompt_logprobs");
+  }
 }
 
 GenerationRequest generation_request(const GenerationFields& fields, std::vector<TokenId> prompt,
@@ -264,6 +268,7 @@ GenerationRequest generation_request(const GenerationFields& fields, std::vector
                             .priority = fields.priority,
                             .client = fields.client,
                             .cache_salt = fields.cache_salt};
+  if (fields.prompt_logprobs) request.prompt_logprobs = static_cast<int>(*fields.prompt_logprobs);
   if (fields.deadline_ms) request.deadline = std::chrono::milliseconds(*fields.deadline_ms);
   return request;
 }

@@ -50,6 +50,7 @@ struct GenerationFields {
   std::optional<double> mirostat_eta;
   bool ignores_end_tokens = false;
   int64_t choice_count = 1;  // answers to a prompt
+  std::optional<int64_t> prompt_logprobs;  // with so many alternatives
   Priority priority = Priority::kNormal;
   std::string client;      // `user`: whose fair part of the machine this is
   std::string cache_salt;  // prefixes are shared among requests of equal salt only

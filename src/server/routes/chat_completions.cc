@@ -15,6 +15,7 @@ Start prepare_chat(const Call& call) {
   const openai::AnswerOptions form{.identity = identify(model, "chatcmpl-"),
                                    .tokenizer = model.served->engine->bundle().tokenizer,
                                    .has_logprobs = request.wants_logprobs,
+                                   .has_prompt_logprobs = request.generation.prompt_logprobs.has_value(),
                                    .has_usage_chunk = request.generation.includes_usage};
   ChatGeneration chat = chat_generation(*model.served, request);
   return start_chat(call, model, request, std::move(chat.request),

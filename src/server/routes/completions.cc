@@ -39,6 +39,7 @@ Start prepare_text(const Call& call) {
   const openai::AnswerOptions form{.identity = identify(model, "cmpl-"),
                                    .tokenizer = bundle.tokenizer,
                                    .has_logprobs = request.logprobs.has_value(),
+                                   .has_prompt_logprobs = request.generation.prompt_logprobs.has_value(),
                                    .has_usage_chunk = request.generation.includes_usage};
   SamplingParameters sampling = openai::sampling_of(request.generation, bundle.generation, request.logprobs);
   const auto choice_count = static_cast<size_t>(request.generation.choice_count);
