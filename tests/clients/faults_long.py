@@ -170,6 +170,7 @@ class Load:
         self.refused += 1
 
 
+@pytest.mark.timeout(SECONDS + TIMEOUT_S)
 def test_counts_add_up_under_faults(own_server):
     seed = int(os.environ.get("PELTON_FAULT_SEED", "1"))
     print(f"seed {seed}, {SECONDS} s")
