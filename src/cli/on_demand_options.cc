@@ -9,6 +9,7 @@
 #include "base/available_memory.h"
 #include "base/byte_size.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "cli/command.h"
 #include "cli/inspection.h"
 #include "cli/option_checks.h"
@@ -105,7 +106,10 @@ void OnDemandOptions::apply(const EngineOptions& first, ServerOptions& options) 
   }
   for (const std::string& model : models_) {
     options.others.push_back(look_at(split_name(model), first, options.others_bytes_max));
+    log::info(fmt::format("on demand: {}, {} with its keys and values", options.others.back().name,
+                          format_byte_size(options.others.back().bytes)));
   }
+  log::info(fmt::format("models on demand may have {} together", format_byte_size(options.others_bytes_max)));
 }
 
 }  // namespace pelton::cli
