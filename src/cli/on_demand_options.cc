@@ -11,10 +11,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/command.h"
-#include "cli/inspection.h"
 #include "cli/option_checks.h"
+#include "engine/model_runner.h"
 #include "model/bundle.h"
-#include "model/decoder.h"
+#include "model/model.h"
 
 namespace pelton::cli {
 namespace {
@@ -22,10 +22,7 @@ namespace {
 constexpr const char* kGroup = "Models on demand";
 constexpr double kIdleSecondsMax = 30.0 * 86'400;
 constexpr int64_t kShareOfFree = 2;
-// As of the first model, of what there is for those on demand: a share for keys and values, and no more than contexts
-// of use.
-constexpr int64_t kShareForKeysAndValues = 4;
-constexpr int64_t kContextCountMax = 64;
+constexpr int64_t kShareForKeysAndValues = 4;  // of one model, in what there is for all on demand
 
 struct NamedModel {
   std::string name;  // empty: the file's
@@ -40,37 +37,34 @@ NamedModel split_name(const std::string& text) {
 }
 
 ServedOnDemand look_at(const NamedModel& model, EngineOptions engine, int64_t bytes_max) {
-  const Inspection inspection = inspect_model(model.path);
-  if (inspection.problem || !inspection.spec) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("--also {}: {}", model.path, inspection.problem.value_or("this is no model that runs")));
+  const std::shared_ptr<const ModelBundle> bundle = load_bundle(model.path);
+  const std::string name = model.name.empty() ? bundle->name : model.name;
+  if (const std::string problem = name_problem(name); !problem.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("--also {}: its name: {}", model.path, problem));
   }
-  if (!inspection.vocabulary) {
-    throw Error(ErrorCode::kUnsupported, fmt::format("--also {}: the model has no tokenizer", model.path));
+  if (bundle->tokenizer == nullptr) {
+    throw Error(ErrorCode::kUnsupported, fmt::format("--also {}: the model has no tokenizer", name));
   }
-  const ModelSpec& spec = *inspection.spec;
-  const int64_t context_length = std::min(engine.context_length.value_or(spec.context_length), spec.context_length);
-  engine.context_length = context_length;
-  int64_t kv_bytes_max = 0;
-  if (!spec.is_encoder && spec.label_count == 0) {
-    const ElementType type = engine.kv_type.value_or(default_kv_type(engine.activations));
-    const int64_t one = kv_bytes(spec, type, context_length);
-    kv_bytes_max = engine.kv_bytes_max.value_or(
-        std::max(one, std::min(kContextCountMax * one, bytes_max / kShareForKeysAndValues)));
-    engine.kv_bytes_max = kv_bytes_max;
+  const int64_t longest = bundle->model->spec.context_length;
+  if (engine.context_length) engine.context_length = std::min(*engine.context_length, longest);
+  const EngineMemory memory = engine_memory(*bundle->model, engine);
+  if (memory.kv_bytes_max > 0 && !engine.kv_bytes_max) {
+    engine.kv_bytes_max =
+        std::max(memory.kv_bytes_min, std::min(memory.kv_bytes_max, bytes_max / kShareForKeysAndValues));
   }
-  const std::string name = model.name.empty() ? inspection.name : model.name;
-  const int64_t bytes = inspection.weight_bytes() + kv_bytes_max;
-  if (bytes > bytes_max) {
+  const int64_t kv_bytes = memory.text_bytes + (memory.kv_bytes_max > 0 ? *engine.kv_bytes_max : 0);
+  const int64_t context_length = engine.context_length.value_or(longest);
+  if (memory.weight_bytes + kv_bytes > bytes_max) {
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("--also {}: its weights take {}, keys and values of a context of {} tokens {}; "
-                            "--also-memory allows {}: allow more, or a shorter --context",
-                            name, format_byte_size(inspection.weight_bytes()), context_length,
-                            format_byte_size(kv_bytes_max), format_byte_size(bytes_max)));
+                fmt::format("--also {}: its weights take {}, keys and values at contexts of {} tokens {}; models on "
+                            "demand may have {} together: allow more (--also-memory), or a shorter --context",
+                            name, format_byte_size(memory.weight_bytes), context_length, format_byte_size(kv_bytes),
+                            format_byte_size(bytes_max)));
   }
-  return {.name = name, .context_length = context_length, .bytes = bytes, .load = [path = model.path, engine] {
-            return std::make_shared<Engine>(load_bundle(path), engine);
-          }};
+  return {.name = name,
+          .context_length = context_length,
+          .bytes = memory.weight_bytes + kv_bytes,
+          .load = [path = model.path, engine] { return std::make_shared<Engine>(load_bundle(path), engine); }};
 }
 
 }  // namespace
@@ -83,8 +77,9 @@ void OnDemandOptions::add_to(CLI::App& app) {
                           ->type_size(1)
                           ->allow_extra_args(false)
                           ->group(kGroup);
-  app.add_option("--also-memory", memory_,
-                 "What those models may take together, as in 8G (default: half of what is free at the start)")
+  app.add_option(
+         "--also-memory", memory_,
+         "What those models may take together, as in 8G (default: half of what is free once the first is there)")
       ->check(byte_size_problem)
       ->type_name("SIZE")
       ->needs(also)

@@ -20,9 +20,9 @@ class OnDemandOptions {
   // The object must stay where it is until the command line is parsed.
   void add_to(CLI::App& app);
 
-  // Looks at the files and says what takes how much. `first`: options of the first model's engine, which hold for the
-  // others as far as they can. Errors: those of inspect_model(); kUnsupported (a model that does not run, or has no
-  // tokenizer); kInvalidArgument (a model does not fit into the memory given).
+  // When the first model is there: opens the others once and says what takes how much. `first`: options of the first
+  // model's engine, which hold for the others as far as they can. Errors: those of load_bundle(); kUnsupported (no
+  // tokenizer); kInvalidArgument (a name; a model does not fit into the memory given).
   void apply(const EngineOptions& first, ServerOptions& options) const;
 
  private:

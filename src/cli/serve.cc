@@ -103,8 +103,8 @@ int serve(const ServeOptions& options) {
 
   if (options.tool_parser) server_options.tool_form = tool_form_by_name(*options.tool_parser);
 
-  options.on_demand.apply(engine_options, server_options);
   LoadedModel loaded = load_model(options.model, engine_options);
+  options.on_demand.apply(engine_options, server_options);
   const std::vector<std::string> names =
       options.server.model_names.empty() ? std::vector{loaded.bundle->name} : options.server.model_names;
   for (const auto& [name, path] : options.model.named_adapters()) {

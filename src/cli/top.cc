@@ -78,6 +78,9 @@ class Reading {
     for (const auto& [cause, count] : slow_causes()) slow[cause] = count;
     object["slow"] = std::move(slow);
     object["kept_share"] = kept_share();
+    if (model_names().size() == 1) {
+      for (const auto& [kind, cost] : after_.by_label(kCosts, "kind")) object[kind + "_cost_per_million"] = cost;
+    }
     json::object models;
     for (const std::string& name : model_names()) models[name] = of_model(name);
     object["models"] = std::move(models);

@@ -23,6 +23,12 @@ struct KvPageCounts {
   int64_t local = 0;
 };
 
+struct KvBytes {
+  int64_t least = 0;  // of one context
+  int64_t most = 0;   // beyond which nobody has a use for more
+};
+KvBytes kv_bytes_of_use(const KvDemand& demand);
+
 // As many pages as fit, but not more than 64 whole contexts need: memory for more is of no use. Layers with a window
 // get as many as all sequences that run can hold, but none more than the others: short sequences need the same of both.
 // Error kResourceExhausted: not even one context fits; names the sizes.

@@ -67,5 +67,25 @@ TEST(KvPageCount, RefusesLessThanOneContext) {
   }
 }
 
+TEST(KvBytesOfUse, LessIsRefusedAndMoreIsOfNoUse) {
+  KvDemand demand{.page_bytes = 1000,
+                  .local_page_bytes = 300,
+                  .local_page_count_max = 5,
+                  .sequence_count_max = 8,
+                  .page_token_count = 16,
+                  .context_length = 1000};  // 63 pages, the last not full
+  const KvBytes bytes = kv_bytes_of_use(demand);
+  EXPECT_EQ(bytes.least, 63 * 1000 + 5 * 300);
+  demand.bytes_max = bytes.least;
+  EXPECT_EQ(kv_page_counts(demand).global, 63);
+  demand.bytes_max = bytes.least - 1;
+  EXPECT_THROW(kv_page_counts(demand), Error);
+  demand.bytes_max = bytes.most;
+  const KvPageCounts most = kv_page_counts(demand);
+  EXPECT_EQ(most.global * 1000 + most.local * 300, bytes.most);
+  demand.bytes_max = 2 * bytes.most;
+  EXPECT_EQ(kv_page_counts(demand).global, most.global);
+}
+
 }  // namespace
 }  // namespace pelton

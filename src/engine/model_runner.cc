@@ -47,6 +47,20 @@ int64_t page_count_for(int64_t token_count) {
   return (token_count + KvLayerCache::kPageTokens - 1) / KvLayerCache::kPageTokens;
 }
 
+// Without what there is of memory.
+KvDemand kv_demand(const Model& model, const EngineOptions& options, int64_t context_length) {
+  const KvPageBytes page_bytes = Decoder::kv_page_bytes(model, choose_kv_type(options));
+  const std::optional<int64_t> window = model.graph.window();
+  return {.page_bytes = page_bytes.global,
+          .local_page_bytes = page_bytes.local,
+          .local_page_count_max =
+              window ? window_page_count_max(*window, options.step_token_count_max, KvLayerCache::kPageTokens) : 0,
+          .sequence_count_max = options.sequence_count_max,
+          .page_token_count = KvLayerCache::kPageTokens,
+          .context_length = context_length,
+          .bytes_max = options.kv_bytes_max};
+}
+
 class ModelRunner final : public StepRunner {
  public:
   ModelRunner(std::shared_ptr<const Model> model, int thread_count, const DecoderOptions& options,
@@ -89,38 +103,43 @@ std::unique_ptr<StepRunner> make_model_runner(std::shared_ptr<const Model> model
                                   .context_length = context_length};
     return std::make_unique<ModelRunner>(std::move(model), options.thread_count, decoding, limits);
   }
-  const ElementType kv_type = choose_kv_type(options);
-  const KvPageBytes page_bytes = Decoder::kv_page_bytes(*model, kv_type);
   const std::optional<int64_t> window = model->graph.window();
-  const int64_t window_pages =
-      window ? window_page_count_max(*window, options.step_token_count_max, KvLayerCache::kPageTokens) : 0;
+  KvDemand demand = kv_demand(*model, options, context_length);
+  demand.available_bytes = available_memory_bytes();
   KvPageCounts page_counts{};  // for answers, which a classifier does not give
-  if (model->spec.label_count == 0) {
-    page_counts = kv_page_counts({.page_bytes = page_bytes.global,
-                                  .local_page_bytes = page_bytes.local,
-                                  .local_page_count_max = window_pages,
-                                  .sequence_count_max = options.sequence_count_max,
-                                  .page_token_count = KvLayerCache::kPageTokens,
-                                  .context_length = context_length,
-                                  .bytes_max = options.kv_bytes_max,
-                                  .available_bytes = available_memory_bytes()});
-  }
+  if (model->spec.label_count == 0) page_counts = kv_page_counts(demand);
   log::info(fmt::format("keys and values: {} pages of {} tokens{}, at most {} MiB", page_counts.global,
                         KvLayerCache::kPageTokens,
                         window ? fmt::format(", {} for layers with a window of {}", page_counts.local, *window) : "",
-                        (page_counts.global * page_bytes.global + page_counts.local * page_bytes.local) >> 20));
+                        (page_counts.global * demand.page_bytes + page_counts.local * demand.local_page_bytes) >> 20));
   limits.page_count = page_counts.global;
   if (window) limits.local_pages = WindowPages{page_counts.local, *window};
   limits.embedding.page_count = page_count_for(limits.embedding.token_count_max);
   return std::make_unique<ModelRunner>(
       std::move(model), options.thread_count,
       DecoderOptions{.activations = options.activations,
-                     .kv_type = kv_type,
+                     .kv_type = choose_kv_type(options),
                      .page_count = page_counts.global + limits.embedding.page_count,
                      .local_page_count = page_counts.local + limits.embedding.page_count,
                      .row_count_max = options.step_token_count_max,
                      .context_length = context_length},
       limits);
+}
+
+EngineMemory engine_memory(const Model& model, const EngineOptions& options) {
+  EngineMemory memory;
+  for (const WeightSpec& weight : model.graph.weights)
+    memory.weight_bytes += model.weights.at(weight.name).size_bytes();
+  const int64_t context_length = choose_context_length(model, options);
+  if (model.spec.is_encoder) return memory;
+  const KvDemand demand = kv_demand(model, options, context_length);
+  memory.text_bytes =
+      page_count_for(embedding_token_count_max(model, context_length)) * (demand.page_bytes + demand.local_page_bytes);
+  if (model.spec.label_count > 0) return memory;
+  const KvBytes kv = kv_bytes_of_use(demand);
+  memory.kv_bytes_min = kv.least;
+  memory.kv_bytes_max = kv.most;
+  return memory;
 }
 
 }  // namespace pelton

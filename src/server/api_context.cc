@@ -39,14 +39,12 @@ bool is_adapter(const ApiContext& context, const std::string& model) {
   return std::none_of(models.begin(), models.end(), [&](const ModelStatus& served) { return served.name == model; });
 }
 
-AskedModel load_model(const ApiContext& context, const std::string& model) {
+AskedModel load_model(const ApiContext& context, const std::string& model, const ModelSet::IsWanted& is_wanted) {
   AskedModel asked{.served = nullptr, .name = model, .adapter = is_adapter(context, model) ? model : ""};
   const std::string& base = asked.adapter.empty() ? model : context.models.first().names.front();
-  const auto load = [&] { asked.served = context.models.load(base); };
-  if (context.models.is_loaded(base)) {
-    load();
-  } else {
-    context.workers.wait_aside(load);
+  asked.served = context.models.find_loaded(base);
+  if (asked.served == nullptr) {
+    context.workers.wait_aside([&] { asked.served = context.models.load(base, is_wanted); });
   }
   CHECK(asked.served != nullptr);
   return asked;

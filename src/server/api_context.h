@@ -44,8 +44,9 @@ struct AskedModel {
   std::string name;     // as it was asked for
   std::string adapter;  // empty: the model itself
 };
-// On a worker: of what find_model() gave. May wait until the model is loaded. Errors: those of ModelSet::load().
-AskedModel load_model(const ApiContext& context, const std::string& model);
+// On a worker: of what find_model() gave. May wait until the model is loaded, while others get the worker's place.
+// Errors: those of ModelSet::load() and WorkerPool::wait_aside().
+AskedModel load_model(const ApiContext& context, const std::string& model, const ModelSet::IsWanted& is_wanted);
 
 // `prefix` and some random digits.
 std::string new_id(std::string_view prefix);

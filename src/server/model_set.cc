@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -55,21 +56,21 @@ class ModelSet::Others {
     return statuses;
   }
 
-  std::shared_ptr<const ServedModel> load(const std::string& name) {
+  std::shared_ptr<const ServedModel> find_loaded(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    Entry* const entry = find(name);
+    return entry != nullptr && entry->served != nullptr && !is_short_of_room_ ? use(*entry) : nullptr;
+  }
+
+  std::shared_ptr<const ServedModel> load(const std::string& name, const IsWanted& is_wanted) {
     std::unique_lock lock(mutex_);
     Entry* const entry = find(name);
     if (entry == nullptr) return nullptr;
     if (entry->served != nullptr && !is_short_of_room_) return use(*entry);
-    const Turn turn(*this, lock);
-    if (entry->served == nullptr) load(*entry, lock);
+    const Wait wait{.model = entry->model, .end = options_.clock->now() + options_.wait_max, .is_wanted = is_wanted};
+    const Turn turn(*this, wait, lock);
+    if (entry->served == nullptr) load(*entry, wait, lock);
     return use(*entry);
-  }
-
-  bool is_loaded(const std::string& name) const {
-    const std::lock_guard lock(mutex_);
-    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-      return entry.model.name == name && entry.served != nullptr && !is_short_of_room_;
-    });
   }
 
   std::vector<std::shared_ptr<const ServedModel>> loaded() const {
@@ -114,16 +115,26 @@ class ModelSet::Others {
     bool is_busy() const { return served.use_count() > 1; }
   };
 
+  // Of one who waits.
+  struct Wait {
+    const ModelOnDemand& model;
+    TimePoint end;
+    const IsWanted& is_wanted;
+  };
+
   // A place in the line of those who load, or wait behind who needs room; at its front once it is there. Entered and
   // left with the mutex.
   class Turn {
    public:
-    Turn(Others& others, std::unique_lock<std::mutex>& lock) : others_(others), ticket_(others.next_ticket_++) {
+    Turn(Others& others, const Wait& wait, std::unique_lock<std::mutex>& lock)
+        : others_(others), ticket_(others.next_ticket_++) {
       others_.line_.push_back(ticket_);
-      others_.changed_.wait(lock, [&] { return others_.is_stopping_ || others_.line_.front() == ticket_; });
-      if (!others_.is_stopping_) return;
-      leave();
-      throw stopping();
+      try {
+        while (others_.line_.front() != ticket_) others_.wait_a_moment(wait, lock);
+      } catch (...) {
+        leave();
+        throw;
+      }
     }
     ~Turn() { leave(); }
     Turn(const Turn&) = delete;
@@ -139,6 +150,18 @@ class ModelSet::Others {
     const uint64_t ticket_;
   };
 
+  // While whoever is at the front waits for memory.
+  class ShortOfRoom {
+   public:
+    explicit ShortOfRoom(bool& flag) : flag_(flag) { flag_ = true; }
+    ~ShortOfRoom() { flag_ = false; }
+    ShortOfRoom(const ShortOfRoom&) = delete;
+    ShortOfRoom& operator=(const ShortOfRoom&) = delete;
+
+   private:
+    bool& flag_;
+  };
+
   Entry* find(const std::string& name) {
     const auto found =
         std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.model.name == name; });
@@ -150,9 +173,18 @@ class ModelSet::Others {
     return entry.served;
   }
 
-  void load(Entry& entry, std::unique_lock<std::mutex>& lock) {
+  // Until something changes, or for a while. Errors: those of load() but the model's own.
+  void wait_a_moment(const Wait& wait, std::unique_lock<std::mutex>& lock) {
+    if (options_.clock->now() >= wait.end) throw no_room(wait.model);
+    changed_.wait_for(lock, kRoomInterval);
+    if (is_stopping_) throw stopping();
+    if (wait.is_wanted && !wait.is_wanted()) throw Error(ErrorCode::kCancelled, "nobody waits for the answer");
+  }
+
+  void load(Entry& entry, const Wait& wait, std::unique_lock<std::mutex>& lock) {
     const int64_t bytes = entry.model.bytes;
-    make_room(entry.model, lock);
+    if (is_stopping_) throw stopping();
+    make_room(wait, lock);
     held_bytes_ += bytes;
     entry.is_loading = true;
     lock.unlock();
@@ -174,19 +206,14 @@ class ModelSet::Others {
                           seconds(took), format_byte_size(held_bytes_), format_byte_size(options_.bytes_max)));
   }
 
-  void make_room(const ModelOnDemand& model, std::unique_lock<std::mutex>& lock) {
-    const TimePoint deadline = SteadyClock().now() + options_.wait_max;
-    while (held_bytes_ + model.bytes > options_.bytes_max) {
+  void make_room(const Wait& wait, std::unique_lock<std::mutex>& lock) {
+    while (held_bytes_ + wait.model.bytes > options_.bytes_max) {
       if (Entry* const idle = longest_idle()) {
-        unload(*idle, lock, fmt::format("{} needs its memory", model.name));
+        unload(*idle, lock, fmt::format("{} needs its memory", wait.model.name));
         continue;
       }
-      is_short_of_room_ = true;
-      const bool is_over = is_stopping_ || SteadyClock().now() >= deadline;
-      if (!is_over) changed_.wait_for(lock, kRoomInterval);
-      is_short_of_room_ = false;
-      if (is_stopping_) throw stopping();
-      if (is_over) throw no_room(model);
+      const ShortOfRoom shortage(is_short_of_room_);
+      wait_a_moment(wait, lock);
     }
   }
 
@@ -262,11 +289,13 @@ std::vector<ModelStatus> ModelSet::list() const {
   return statuses;
 }
 
-std::shared_ptr<const ServedModel> ModelSet::load(const std::string& name) {
-  return first_->is_named(name) ? first_ : others_->load(name);
+std::shared_ptr<const ServedModel> ModelSet::find_loaded(const std::string& name) {
+  return first_->is_named(name) ? first_ : others_->find_loaded(name);
 }
 
-bool ModelSet::is_loaded(const std::string& name) const { return first_->is_named(name) || others_->is_loaded(name); }
+std::shared_ptr<const ServedModel> ModelSet::load(const std::string& name, const IsWanted& is_wanted) {
+  return first_->is_named(name) ? first_ : others_->load(name, is_wanted);
+}
 
 std::vector<std::shared_ptr<const ServedModel>> ModelSet::loaded() const {
   std::vector<std::shared_ptr<const ServedModel>> models = others_->loaded();

@@ -44,6 +44,8 @@ struct ModelStatus {
 
 class ModelSet {
  public:
+  using IsWanted = std::function<bool()>;  // any thread; null: always
+
   // Errors kInvalidArgument: two models of one name; one that takes more than bytes_max.
   explicit ModelSet(std::shared_ptr<const ServedModel> first, std::vector<ModelOnDemand> others = {},
                     const ModelSetOptions& options = {});
@@ -55,11 +57,12 @@ class ModelSet {
   const ServedModel& first() const { return *first_; }
   // The names of the first, then of the others.
   std::vector<ModelStatus> list() const;
-  // Null: no model has this name. Errors: those of its load(); kUnavailable (busy models leave no room within
-  // wait_max; the server stops).
-  std::shared_ptr<const ServedModel> load(const std::string& name);
-  // Whether load() would have to wait.
-  bool is_loaded(const std::string& name) const;
+  // Null: load() would have to wait, or no model has this name.
+  std::shared_ptr<const ServedModel> find_loaded(const std::string& name);
+  // Null: no model has this name. `is_wanted` is asked now and then while it waits for its turn. Errors: those of the
+  // model's load(); kUnavailable (busy models, and those who were here before, leave no room within wait_max; the
+  // server stops), kCancelled (it is not wanted any more).
+  std::shared_ptr<const ServedModel> load(const std::string& name, const IsWanted& is_wanted = nullptr);
   // Those that are there now.
   std::vector<std::shared_ptr<const ServedModel>> loaded() const;
   // Unloads what nobody has asked for since idle_max; else that happens within a second or so.

@@ -1,15 +1,21 @@
 #include "server/model_set.h"
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <future>
 #include <map>
-#include <mutex>
+#include <memory>
+#include <optional>
 #include <random>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/stopped_clock.h"
@@ -73,7 +79,7 @@ class ModelSetTest : public testing::Test {
 TEST_F(ModelSetTest, LoadsWhatIsAskedForOnce) {
   make("ab", 10, {.bytes_max = 100});
   EXPECT_EQ(loaded(), "");
-  EXPECT_FALSE(models_->is_loaded("a"));
+  EXPECT_EQ(models_->find_loaded("a"), nullptr);
   EXPECT_EQ(models_->load("first").get(), &models_->first());
   EXPECT_EQ(models_->load("nobody"), nullptr);
   const auto a = models_->load("a");
@@ -96,7 +102,7 @@ TEST_F(ModelSetTest, TheOneThatWasUsedLongestAgoMakesRoom) {
 }
 
 TEST_F(ModelSetTest, WhatIsBusyStays) {
-  make("abc", 40, {.bytes_max = 100, .wait_max = milliseconds(30)});
+  make("abc", 40, {.bytes_max = 100, .wait_max = Duration(0)});
   const auto a = models_->load("a");
   clock_->advance(seconds(1));
   models_->load("b");
@@ -118,13 +124,39 @@ TEST_F(ModelSetTest, WhoNeedsRoomGetsItBeforeThoseWhoComeLater) {
   make("ab", 60, {.bytes_max = 100, .wait_max = minutes(5)});
   auto a = models_->load("a");
   auto b = std::async(std::launch::async, [&] { return models_->load("b"); });
-  while (models_->is_loaded("a")) std::this_thread::yield();  // until b's turn has come
+  while (models_->find_loaded("a") != nullptr) std::this_thread::yield();  // until b's turn has come
   auto later = std::async(std::launch::async, [&] { return models_->load("a"); });
   EXPECT_EQ(later.wait_for(milliseconds(30)), std::future_status::timeout);
   a.reset();
   EXPECT_THAT(b.get()->names, testing::ElementsAre("b"));
   EXPECT_THAT(later.get()->names, testing::ElementsAre("a"));
   EXPECT_EQ(load_counts_["a"], 2);
+}
+
+TEST_F(ModelSetTest, WaitsDoNotAddUp) {
+  make("ab", 60, {.bytes_max = 100, .wait_max = minutes(1)});
+  const auto a = models_->load("a");
+  std::vector<std::future<std::shared_ptr<const ServedModel>>> waiting;
+  for (const char* name : {"b", "b", "a"}) {
+    waiting.push_back(std::async(std::launch::async, [&, name] { return models_->load(name); }));
+    while (models_->find_loaded("a") != nullptr) std::this_thread::yield();
+  }
+  std::this_thread::sleep_for(milliseconds(20));  // until the last stands in the line
+  clock_->advance(minutes(1));
+  for (auto& one : waiting) EXPECT_THROW(one.get(), Error);
+  EXPECT_EQ(models_->load("a"), a);
+}
+
+TEST_F(ModelSetTest, WhoHasLeftIsNotWaitedFor) {
+  make("ab", 60, {.bytes_max = 100, .wait_max = minutes(1)});
+  const auto a = models_->load("a");
+  try {
+    models_->load("b", [] { return false; });
+    ADD_FAILURE() << "nobody wants it";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+  }
+  EXPECT_EQ(load_counts_["b"], 0);
 }
 
 TEST_F(ModelSetTest, ManyWhoAskAtOnceGetTheSame) {
@@ -173,7 +205,7 @@ TEST_F(ModelSetTest, StopEndsTheWait) {
   make("ab", 60, {.bytes_max = 100, .wait_max = minutes(5)});
   const auto a = models_->load("a");
   auto b = std::async(std::launch::async, [&] { return models_->load("b"); });
-  while (models_->is_loaded("a")) std::this_thread::yield();
+  while (models_->find_loaded("a") != nullptr) std::this_thread::yield();
   models_->stop();
   EXPECT_THROW(b.get(), Error);
   EXPECT_THROW(models_->load("b"), Error);

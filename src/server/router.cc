@@ -64,6 +64,7 @@ void prepare_aside(const Route& route, routes::Call call) {
   // Nobody reads a request for a client that has left.
   const auto is_wanted = std::make_shared<std::atomic<bool>>(true);
   call.reply->on_abandoned([is_wanted] { *is_wanted = false; });
+  call.is_wanted = [is_wanted] { return is_wanted->load(); };
   WorkerPool& workers = call.context.workers;
   const size_t bytes = call.request.body.size();
   workers.post(bytes, [&route, is_wanted, call = std::make_shared<const routes::Call>(std::move(call))] {
@@ -94,7 +95,11 @@ void dispatch_or_throw(const ApiContext& context, HttpRequest request, const std
     const bool is_head = request.method == "HEAD" && route.method == "GET";
     if (request.method == route.method || is_head) {
       if (route.method == "POST") check_content_type(request);
-      routes::Call call{context, std::move(request), *parameter, reply, std::move(caller)};
+      routes::Call call{.context = context,
+                        .request = std::move(request),
+                        .parameter = *parameter,
+                        .reply = reply,
+                        .caller = std::move(caller)};
       route.answer != nullptr ? route.answer(call) : prepare_aside(route, std::move(call));
       return;
     }

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "base/error.h"

@@ -67,7 +67,8 @@ class Server {
   std::string url() const;  // "http://127.0.0.1:8080"
   // After start. Waits for SIGINT or SIGTERM, then stops; a second signal ends the process at once.
   void run_until_signal();
-  // Accepts nothing more, lets requests in flight finish for up to drain_time_max, cancels the rest. Any thread.
+  // Accepts nothing more, lets requests in flight finish for up to drain_time_max, cancels the rest. A model that is
+  // being loaded is loaded to its end before. Any thread.
   void stop();
 
  private:

@@ -93,13 +93,16 @@ def test_who_finds_no_room_waits_for_the_busy_one(models):
 
 
 def test_nobody_asks_any_more():
-    served = Server("--also", f"encoder={ENCODER}", "--also-idle", "0.5")
+    find_demo_model() or pytest.skip("no demo model: scripts/fetch-demo-model fetches it")
+    also = ["--also", f"encoder={ENCODER}", "--also", str(find_demo_model())]
+    served = Server(*also, "--context", "1000", "--also-idle", "0.5")
     try:
         with served.client() as client:
             client.embeddings.create(model="encoder", input="the cat")
             wait_until(lambda: states(served)["encoder"] == "unloaded")
             client.embeddings.create(model="encoder", input="the cat")
         assert states(served)[SERVED_NAME] == "loaded"
+        assert set(states(served)) == {SERVED_NAME, "encoder", find_demo_model().stem}, "a file's name without its end"
     finally:
         served.kill()
 
@@ -110,7 +113,7 @@ def test_nobody_asks_any_more():
         (["--also", "none=/nowhere/model.gguf"], "/nowhere/model.gguf"),
         (["--also", f"{SERVED_NAME}={ENCODER}"], f"two models are called {SERVED_NAME}"),
         (["--also", str(ENCODER), "--also", str(ENCODER)], "two models are called bert"),
-        (["--also", str(ENCODER), "--also-memory", "1K"], "--also-memory allows 1.0 KiB"),
+        (["--also", str(ENCODER), "--also-memory", "1K"], "may have 1.0 KiB together"),
         (["--also-memory", "1G"], "--also"),
     ],
 )
@@ -126,7 +129,7 @@ def test_what_cannot_be_is_said_at_the_start(options, words):
 def test_a_file_that_goes_bad_fails_its_requests_alone(tmp_path):
     copy = tmp_path / "encoder"
     shutil.copytree(ENCODER, copy)
-    served = Server("--also", str(copy))
+    served = Server("--also", f"{copy}/")
     try:
         (copy / "config.json").unlink()
         with served.client() as client:

@@ -27,7 +27,7 @@ class WorkerPool::Impl {
     ++job_count_;
     job_bytes_ += bytes;
     jobs_.push_back({bytes, std::move(work)});
-    changed_.notify_one();
+    changed_.notify_all();
   }
 
   void wait_aside(const std::function<void()>& wait) {
@@ -37,10 +37,13 @@ class WorkerPool::Impl {
         throw Error(ErrorCode::kResourceExhausted, "too many requests wait for their model already; try again later");
       }
       ++waiter_count_;
-      add_threads();
-      changed_.notify_one();
     }
     const Waiter waiter(*this);
+    {
+      const std::lock_guard lock(mutex_);
+      add_threads();
+      changed_.notify_all();
+    }
     wait();
   }
 
@@ -61,12 +64,13 @@ class WorkerPool::Impl {
     size_t bytes;
     std::function<void()> work;
   };
-  // Leaves the wait, whose thread works again: one of the others is too many now.
+  // Leaves the wait once its thread may work again.
   class Waiter {
    public:
     explicit Waiter(Impl& impl) : impl_(impl) {}
     ~Waiter() {
-      const std::lock_guard lock(impl_.mutex_);
+      std::unique_lock lock(impl_.mutex_);
+      impl_.changed_.wait(lock, [this] { return impl_.is_stopping_ || impl_.has_place(); });
       --impl_.waiter_count_;
     }
     Waiter(const Waiter&) = delete;
@@ -83,7 +87,8 @@ class WorkerPool::Impl {
     while (!is_stopping_ && threads_.size() < wanted) threads_.emplace_back([this] { work(); });
   }
 
-  bool may_work() const { return !jobs_.empty() && running_count_ - waiter_count_ < options_.thread_count; }
+  bool has_place() const { return running_count_ - waiter_count_ < options_.thread_count; }
+  bool may_work() const { return !jobs_.empty() && has_place(); }
 
   void work() {
     std::unique_lock lock(mutex_);
@@ -100,7 +105,7 @@ class WorkerPool::Impl {
       --running_count_;
       --job_count_;
       job_bytes_ -= job.bytes;
-      if (may_work()) changed_.notify_one();
+      changed_.notify_all();  // a job that waits, or one that has waited and goes on
     }
   }
 

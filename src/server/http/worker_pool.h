@@ -26,8 +26,9 @@ class WorkerPool {
   // Any thread. Runs `work`, which must not throw, on one of the threads; `bytes` is what it keeps in memory until
   // then. Error kResourceExhausted: there are too many jobs, or bytes, already.
   void post(size_t bytes, std::function<void()> work);
-  // From a job: runs `wait`, which computes nothing worth mentioning itself, while another thread does the other jobs.
-  // Error kResourceExhausted: waiter_count_max do so already. Else what `wait` throws.
+  // From a job: runs `wait`, which computes nothing worth mentioning itself, while another thread does the other jobs,
+  // then takes its turn among them again. Error kResourceExhausted: waiter_count_max do so already. Else what `wait`
+  // throws.
   void wait_aside(const std::function<void()>& wait);
   // Drops what has not begun and waits for what has. Not from a job; a second call does nothing.
   void stop();

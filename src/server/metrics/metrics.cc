@@ -76,7 +76,16 @@ const char* reason_of(ErrorCode code) { return code == ErrorCode::kCancelled ? "
 
 // What the models of a process share.
 struct Metrics::Page {
-  explicit Page(const std::filesystem::path& root) : energy(root) { energy.start(); }
+  Page(const std::filesystem::path& root, std::optional<double> price_per_hour) : energy(root) {
+    energy.start();
+    if (!price_per_hour) return;
+    prometheus::BuildGauge()
+        .Name("pelton:price_per_hour")
+        .Help("Of the machine, as the server was told.")
+        .Register(registry)
+        .Add({})
+        .Set(*price_per_hour);
+  }
 
   std::string text();
 
@@ -106,7 +115,6 @@ struct Metrics::Series {
         .Add({{"version", std::string(kVersion)}})
         .Set(1);
     if (options.price_per_hour) {
-      gauge("pelton:price_per_hour", "Of the machine, as the server was told.").Set(*options.price_per_hour);
       price = &histogram("pelton:request_cost",
                          "Price of an answer's part of the machine's time, in the currency of the price per hour.",
                          kPrices);
@@ -134,7 +142,9 @@ struct Metrics::Series {
   Counter& use(const char* kind) {
     prometheus::Labels with_kind = labels;
     with_kind["kind"] = kind;
-    return family<Counter>("pelton:machine_seconds_total", "The machine's time that finished answers took.")
+    return family<Counter>(
+               "pelton:machine_seconds_total",
+               "The machine's time that finished answers took; where several models compute at once, each counts it.")
         .Add(with_kind);
   }
   void count_slow(SlowAnswers::Phase phase, const SlowAnswers::Slowness& slowness, const std::string& request_id,
@@ -173,7 +183,7 @@ struct Metrics::Series {
   Gauge& running = gauge("vllm:num_requests_running", "Requests that are being computed.");
   Gauge& waiting = gauge("vllm:num_requests_waiting", "Requests that wait to be computed.");
   Gauge& kv_use = gauge("vllm:kv_cache_usage_perc", "Share of the KV cache's pages in use; 1 is all.");
-  Gauge& mean_batch = gauge("pelton:step_rows_mean", "Rows (tokens) of a step, on average since the start.");
+  Gauge& mean_batch = gauge("pelton:step_rows_mean", "Rows (tokens) of a step, on average since the model was loaded.");
   Counter& preemptions = counter("vllm:num_preemptions_total", "Requests that gave their pages back for others.");
   Counter& steps = counter("pelton:steps_total", "Steps of the engine.");
 
@@ -368,7 +378,7 @@ std::string Metrics::Page::text() {
 }
 
 Metrics::Metrics(const Options& options)
-    : series_(std::make_shared<Series>(options, std::make_shared<Page>(options.root))) {}
+    : series_(std::make_shared<Series>(options, std::make_shared<Page>(options.root, options.price_per_hour))) {}
 Metrics::Metrics(const Options& options, const Metrics& other)
     : series_(std::make_shared<Series>(options, other.series_->page)) {}
 Metrics::~Metrics() = default;

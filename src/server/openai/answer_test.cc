@@ -126,6 +126,13 @@ TEST(CompletionAnswer, EchoIsTheFirstChunk) {
   EXPECT_EQ(answer.opening(1).at(0).data.at("choices").at(0).at("text"), "é");
 }
 
+TEST(CompletionAnswer, AnEchoWithoutTextHasTokensToo) {
+  CompletionAnswer answer(options(true), {""});
+  answer.set_prompt(0, {{TokenId{1}, std::nullopt, {}}});
+  const json::object whole = answer.whole({{.piece = {.text = "a", .tokens = {sampled(0, -1)}}}}, {1, 1});
+  EXPECT_EQ(whole.at("choices").at(0).at("logprobs").at("tokens"), parse(R"([" b","a"])"));
+}
+
 TEST(CompletionAnswer, PromptsLogprobsInTheFormOfVllm) {
   SampledToken second = sampled(0, -1);
   second.rank = 3;
@@ -134,7 +141,7 @@ TEST(CompletionAnswer, PromptsLogprobsInTheFormOfVllm) {
   asked.has_prompt_logprobs = true;
   const json::value expected = parse(R"([null, {"0": {"logprob": -1.0, "rank": 3, "decoded_token": "a"},
                                                 "2": {"logprob": -9999.0, "rank": 2, "decoded_token": "\uFFFD"}}])");
-  CompletionAnswer completion(asked, {""});
+  CompletionAnswer completion(asked, {std::nullopt});
   completion.set_prompt(0, prompt);
   const json::object whole = completion.whole({{.piece = {.text = "x"}}}, {2, 1});
   EXPECT_EQ(whole.at("choices").at(0).at("prompt_logprobs"), expected);

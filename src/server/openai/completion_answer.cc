@@ -17,14 +17,14 @@ int64_t character_count(std::string_view bytes) {
 
 }  // namespace
 
-CompletionAnswer::CompletionAnswer(AnswerOptions options, std::vector<std::string> echoes)
+CompletionAnswer::CompletionAnswer(AnswerOptions options, std::vector<std::optional<std::string>> echoes)
     : options_(std::move(options)), echoes_(std::move(echoes)), prompts_(echoes_.size()) {
-  for (const std::string& echo : echoes_) offsets_.push_back(character_count(echo));
+  for (const std::optional<std::string>& echo : echoes_) offsets_.push_back(character_count(echo.value_or("")));
 }
 
 void CompletionAnswer::set_prompt(size_t index, std::vector<SampledToken> tokens) {
   prompts_[index] = std::move(tokens);
-  if (!echoes_[index].empty()) offsets_[index] = 0;
+  if (echoes_[index]) offsets_[index] = 0;
 }
 
 json::object CompletionAnswer::whole(const std::vector<Choice>& choices, const Usage& usage) {
@@ -33,9 +33,9 @@ json::object CompletionAnswer::whole(const std::vector<Choice>& choices, const U
     const Piece& piece = choices[index].piece;
     const std::vector<SampledToken> prompt = std::move(prompts_[index]);
     std::vector<SampledToken> tokens;
-    if (!echoes_[index].empty()) tokens = prompt;
+    if (echoes_[index]) tokens = prompt;
     tokens.insert(tokens.end(), piece.tokens.begin(), piece.tokens.end());
-    json::object entry = choice(index, echoes_[index] + piece.text, logprobs(index, tokens),
+    json::object entry = choice(index, echoes_[index].value_or("") + piece.text, logprobs(index, tokens),
                                 json::string(finish_reason_name(choices[index].reason)));
     if (options_.has_prompt_logprobs) {
       entry["prompt_logprobs"] = prompt_logprobs_array(prompt, *options_.tokenizer);
@@ -49,9 +49,9 @@ json::object CompletionAnswer::whole(const std::vector<Choice>& choices, const U
 }
 
 Events CompletionAnswer::opening(size_t index) {
-  if (echoes_[index].empty()) return {};
   const std::vector<SampledToken> prompt = std::move(prompts_[index]);
-  return {chunk(choice(index, echoes_[index], prompt.empty() ? json::value() : logprobs(index, prompt), nullptr))};
+  if (!echoes_[index] || (echoes_[index]->empty() && prompt.empty())) return {};
+  return {chunk(choice(index, *echoes_[index], prompt.empty() ? json::value() : logprobs(index, prompt), nullptr))};
 }
 
 Events CompletionAnswer::piece(size_t index, const Piece& piece) {

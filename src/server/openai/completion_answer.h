@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,8 @@ namespace pelton::openai {
 
 class CompletionAnswer final : public AnswerFormat {
  public:
-  // `echoes`: what stands before each choice's text; empty where nothing does.
-  CompletionAnswer(AnswerOptions options, std::vector<std::string> echoes);
+  // `echoes`: for each choice the prompt that is to stand before its text; absent: it is not asked for.
+  CompletionAnswer(AnswerOptions options, std::vector<std::optional<std::string>> echoes);
 
   void set_prompt(size_t index, std::vector<SampledToken> tokens) override;
   json::object whole(const std::vector<Choice>& choices, const Usage& usage) override;
@@ -28,7 +29,7 @@ class CompletionAnswer final : public AnswerFormat {
   std::string token_name(TokenId token) const;
 
   AnswerOptions options_;
-  std::vector<std::string> echoes_;
+  std::vector<std::optional<std::string>> echoes_;
   std::vector<std::vector<SampledToken>> prompts_;  // by choice, with log-probabilities; empty: nobody asked
   std::vector<int64_t> offsets_;                    // by choice: characters of the text so far
 };

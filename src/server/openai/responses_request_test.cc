@@ -115,6 +115,7 @@ TEST(ResponsesRequest, NamesWhatItRefuses) {
            {R"("include": ["file_search_call.results"])", "include"},
            {R"("max_output_tokens": 0)", "max_output_tokens"},
            {R"("metadata": {"a": 1})", "metadata"},
+           {R"("prompt_logprobs": 1)", "prompt_logprobs"},
            {R"("reasoning": {"effort": "extreme"})", "reasoning.effort"},
            {R"("reasoning": {"summary": "detailed"})", "reasoning.summary"},
            {R"("text": {"verbosity": "low"})", "text.verbosity"},

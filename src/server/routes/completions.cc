@@ -48,7 +48,7 @@ Start prepare_text(const Call& call) {
 
   const std::shared_ptr<const Grammar> grammar = compile_grammar(*model.served, request.generation);
   std::vector<GenerationRequest> requests;
-  std::vector<std::string> echoes;
+  std::vector<std::optional<std::string>> echoes;
   for (const openai::Prompt& prompt : request.prompts) {
     GenerationRequest generation =
         openai::generation_request(request.generation, tokens_of(prompt, request, *model.served), sampling);
@@ -60,7 +60,9 @@ Start prepare_text(const Call& call) {
     generation.grammar = grammar;
     generation.adapter = model.adapter;
     requests.push_back(std::move(generation));
-    echoes.insert(echoes.end(), choice_count, request.echoes ? text_of(prompt, *bundle.tokenizer) : "");
+    std::optional<std::string> echo;
+    if (request.echoes) echo = text_of(prompt, *bundle.tokenizer);
+    echoes.insert(echoes.end(), choice_count, echo);
   }
   const auto job = std::make_shared<openai::GenerationJob>(
       model.served, call.reply, std::make_unique<openai::CompletionAnswer>(form, std::move(echoes)),

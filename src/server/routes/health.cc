@@ -1,18 +1,20 @@
+#include <memory>
+
 #include "base/json_text.h"
 #include "base/version.h"
 #include "server/routes/routes.h"
 
 namespace pelton::routes {
 
-// Alive, and what it is doing: all models that are loaded together.
+// Alive, and what it is doing: all models that are loaded together. What only grows is the first's alone, since others
+// come and go.
 void health(const Call& call) {
-  EngineStatistics all;
+  EngineStatistics all = call.context.models.first().engine->statistics();
   for (const std::shared_ptr<const ServedModel>& model : call.context.models.loaded()) {
+    if (model.get() == &call.context.models.first()) continue;
     const EngineStatistics statistics = model->engine->statistics();
-    for (const auto count :
-         {&EngineStatistics::running_count, &EngineStatistics::waiting_count, &EngineStatistics::pages_used,
-          &EngineStatistics::pages_total, &EngineStatistics::step_count, &EngineStatistics::step_row_count,
-          &EngineStatistics::preemption_count}) {
+    for (const auto count : {&EngineStatistics::running_count, &EngineStatistics::waiting_count,
+                             &EngineStatistics::pages_used, &EngineStatistics::pages_total}) {
       all.*count += statistics.*count;
     }
   }

@@ -1,5 +1,7 @@
 #include "server/metrics/metrics.h"
 
+#include <memory>
+
 #include "server/routes/routes.h"
 
 namespace pelton::routes {

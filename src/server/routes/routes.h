@@ -20,13 +20,16 @@ struct Call {
   std::string parameter;  // what stood for "{…}" in the route's path
   std::shared_ptr<Reply> reply;
   std::shared_ptr<Caller> caller;  // null: nobody's in particular
+  ModelSet::IsWanted is_wanted = nullptr;
 
   // Error: that of find_model.
   std::string model_name(const std::optional<std::string>& name) const {
     return find_model(context, caller.get(), name);
   }
   // Of it; waits until it is loaded. Errors: those of load_model as well.
-  AskedModel model(const std::optional<std::string>& name) const { return load_model(context, model_name(name)); }
+  AskedModel model(const std::optional<std::string>& name) const {
+    return load_model(context, model_name(name), is_wanted);
+  }
   // The same where adapters have no part in the answer. Error kUnsupported as well: it is an adapter's name.
   AskedModel base_model(const std::optional<std::string>& name) const;
 };
