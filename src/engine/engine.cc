@@ -101,6 +101,8 @@ class Engine::Impl {
     const SamplingParameters& sampling = request.sampling;
     pelton::validate_tokens(sampling, limits_.vocabulary_size, bundle_->end_tokens);
     validate_grammar(request);
+    validate_beams(request, sinks.size());
+    validate_beam_room(request);
     Submission submission;
     submission.adapter = adapter_of(request);
     submission.answer_token_count_max = answer_token_count_max(request);
@@ -214,6 +216,15 @@ class Engine::Impl {
     if (count >= 1 && count <= kChoiceCountMax) return;
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("n must be between 1 and {} answers to one prompt, got {}", kChoiceCountMax, count), "n");
+  }
+
+  void validate_beam_room(const GenerationRequest& request) const {
+    const int64_t room = std::min(options_.sequence_count_max, options_.step_token_count_max);
+    if (!request.beams || request.beams->width <= room) return;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("num_beams must be at most {}, as many sequences as are computed at once, got {}", room,
+                            request.beams->width),
+                "num_beams");
   }
 
   void validate_prompt(const std::vector<TokenId>& prompt) const {

@@ -70,7 +70,8 @@ class Engine {
   // kNotFound: the adapter is not loaded.
   RequestId submit(GenerationRequest request, std::shared_ptr<GenerationSink> sink);
   // Several answers, one for each sink, each with an id: the prompt is computed once, and they share its pages. Errors:
-  // as above, and kInvalidArgument (none, or more than kChoiceCountMax).
+  // as above, and kInvalidArgument (none, or more than kChoiceCountMax). Of a beam search they are the best, best
+  // first: no more of them than beams, no more beams than sequence_count_max.
   std::vector<RequestId> submit(GenerationRequest request, std::vector<std::shared_ptr<GenerationSink>> sinks);
   static constexpr size_t kChoiceCountMax = 128;  // OpenAI's
   // Embeddings, between the steps of answers. Errors (nothing is queued then): kUnsupported (the model's result is a

@@ -105,6 +105,17 @@ TEST(Engine, RefusesWhatCannotFitTheContext) {
   EXPECT_EQ(generate(*engine, request_of(std::vector<int32_t>(100, 1), 28)).tokens.size(), 28u);
 }
 
+TEST(Engine, RefusesMoreBeamsThanItComputesAtOnce) {
+  const auto engine = make_engine({}, {.sequence_count_max = 3});
+  GenerationRequest request = request_of({1, 2, 3}, 5);
+  request.beams = BeamOptions{.width = 4};
+  std::string message;
+  EXPECT_EQ(error_of([&] { generate(*engine, request); }, &message), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(message, "num_beams must be at most 3, as many sequences as are computed at once, got 4");
+  request.beams->width = 3;
+  EXPECT_TRUE(generate(*engine, request).summary.beam);
+}
+
 TEST(Engine, RefusesBadRequests) {
   const auto engine = make_engine();
   const auto refusal = [&](const GenerationRequest& request) {

@@ -54,7 +54,7 @@ class FakeRunner final : public StepRunner {
             adapted(batch.tokens[static_cast<size_t>(row)], adapter == nullptr ? 0 : adapter->number());
         if (wanted == batch.logit_rows.end() || *wanted != row) continue;
         ++wanted;
-        append_logits(history_state(sequence, position + 1));
+        append_logits(history_state(sequence, position + 1), options_.limits.vocabulary_size, logits_);
       }
     }
     CHECK(wanted == batch.logit_rows.end());
@@ -112,6 +112,14 @@ class FakeRunner final : public StepRunner {
 
   Executor& executor() override { return executor_; }
 
+  // The logits [V] after `history`, all of which was computed without an adapter.
+  static std::vector<float> logits_after(const std::vector<int32_t>& history, int64_t vocabulary_size) {
+    uint64_t state = 0;
+    for (const int32_t token : history) state = advance(state, token);
+    std::vector<float> logits;
+    append_logits(state, vocabulary_size, logits);
+    return logits;
+  }
   // The most likely token after `history`, all of which was computed with this adapter.
   static int32_t next_token(const std::vector<int32_t>& history, int64_t vocabulary_size, uint64_t adapter = 0) {
     uint64_t state = 0;
@@ -153,12 +161,11 @@ class FakeRunner final : public StepRunner {
     return state;
   }
 
-  void append_logits(uint64_t state) {
-    const int64_t vocabulary_size = options_.limits.vocabulary_size;
+  static void append_logits(uint64_t state, int64_t vocabulary_size, std::vector<float>& logits) {
     const int32_t best = favourite(state, vocabulary_size);
     Rng noise(state + 1);
     for (int32_t token = 0; token < vocabulary_size; ++token) {
-      logits_.push_back(noise.next_symmetric() + (token == best ? 4.0f : 0.0f));
+      logits.push_back(noise.next_symmetric() + (token == best ? 4.0f : 0.0f));
     }
   }
 

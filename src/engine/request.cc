@@ -154,6 +154,47 @@ void validate_grammar(const GenerationRequest& request) {
   if (request.sampling.ignores_end_tokens) refuse("ignore_eos");
 }
 
+void validate_beams(const GenerationRequest& request, size_t answer_count) {
+  if (!request.beams) return;
+  const BeamOptions& beams = *request.beams;
+  constexpr int64_t kWidthMax = BeamOptions::kWidthMax;
+  if (beams.width < 1 || beams.width > kWidthMax) {
+    fail("num_beams", fmt::format("between 1 and {}", kWidthMax), fmt::format("{}", beams.width));
+  }
+  if (answer_count > static_cast<size_t>(beams.width)) {
+    fail("n", fmt::format("at most the number of beams ({})", beams.width), fmt::format("{}", answer_count));
+  }
+  constexpr auto kPenaltyMax = static_cast<double>(BeamOptions::kLengthPenaltyMax);
+  expect(is_between(beams.length_penalty, -kPenaltyMax, kPenaltyMax), "length_penalty",
+         fmt::format("between {} and {}", -kPenaltyMax, kPenaltyMax), beams.length_penalty);
+  const auto refuse_if = [](bool is_set, std::string_view parameter) {
+    if (!is_set) return;
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{}: not together with beam search, which follows the model's own probabilities", parameter),
+        std::string(parameter));
+  };
+  const SamplingParameters& sampling = request.sampling;
+  // 1 is what leaves probabilities as they are; 0, what others write where nothing is sampled.
+  refuse_if(sampling.temperature != 0 && sampling.temperature != 1, "temperature");
+  refuse_if(sampling.top_k > 0, "top_k");
+  refuse_if(sampling.top_p < 1, "top_p");
+  refuse_if(sampling.min_p > 0, "min_p");
+  refuse_if(sampling.typical_p < 1, "typical_p");
+  refuse_if(sampling.top_n_sigma > 0, "top_n_sigma");
+  refuse_if(sampling.xtc_probability > 0, "xtc_probability");
+  refuse_if(sampling.mirostat.has_value(), "mirostat");
+  refuse_if(sampling.repetition_penalty != 1, "repetition_penalty");
+  refuse_if(sampling.frequency_penalty != 0, "frequency_penalty");
+  refuse_if(sampling.presence_penalty != 0, "presence_penalty");
+  refuse_if(sampling.dry.multiplier > 0, "dry_multiplier");
+  refuse_if(request.reasoning && request.reasoning->token_count_max, "reasoning_budget");
+  if (request.grammar == nullptr) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              "response_format: beam search finds no answer of a given form, nor a call of a tool that must come",
+              "response_format");
+}
+
 std::string_view finish_reason_name(FinishReason reason) { return reason == FinishReason::kStop ? "stop" : "length"; }
 
 }  // namespace pelton

@@ -95,6 +95,23 @@ void validate_tokens(const SamplingParameters& sampling, int64_t vocabulary_size
 // What ends an answer: the model's end tokens, unless they are ignored, and the request's stop tokens.
 std::vector<TokenId> ending_tokens(const SamplingParameters& sampling, std::span<const TokenId> end_tokens);
 
+// When a beam search ends, once it has as many answers as beams: transformers' early_stopping.
+enum class EarlyStopping : uint8_t {
+  kHeuristic,  // false: when the best beam, were it an answer now, would be no better than the worst of them
+  kWhenFull,   // true: at once
+  kNever,      // "never": when the best beam can't become better than the worst of them, however long it grows
+};
+
+// Looks for the likeliest answers instead of sampling them: engine/beam_search.h.
+struct BeamOptions {
+  static constexpr int64_t kWidthMax = 64;
+  static constexpr int64_t kLengthPenaltyMax = 10;  // and its negative the least
+
+  int64_t width = 4;          // beams: beginnings that are followed at once
+  double length_penalty = 1;  // an answer's score is the sum of its log-probabilities by this power of its tokens
+  EarlyStopping early_stopping = EarlyStopping::kHeuristic;
+};
+
 struct GenerationRequest {
   std::vector<TokenId> prompt;  // at least one token
   SamplingParameters sampling;
@@ -112,10 +129,14 @@ struct GenerationRequest {
   std::shared_ptr<const Grammar> grammar = {};
   // The answer begins with reasoning, or may: a grammar holds, and the answer may end, only where that isn't open.
   std::optional<ReasoningOptions> reasoning = {};
+  // Then the request's answers are the best of a beam search, best first, and each comes whole at the end.
+  std::optional<BeamOptions> beams = {};
 };
 
 // Error kInvalidArgument with the parameter's name: what contradicts a grammar.
 void validate_grammar(const GenerationRequest& request);
+// The same: beams out of their domain, more answers than beams, or what beams can't be chosen by (all that samples).
+void validate_beams(const GenerationRequest& request, size_t answer_count);
 
 struct TokenLogprob {
   TokenId token;
@@ -141,6 +162,11 @@ struct RequestTimings {
   Duration answer_use{};
 };
 
+struct BeamScore {
+  double logprob = 0;  // the sum over the answer's tokens, with the end token; natural logarithm, of the model's own
+  double score = 0;    // by which answers are ordered: length_penalty has been at it, and logit_bias
+};
+
 struct GenerationSummary {
   FinishReason reason = FinishReason::kStop;
   std::optional<std::string> stop;  // the stop string that ended it
@@ -148,6 +174,7 @@ struct GenerationSummary {
   int64_t cached_tokens = 0;      // of the prompt, found in the prefix cache
   int64_t completion_tokens = 0;  // all that were sampled, with the end token
   RequestTimings timings;
+  std::optional<BeamScore> beam = {};  // of a beam search
 };
 
 // Receives a request's answer. All calls come from the engine's thread, in order, and must not block: hand over and

@@ -72,6 +72,56 @@ TEST(Validate, NamesTheParameterAtFault) {
   EXPECT_EQ(parameter_at_fault({.min_tokens = 6, .max_tokens = 5}), "min_tokens");
 }
 
+std::string beam_parameter_at_fault(const GenerationRequest& request, size_t answer_count = 1) {
+  try {
+    validate_beams(request, answer_count);
+    return "";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_NE(error.message().find(error.parameter()), std::string::npos);
+    return error.parameter();
+  }
+}
+
+TEST(ValidateBeams, RefusesWhatSamples) {
+  GenerationRequest request;
+  request.sampling.temperature = 0.5;
+  EXPECT_EQ(beam_parameter_at_fault(request), "") << "without beams";
+  request.beams = BeamOptions();
+  EXPECT_EQ(beam_parameter_at_fault(request), "temperature");
+  const auto with = [&](const SamplingParameters& sampling) {
+    request.sampling = sampling;
+    return beam_parameter_at_fault(request, 4);
+  };
+  for (const double neutral : {0.0, 1.0}) EXPECT_EQ(with({.temperature = neutral, .top_k = -1}), "");
+  EXPECT_EQ(with({.logit_bias = {{TokenId{1}, 1}}, .stops = {"a"}, .min_tokens = 2, .logprobs = 3}), "");
+  EXPECT_EQ(with({.top_k = 5}), "top_k");
+  EXPECT_EQ(with({.top_p = 0.9}), "top_p");
+  EXPECT_EQ(with({.min_p = 0.1}), "min_p");
+  EXPECT_EQ(with({.typical_p = 0.9}), "typical_p");
+  EXPECT_EQ(with({.top_n_sigma = 1}), "top_n_sigma");
+  EXPECT_EQ(with({.xtc_probability = 0.5}), "xtc_probability");
+  EXPECT_EQ(with({.mirostat = MirostatOptions()}), "mirostat");
+  EXPECT_EQ(with({.repetition_penalty = 1.1}), "repetition_penalty");
+  EXPECT_EQ(with({.frequency_penalty = 1}), "frequency_penalty");
+  EXPECT_EQ(with({.presence_penalty = 1}), "presence_penalty");
+  EXPECT_EQ(with({.dry = {.multiplier = 1}}), "dry_multiplier");
+}
+
+TEST(ValidateBeams, NamesWhatIsOutOfItsDomain) {
+  GenerationRequest request;
+  const auto with = [&](const BeamOptions& beams, size_t answer_count = 1) {
+    request.beams = beams;
+    return beam_parameter_at_fault(request, answer_count);
+  };
+  EXPECT_EQ(with({.width = 64, .length_penalty = -10}, 64), "");
+  for (const int64_t bad : {-1, 0, 65}) EXPECT_EQ(with({.width = bad}), "num_beams");
+  EXPECT_EQ(with({.width = 3}, 4), "n");
+  for (const double bad : {-10.1, 10.1, std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_EQ(with({.length_penalty = bad}), "length_penalty") << bad;
+  }
+}
+
 // Of a vocabulary of ten, in which 9 ends an answer.
 std::string token_parameter_at_fault(const SamplingParameters& sampling) {
   const TokenId end{9};

@@ -28,12 +28,6 @@ void apply_mask(std::span<const float> logits, const RowMask& mask, std::vector<
                 [&](int64_t id) { masked[static_cast<size_t>(id)] = logits[static_cast<size_t>(id)]; });
 }
 
-LogitsPeak peak_of(std::span<const float> logits) {
-  const std::optional<LogitsPeak> peak = find_peak(logits);
-  if (!peak) throw_not_finite();
-  return *peak;
-}
-
 // Finite even for the smallest temperature: the peak's 0 · infinity would be NaN.
 float inverse(double temperature) {
   return static_cast<float>(std::min(1 / temperature, static_cast<double>(std::numeric_limits<float>::max())));
@@ -54,6 +48,12 @@ SampledToken scored(std::span<const float> logits, LogitsPeak peak, TokenId toke
 }
 
 }  // namespace
+
+LogitsPeak peak_of(std::span<const float> logits) {
+  const std::optional<LogitsPeak> peak = find_peak(logits);
+  if (!peak) throw_not_finite();
+  return *peak;
+}
 
 SampledToken score_token(std::span<const float> logits, TokenId token, int64_t alternative_count,
                          SamplerScratch& scratch) {

@@ -13,6 +13,7 @@
 #include "engine/request.h"
 #include "engine/token_rules.h"
 #include "ops/largest_rows.h"
+#include "ops/logits_row.h"
 
 namespace pelton {
 
@@ -25,6 +26,9 @@ struct SamplerScratch {
   std::vector<int32_t> indices;
   std::vector<RankedLogit> ranked;
 };
+
+// The largest of a row of logits. Error kInternal: one is NaN or infinite.
+LogitsPeak peak_of(std::span<const float> logits);
 
 // A token with its log-probability and those of the `alternative_count` likeliest, by a row of logits [V] of the model
 // itself. Error kInternal: a logit is NaN or infinite.

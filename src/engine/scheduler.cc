@@ -91,7 +91,7 @@ void Scheduler::remove(SequenceId id) {
   Client& client = *sequence.client;
   if (sequence.is_running) --client.running_count;
   const auto entry = sequences_.find(id);
-  (sequence.is_running ? running_ : waiting_queue(sequence)).erase(entry->second);
+  queue_of(sequence).erase(entry->second);
   sequences_.erase(entry);
   if (--client.sequence_count == 0) service_floor_ = client.service;
 }
@@ -218,6 +218,11 @@ Scheduler::Queue& Scheduler::waiting_queue(const Sequence& sequence) const {
   return queues[static_cast<size_t>(sequence.priority)];
 }
 
+Scheduler::Queue& Scheduler::queue_of(const Sequence& sequence) {
+  if (sequence.is_parked) return parked_;
+  return sequence.is_running ? running_ : waiting_queue(sequence);
+}
+
 // Those who ran before stand in front of those who did not. The former look for their place from the front, the latter
 // from the back: near it in either case, however long the line is.
 Scheduler::Queue::iterator Scheduler::insert_by_age(Queue& queue, const Sequence& sequence) const {
@@ -261,6 +266,7 @@ void Scheduler::plan(StepPlan& plan, TimePoint now) {
   // Whoever just gave up pages for rule 6 would be the first to come back, into pages that somebody needs.
   if (may_join && plan.preempted.size() == yielded_count) admit(plan);
   plan_prompts(plan);
+  while (plan.row_count == 0 && !running_.empty()) replace_resting(plan);
   settle_debt(plan);
   CHECK(is_empty() || plan.row_count > 0 || plan.wake);
 }
@@ -303,6 +309,7 @@ void Scheduler::make_place_by_rank(StepPlan& plan) {
 
 void Scheduler::plan_decoding(StepPlan& plan) {
   for (auto sequence = running_.begin(); sequence != running_.end(); ++sequence) {
+    if (sequence->rests()) continue;
     // Preemption takes from the end of the list, maybe this very sequence: then nothing comes after it.
     if (!grow_or_preempt(sequence, plan)) return;
     if (sequence->pending_count() == 1) schedule(*sequence, 1, plan);
@@ -408,15 +415,24 @@ bool Scheduler::grow_or_preempt(Queue::iterator sequence, StepPlan& plan) {
 
 void Scheduler::preempt_last(StepPlan& plan) {
   const auto victim = std::prev(running_.end());
+  victim->is_parked = victim->rests();
   release_pages(*victim);
   victim->computed_count = 0;
   victim->is_running = false;
   --victim->client->running_count;
   victim->waits_since = now_;
-  Queue& queue = waiting_queue(*victim);
-  queue.splice(insert_by_age(queue, *victim), running_, victim);
+  Queue& queue = queue_of(*victim);
+  queue.splice(victim->is_parked ? queue.end() : insert_by_age(queue, *victim), running_, victim);
   plan.preempted.push_back(victim->id);
   ++preemption_count_;
+}
+
+// All who run rest. A batch of which all rest is over, and the next one waits for no company.
+void Scheduler::replace_resting(StepPlan& plan) {
+  preempt_last(plan);
+  if (options_.batching != Batching::kContinuous && !running_.empty()) return;
+  admit(plan);
+  plan_prompts(plan);
 }
 
 void Scheduler::schedule(Sequence& sequence, int64_t row_count, StepPlan& plan) {
@@ -456,15 +472,18 @@ void Scheduler::append_token(SequenceId id, const std::optional<PrefixHash>& fil
   CHECK(!sequence.is_running || sequence.pending_count() == 0);
   ++sequence.token_count;
   if (filled) sequence.prefixes.push_back(*filled);
+  if (!sequence.is_parked) return;
+  sequence.is_parked = false;
+  Queue& queue = waiting_queue(sequence);
+  queue.splice(insert_by_age(queue, sequence), parked_, sequences_.at(id));
 }
 
 void Scheduler::fork(SequenceId parent_id, SequenceId child_id) {
   Sequence& parent = find(parent_id);
-  CHECK(parent.is_running && parent.pending_count() == 0 && !contains(child_id));
+  CHECK((parent.is_running || parent.is_parked) && parent.rests() && !contains(child_id));
   Sequence child = parent;
   child.id = child_id;
-  child.number = ++arrival_count_;
-  child.is_running = false;
+  child.is_running = child.is_parked = false;
   child.computed_count = 0;
   child.waits_since = now_;
   child.pages = std::vector<PageTable>(groups_.size());
@@ -472,7 +491,7 @@ void Scheduler::fork(SequenceId parent_id, SequenceId child_id) {
   Queue& queue = waiting_queue(child);
   const auto place = queue.insert(insert_by_age(queue, child), std::move(child));
   sequences_.emplace(child_id, place);
-  if (running_count() == options_.sequence_count_max) return;
+  if (!parent.is_running || running_count() == options_.sequence_count_max) return;
   place->computed_count = parent.computed_count;
   for (size_t i = 0; i < groups_.size(); ++i) place->pages[i] = parent.pages[i].fork(groups_[i].pool);
   run(*place);

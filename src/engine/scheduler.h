@@ -16,6 +16,9 @@
 //   5. What is left of the budget goes to unfinished prompts, in chunks: better rank, client served least, age.
 //   6. A decoding sequence grows page by page. When none is free, the last running sequence gives up its pages and
 //      waits, to be computed again with the tokens that it already has (most of which the prefix cache may still hold).
+//   7. A sequence that has all its rows and no next token yet (a beam, until the others are as far) rests: it keeps its
+//      pages and asks for nothing. Where nobody else has rows, those that rest give up their places to who waits, and
+//      stand in no line until they get their token: so beams come round even where not all of them have room at once.
 // The first running sequence is never preempted by rule 6, and what waits, for a place or for rows, comes to be the one
 // that has waited longest: so each sequence ends.
 //
@@ -129,8 +132,8 @@ class Scheduler {
   void add(const SequenceArrival& arrival);
   // Finished, failed or cancelled: frees its pages. It must be known.
   void remove(SequenceId id);
-  // `child` begins as a copy of `parent`, all of whose tokens are computed, and shares its pages, where there is a
-  // place for it to run; else it waits like a preempted sequence.
+  // `child` begins as a copy of `parent`, all of whose tokens are or were computed, and of its age. It shares its
+  // pages, where there are such and a place for it to run; else it waits like a preempted sequence.
   void fork(SequenceId parent, SequenceId child);
 
   // Makes the next plan (into `plan`, whose memory is reused). Without rows only when there is no sequence, or until
@@ -138,7 +141,8 @@ class Scheduler {
   void plan(StepPlan& plan, TimePoint now = {});
   // The rows of the plan were computed. Call once after each plan, after removing sequences that failed.
   void complete(const StepPlan& plan);
-  // The sequence, all of whose tokens are computed unless it waits, got another one. `filled`: the name of the page
+  // The sequence, all of whose tokens are computed unless it waits, got another one. One that gets none before the next
+  // plan rests; they can't all. `filled`: the name of the page
   // that this token fills, if it fills one and the sequence has prefixes.
   void append_token(SequenceId id, const std::optional<PrefixHash>& filled = {});
 
@@ -187,6 +191,7 @@ class Scheduler {
     uint64_t planned = 0;        // number of the last plan that has rows of it
     uint64_t deferred = 0;       // number of the last plan that found its prefix in the making
     bool is_running = false;
+    bool is_parked = false;  // rested, and gave up its pages: stands in no line
     bool was_admitted = false;
     bool is_late = false;  // cannot keep the service level any more
     bool has_started = false;
@@ -194,6 +199,7 @@ class Scheduler {
     std::vector<PageTable> pages;      // by group
 
     int64_t pending_count() const { return token_count - computed_count; }
+    bool rests() const { return is_parked || pending_count() == 0; }
   };
   using Queue = std::list<Sequence>;  // nodes move between the queues without copying
   static constexpr size_t kPriorityCount = 3;
@@ -227,6 +233,7 @@ class Scheduler {
   int64_t prompt_rows_before(const Sequence& candidate) const;
   Sequence* first_in_line();
   Queue& waiting_queue(const Sequence& sequence) const;
+  Queue& queue_of(const Sequence& sequence);
   Queue::iterator insert_by_age(Queue& queue, const Sequence& sequence) const;
   void run(Sequence& sequence);
 
@@ -243,6 +250,7 @@ class Scheduler {
   // False: the sequence had to give up its own pages.
   bool grow_or_preempt(Queue::iterator sequence, StepPlan& plan);
   void preempt_last(StepPlan& plan);
+  void replace_resting(StepPlan& plan);
   void schedule(Sequence& sequence, int64_t row_count, StepPlan& plan);
   // Rows of a step, as far as prompts of this sequence's client may fill it.
   int64_t budget_of(const Sequence& sequence) const { return is_modest(sequence) ? modest_budget_ : step_budget_; }
@@ -275,6 +283,7 @@ class Scheduler {
   std::unordered_map<uint64_t, Client> clients_;
   double service_floor_ = 0;  // what the client had that was active last: nobody comes back with less
   Queue running_;             // by rank, then age
+  Queue parked_;              // in no order
   std::unordered_map<SequenceId, Queue::iterator> sequences_;
   std::vector<Sequence*> prompts_;  // scratch
   std::vector<PageId> shared_;      // scratch

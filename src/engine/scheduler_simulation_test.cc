@@ -28,15 +28,17 @@ struct Tally {
   int64_t cached_token_count = 0;
   int64_t copy_count = 0;
   int64_t fork_count = 0;
+  int64_t beam_count = 0;
+  int64_t parked_count = 0;
   int64_t wake_count = 0;
   int64_t failed_step_count = 0;
 };
 
 // A random life of a scheduler: arrivals in bursts and alone, of clients with priorities, some with prefixes that
-// others have too, some with several answers; cancels, failing steps, too little memory, each way of batching. A
-// "token" is a function of what came before it, as the pages hold it, and of its answer's seed, so a lost, doubled or
-// foreign token changes everything after it. Half of the lives have layers with a window, some of them no others: those
-// see the last tokens, in pages of their own.
+// others have too, some with several answers, some with beams; cancels, failing steps, too little memory, each way of
+// batching. A "token" is a function of what came before it, as the pages hold it, and of its answer's seed, so a lost,
+// doubled or foreign token changes everything after it. Half of the lives have layers with a window, some of them no
+// others: those see the last tokens, in pages of their own.
 class Simulation {
  public:
   Simulation(uint64_t seed, Tally& tally)
@@ -73,8 +75,12 @@ class Simulation {
     std::vector<TokenId> tokens;
     size_t prompt_size;
     size_t size_max;
-    uint64_t seed;         // of its answer
-    int64_t choice_count;  // answers that the prompt will have
+    uint64_t seed;                           // of its answer
+    int64_t choice_count;                    // answers that the prompt will have
+    int64_t beam_count;                      // or beams; 0: it has none
+    uint64_t group = 0;                      // of beams
+    std::optional<uint64_t> state = {};      // of a beam that has its row: what the model knows then
+    std::vector<uint64_t> token_seeds = {};  // of its answer's tokens
     Priority priority;
     std::optional<PrefixHash> prefix;       // of its full pages
     std::optional<int64_t> computed_count;  // none: has no pages
@@ -124,6 +130,8 @@ class Simulation {
       sequence.size_max = sequence.prompt_size + 1 + rng_.next_below(context - sequence.prompt_size + 1);
       sequence.seed = rng_.next();
       sequence.choice_count = rng_.next_below(4) == 0 ? 1 + static_cast<int64_t>(rng_.next_below(4)) : 1;
+      sequence.beam_count = rng_.next_below(6) == 0 ? 1 + static_cast<int64_t>(rng_.next_below(5)) : 0;
+      if (sequence.beam_count > 0) sequence.choice_count = 1;
       sequence.priority = static_cast<Priority>(rng_.next_below(3));
       const std::vector<TokenId>& document = documents_[rng_.next_below(documents_.size())];
       const size_t shared_size = rng_.next_below(sequence.prompt_size + 1);
@@ -132,6 +140,7 @@ class Simulation {
 
       const std::vector<PrefixHash> prefixes = prefixes_of(sequence, rng_.next_below(2) == 0 ? "" : "tenant");
       const SequenceId id{++id_count_};
+      sequence.group = static_cast<uint64_t>(id);
       const auto room = static_cast<int64_t>(std::min(sequence.size_max, static_cast<size_t>(context_length_)));
       scheduler_.add({.id = id,
                       .token_count = static_cast<int64_t>(sequence.prompt_size),
@@ -161,9 +170,25 @@ class Simulation {
     end(std::next(sequences_.begin(), static_cast<int64_t>(rng_.next_below(sequences_.size())))->first);
   }
 
+  // With all beams that belong to it.
   void end(SequenceId ended) {
-    scheduler_.remove(ended);
-    sequences_.erase(ended);
+    const auto entry = sequences_.find(ended);
+    if (entry == sequences_.end()) return;
+    if (entry->second.beam_count == 0) return remove(ended);
+    for (const SequenceId beam : beams_of(entry->second.group)) remove(beam);
+  }
+
+  void remove(SequenceId removed) {
+    scheduler_.remove(removed);
+    sequences_.erase(removed);
+  }
+
+  std::vector<SequenceId> beams_of(uint64_t group) const {
+    std::vector<SequenceId> beams;
+    for (const auto& [id, sequence] : sequences_) {
+      if (sequence.beam_count > 0 && sequence.group == group) beams.push_back(id);
+    }
+    return beams;
   }
 
   void step() {
@@ -181,6 +206,7 @@ class Simulation {
     for (const SequenceId preempted : plan_.preempted) {
       sequences_.at(preempted).computed_count.reset();
       sequences_.at(preempted).is_decoding = false;
+      tally_.parked_count += sequences_.at(preempted).state ? 1 : 0;
     }
     copy_pages(plan_.copies, pages_);
     copy_pages(plan_.local_copies, local_pages_);
@@ -195,7 +221,7 @@ class Simulation {
     for (const ScheduledRows& rows : plan_.sequences) write(rows);
     scheduler_.complete(plan_);
     for (const ScheduledRows& rows : plan_.sequences) {
-      if (rows.completes_tokens) answer(rows);
+      if (rows.completes_tokens && sequences_.contains(rows.id)) answer(rows);
       if (testing::Test::HasFatalFailure()) return;
     }
   }
@@ -298,18 +324,17 @@ class Simulation {
     const uint64_t state = state_after(rows.first_position + rows.row_count, [&](int64_t position, bool is_local) {
       return is_local ? cell(rows.local_pages, position, local_pages_) : cell(rows.pages, position, pages_);
     });
-    std::vector<SequenceId> answers{rows.id};
     Sequence& parent = sequences_.at(rows.id);
+    if (parent.beam_count > 0) {
+      ASSERT_FALSE(parent.state) << "a row twice";
+      parent.state = state;
+      return advance_beams(parent.group);
+    }
+    std::vector<SequenceId> answers{rows.id};
     for (; parent.choice_count > 1; --parent.choice_count) {
-      const SequenceId id{++id_count_};
-      const int64_t running_count = scheduler_.running_count();
-      scheduler_.fork(rows.id, id);
-      ++tally_.fork_count;
-      Sequence child = parent;
-      child.choice_count = 1;
-      child.seed = rng_.next();
-      if (scheduler_.running_count() == running_count) child.computed_count.reset();  // there was no place
-      sequences_.emplace(id, std::move(child));
+      const SequenceId id = fork(rows.id);
+      sequences_.at(id).choice_count = 1;
+      sequences_.at(id).seed = rng_.next();
       answers.push_back(id);
     }
     for (const SequenceId id : answers) {
@@ -318,12 +343,52 @@ class Simulation {
     }
   }
 
+  SequenceId fork(SequenceId parent) {
+    const SequenceId id{++id_count_};
+    const int64_t running_count = scheduler_.running_count();
+    scheduler_.fork(parent, id);
+    ++tally_.fork_count;
+    Sequence child = sequences_.at(parent);
+    if (scheduler_.running_count() == running_count) child.computed_count.reset();  // there was no place
+    sequences_.emplace(id, std::move(child));
+    return id;
+  }
+
+  // When all beams have their rows, others follow them, of random parents: some have several, some none.
+  void advance_beams(uint64_t group) {
+    const std::vector<SequenceId> parents = beams_of(group);
+    for (const SequenceId id : parents) {
+      if (!sequences_.at(id).state) return;
+    }
+    std::map<SequenceId, int64_t> child_counts;
+    for (int64_t i = 0; i < sequences_.at(parents.front()).beam_count; ++i) {
+      ++child_counts[parents[rng_.next_below(parents.size())]];
+    }
+    for (const SequenceId id : parents) {
+      if (!child_counts.contains(id)) remove(id);
+    }
+    std::vector<SequenceId> beams;
+    for (const auto& [parent, count] : child_counts) {
+      beams.push_back(parent);
+      for (int64_t i = 1; i < count; ++i) beams.push_back(fork(parent));
+    }
+    tally_.beam_count += static_cast<int64_t>(beams.size());
+    for (const SequenceId id : beams) {
+      Sequence& beam = sequences_.at(id);
+      beam.seed = rng_.next();
+      append(id, *std::exchange(beam.state, std::nullopt));
+      if (testing::Test::HasFatalFailure()) return;
+    }
+  }
+
+  // Beams come to their end all at once.
   void append(SequenceId id, uint64_t state) {
     Sequence& sequence = sequences_.at(id);
     sequence.tokens.push_back(token_of(state, sequence.seed));
+    sequence.token_seeds.push_back(sequence.seed);
     if (sequence.tokens.size() >= sequence.size_max) {
       check_answer(sequence);
-      return end(id);
+      return remove(id);
     }
     sequence.is_decoding = sequence.computed_count.has_value();
     const auto page = static_cast<size_t>(options_.page_token_count);
@@ -337,7 +402,8 @@ class Simulation {
       const uint64_t state = state_after(static_cast<int64_t>(i), [&](int64_t position, bool) {
         return sequence.tokens[static_cast<size_t>(position)];
       });
-      ASSERT_EQ(sequence.tokens[i], token_of(state, sequence.seed)) << "a token lost, doubled or foreign";
+      ASSERT_EQ(sequence.tokens[i], token_of(state, sequence.token_seeds[i - sequence.prompt_size]))
+          << "a token lost, doubled or foreign";
     }
   }
 
@@ -375,6 +441,8 @@ TEST(SchedulerSimulation, KeepsItsPromisesInRandomLives) {
   EXPECT_GT(tally.cached_token_count, 10'000);
   EXPECT_GT(tally.copy_count, 1'000);
   EXPECT_GT(tally.fork_count, 10'000);
+  EXPECT_GT(tally.beam_count, 10'000);
+  EXPECT_GT(tally.parked_count, 1'000);
   EXPECT_GT(tally.wake_count, 1'000);
   EXPECT_GT(tally.failed_step_count, 1'000);
 }

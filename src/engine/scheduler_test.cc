@@ -270,6 +270,70 @@ TEST(Scheduler, AForkSharesWhatItDoesNotWrite) {
   EXPECT_TRUE(plan.local_copies.empty());
 }
 
+// One step, in which nobody gets a token.
+std::string step_alone(Scheduler& scheduler) {
+  StepPlan plan;
+  scheduler.plan(plan);
+  scheduler.complete(plan);
+  return describe(plan);
+}
+
+TEST(Scheduler, WhoGetsNoTokenRests) {
+  Scheduler scheduler({.page_count = 8, .page_token_count = 4, .step_token_count_max = 64, .sequence_count_max = 4});
+  scheduler.add({.id = id(1), .token_count = 6});
+  step_alone(scheduler);
+  scheduler.fork(id(1), id(2));
+  scheduler.append_token(id(1));
+  EXPECT_EQ(step_alone(scheduler), "1:6+1*") << "2 has the pages and asks for nothing";
+  EXPECT_EQ(scheduler.pages_used(), 3) << "1 writes a page of its own";
+  scheduler.append_token(id(2));
+  EXPECT_EQ(step_alone(scheduler), "2:6+1*");
+  EXPECT_EQ(scheduler.pages_used(), 3);
+  EXPECT_EQ(scheduler.preemption_count(), 0);
+}
+
+// With one place for three of a search: each comes round once, and only with a new token again.
+TEST(Scheduler, WhoRestsMakesPlaceWhereNobodyElseHasRows) {
+  for (const Batching batching : {Batching::kContinuous, Batching::kStatic}) {
+    Scheduler scheduler({.page_count = 8,
+                         .page_token_count = 4,
+                         .step_token_count_max = 64,
+                         .sequence_count_max = 1,
+                         .batching = batching});
+    scheduler.add({.id = id(1), .token_count = 4});
+    step_alone(scheduler);
+    scheduler.fork(id(1), id(2));
+    for (const uint64_t number : {1, 2}) scheduler.append_token(id(number));
+    EXPECT_EQ(step_alone(scheduler), "1:4+1*");
+    EXPECT_EQ(step_alone(scheduler), "2:0+5*");
+    EXPECT_EQ(scheduler.preemption_count(), 1);
+    scheduler.fork(id(1), id(3));  // from what has no pages any more
+    for (const uint64_t number : {1, 3}) scheduler.append_token(id(number));
+    scheduler.remove(id(2));
+    EXPECT_EQ(step_alone(scheduler), "3:0+6*");
+    EXPECT_EQ(step_alone(scheduler), "1:0+6*");
+    scheduler.remove(id(1));
+    scheduler.remove(id(3));
+    EXPECT_TRUE(scheduler.is_empty());
+    EXPECT_EQ(scheduler.pages_used(), 0);
+  }
+}
+
+// A search is as old as its request, however young its beams.
+TEST(Scheduler, AForkIsAsOldAsItsParent) {
+  Scheduler scheduler({.page_count = 4,
+                       .page_token_count = 2,
+                       .step_token_count_max = 64,
+                       .sequence_count_max = 8,
+                       .growth_page_count = 0});
+  scheduler.add({.id = id(1), .token_count = 2});
+  scheduler.add({.id = id(2), .token_count = 2});
+  step_alone(scheduler);
+  scheduler.fork(id(1), id(3));
+  for (const uint64_t number : {1, 2, 3}) scheduler.append_token(id(number));
+  EXPECT_EQ(step_alone(scheduler), "1:2+1* 3:2+1*") << "2 gave up its pages";
+}
+
 // --- Ranks, shares, batches
 
 TEST(Scheduler, BetterPrioritiesComeFirst) {

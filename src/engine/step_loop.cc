@@ -48,7 +48,8 @@ struct StepLoop::Choice {
 
   RequestId id;
   std::shared_ptr<GenerationSink> sink;
-  Active* active = nullptr;
+  Active* active = nullptr;  // null: an answer of `beams`
+  Beams* beams = nullptr;
   std::optional<TimePoint> first_token;
   Answer answer;
   Sampler sampler;
@@ -61,7 +62,18 @@ struct StepLoop::Choice {
   bool follows_grammar() const { return grammar_state && !(reasoning && reasoning->is_open()); }
 };
 
-// A sequence: a prompt with all of its answers, and when it is computed each answer alone.
+// A request's beam search. The sequences of its beams own it: the prompt at first, then each beam.
+struct StepLoop::Beams {
+  BeamSearch search;
+  std::vector<SequenceId> sequences;             // in the search's order
+  std::vector<std::unique_ptr<Choice>> choices;  // its answers, best first; null: cancelled
+  std::vector<SampledToken> prompt_scores = {};  // empty: nobody asked
+  std::optional<TimePoint> first_token = {};     // when the prompt was computed
+  Duration prompt_use{};                         // of beams that are gone
+  Duration answer_use{};
+};
+
+// A sequence: a prompt with all of its answers, and when it is computed each answer, or beam, alone.
 struct StepLoop::Active {
   SequenceId id{};
   TimePoint submitted;
@@ -75,8 +87,19 @@ struct StepLoop::Active {
   std::vector<SampledToken> prompt_scores;       // so far, of the prompt's tokens in order
   std::vector<TokenId> tokens;                   // prompt and answer: all that a recomputation needs
   std::optional<PrefixHash> prefix;              // of its full pages; none: they are not looked for
-  std::vector<std::unique_ptr<Choice>> choices;  // at least one
+  std::vector<std::unique_ptr<Choice>> choices;  // at least one, but for beams
+  std::shared_ptr<Beams> beams;                  // null: none
+  size_t beam = 0;                               // which of them
+
+  RequestId last_choice() const;
 };
+
+RequestId StepLoop::Active::last_choice() const {
+  if (beams == nullptr) return choices.back()->id;
+  const auto last = std::find_if(beams->choices.rbegin(), beams->choices.rend(),
+                                 [](const auto& choice) { return choice != nullptr; });
+  return (*last)->id;
+}
 
 StepLoop::StepLoop(Environment environment)
     : environment_(std::move(environment)),
@@ -100,10 +123,21 @@ void StepLoop::add(Submission submission) noexcept {
     active.submitted = submission.submitted;
     active.time = TimeAccount(submission.submitted);
     if (submission.request.deadline) active.deadline = submission.submitted + *submission.request.deadline;
+    std::vector<std::unique_ptr<Choice>> choices;
     for (size_t i = 0; i < sinks.size(); ++i) {
       const uint64_t seed = i == 0 ? submission.seed : Rng(submission.seed + i).next();
-      active.choices.push_back(std::make_unique<Choice>(RequestId{id + i}, sinks[i], seed, submission, environment_));
-      active.choices.back()->active = &active;
+      choices.push_back(std::make_unique<Choice>(RequestId{id + i}, sinks[i], seed, submission, environment_));
+    }
+    for (const auto& choice : choices) choices_.emplace(choice->id, choice.get());
+    if (submission.request.beams) {
+      BeamSearch search(submission.request, submission.end_tokens, choices.front()->answer,
+                        submission.answer_token_count_max);
+      active.beams = std::make_shared<Beams>(
+          Beams{.search = std::move(search), .sequences = {sequence}, .choices = std::move(choices)});
+      for (const auto& choice : active.beams->choices) choice->beams = active.beams.get();
+    } else {
+      active.choices = std::move(choices);
+      for (const auto& choice : active.choices) choice->active = &active;
     }
     active.adapter = std::move(submission.adapter);
     active.tokens = std::move(submission.request.prompt);
@@ -114,7 +148,6 @@ void StepLoop::add(Submission submission) noexcept {
     active_.emplace(sequence, std::move(made));
     deadline_count_ += active.deadline ? 1 : 0;
     adapter_count_ += active.adapter.number() != 0 ? 1 : 0;
-    for (const auto& choice : active.choices) choices_.emplace(choice->id, choice.get());
     scheduler_.add({.id = sequence,
                     .token_count = active.prompt_token_count,
                     .token_count_max = active.prompt_token_count + submission.answer_token_count_max,
@@ -157,7 +190,7 @@ void StepLoop::fail_all(const Error& error) noexcept {
 
 void StepLoop::fail_choices(SequenceId id, const Error& error) noexcept {
   for (auto entry = active_.find(id); entry != active_.end(); entry = active_.find(id)) {
-    fail(entry->second->choices.back()->id, error);
+    fail(entry->second->last_choice(), error);
   }
 }
 
@@ -222,6 +255,7 @@ void StepLoop::step_or_throw() {
       fail(id, current_error());
     }
   }
+  advance_beams();
 }
 
 void StepLoop::account(TimePoint begin) {
@@ -247,6 +281,7 @@ StepLoop::StepLogits StepLoop::run_model() {
   batch_.local_pages.clear();
   batch_.adapters.clear();
   drawn_.clear();
+  beam_rows_.clear();
   prompt_scores_.clear();
   const TimePoint now = environment_.clock.now();
   order_by_adapter();
@@ -279,6 +314,7 @@ StepLoop::StepLogits StepLoop::run_model() {
     const auto logit_row = static_cast<int64_t>(batch_.logit_rows.size());
     batch_.logit_rows.push_back(static_cast<int32_t>(batch_.tokens.size() - 1));
     for (const auto& choice : active.choices) drawn_.push_back({choice.get(), choice->id, logit_row, {}, nullptr});
+    if (active.beams != nullptr) beam_rows_.push_back({rows.id, logit_row, nullptr});
   }
   if (!plan_.copies.empty() || !plan_.local_copies.empty()) {
     environment_.runner.copy_pages(plan_.copies, plan_.local_copies);
@@ -329,7 +365,7 @@ std::span<const RowMask> StepLoop::masks() {
 }
 
 std::optional<int64_t> StepLoop::largest_count() const {
-  if (!prompt_scores_.is_empty()) return std::nullopt;
+  if (!prompt_scores_.is_empty() || !beam_rows_.empty()) return std::nullopt;
   int64_t most = 1;
   for (const Drawn& drawn : drawn_) {
     const std::optional<int64_t> count = drawn.choice->sampler.largest_count();
@@ -341,29 +377,35 @@ std::optional<int64_t> StepLoop::largest_count() const {
 
 void StepLoop::separate_choices(Active& active) {
   while (active.choices.size() > 1) {
-    const SequenceId id{++sequence_count_};
-    auto made = std::make_unique<Active>();
-    made->id = id;
-    made->submitted = active.submitted;
-    made->deadline = active.deadline;
-    made->started = active.started;
-    made->prompt_token_count = active.prompt_token_count;
-    made->cached_token_count = active.cached_token_count;
-    made->time = active.time.fork();
-    made->prompt_logprobs = active.prompt_logprobs;
-    made->prompt_scores = active.prompt_scores;
-    made->tokens = active.tokens;
-    made->prefix = active.prefix;
-    made->adapter = active.adapter;
-    adapter_count_ += active.adapter.number() != 0 ? 1 : 0;
-    made->choices.reserve(1);
-    Active& child = *active_.emplace(id, std::move(made)).first->second;
+    Active& child = fork(active);
     child.choices.push_back(std::move(active.choices.back()));
     active.choices.pop_back();
     child.choices.back()->active = &child;
-    deadline_count_ += child.deadline ? 1 : 0;
-    scheduler_.fork(active.id, id);
+    scheduler_.fork(active.id, child.id);
   }
+}
+
+StepLoop::Active& StepLoop::fork(const Active& active) {
+  const SequenceId id{++sequence_count_};
+  auto made = std::make_unique<Active>();
+  made->id = id;
+  made->submitted = active.submitted;
+  made->deadline = active.deadline;
+  made->started = active.started;
+  made->prompt_token_count = active.prompt_token_count;
+  made->cached_token_count = active.cached_token_count;
+  made->time = active.time.fork();
+  made->prompt_logprobs = active.prompt_logprobs;
+  made->prompt_scores = active.prompt_scores;
+  made->tokens = active.tokens;
+  made->prefix = active.prefix;
+  made->adapter = active.adapter;
+  made->beams = active.beams;
+  made->choices.reserve(1);
+  Active& child = *active_.emplace(id, std::move(made)).first->second;
+  adapter_count_ += child.adapter.number() != 0 ? 1 : 0;
+  deadline_count_ += child.deadline ? 1 : 0;
+  return child;
 }
 
 void StepLoop::keep_prompt_scores() {
@@ -401,14 +443,29 @@ void StepLoop::sample(const StepLogits& logits) {
       drawn.error = std::current_exception();
     }
   };
+  const auto expand_one = [&](BeamRow& beam, SamplerScratch& scratch) {
+    try {
+      const Active& active = *active_.at(beam.id);
+      active.beams->search.expand(
+          active.beam, logits.whole.subspan(static_cast<size_t>(beam.row) * vocabulary_size, vocabulary_size), scratch);
+    } catch (...) {
+      beam.error = std::current_exception();
+    }
+  };
+  const size_t count = drawn_.size() + beam_rows_.size();
   const auto sample_part = [&](int thread, int thread_count) {
-    const Range part = split_range(static_cast<int64_t>(drawn_.size()), 1, thread, thread_count);
-    for (int64_t i = part.begin; i < part.end; ++i) {
-      sample_one(drawn_[static_cast<size_t>(i)], scratch_[static_cast<size_t>(thread)]);
+    const Range part = split_range(static_cast<int64_t>(count), 1, thread, thread_count);
+    SamplerScratch& scratch = scratch_[static_cast<size_t>(thread)];
+    for (auto i = static_cast<size_t>(part.begin); i < static_cast<size_t>(part.end); ++i) {
+      if (i < drawn_.size()) {
+        sample_one(drawn_[i], scratch);
+      } else {
+        expand_one(beam_rows_[i - drawn_.size()], scratch);
+      }
     }
   };
   // The few largest of a row are not worth a region.
-  if (drawn_.size() > 1 && logits.largest == nullptr) {
+  if (count > 1 && logits.largest == nullptr) {
     executor.parallel(sample_part);
   } else {
     sample_part(0, 1);
@@ -443,6 +500,93 @@ void StepLoop::deliver(Choice& choice, SampledToken sampled) {
   append_token(active);
 }
 
+void StepLoop::advance_beams() {
+  for (const BeamRow& row : beam_rows_) {
+    const auto entry = active_.find(row.id);
+    if (entry == active_.end()) continue;  // its search has ended, or goes on without it
+    const std::shared_ptr<Beams> beams = entry->second->beams;
+    try {
+      if (row.error) std::rethrow_exception(row.error);
+      if (beams->search.is_expanded()) advance(*beams);
+    } catch (...) {
+      const Error error = current_error();
+      for (const auto& choice : beams->choices) {
+        if (choice != nullptr) fail(choice->id, error);
+      }
+    }
+  }
+}
+
+void StepLoop::advance(Beams& beams) {
+  if (!beams.first_token) {
+    Active& prompt = *active_.at(beams.sequences.front());
+    beams.first_token = environment_.clock.now();
+    beams.prompt_scores = std::exchange(prompt.prompt_scores, {});
+    prompt.prompt_logprobs.reset();
+  }
+  const std::vector<BeamSearch::Successor>& successors = beams.search.advance();
+  if (successors.empty()) return finish(beams);
+
+  const std::vector<SequenceId> parents = std::exchange(beams.sequences, {});
+  for (size_t parent = 0; parent < parents.size(); ++parent) {  // first: their pages are for those that go on
+    const bool goes_on = std::any_of(successors.begin(), successors.end(),
+                                     [&](const BeamSearch::Successor& next) { return next.parent == parent; });
+    if (!goes_on) remove(parents[parent]);
+  }
+  // The first to follow a beam goes on as its sequence, the others as forks of it.
+  std::vector<bool> has_heir(parents.size());
+  for (const BeamSearch::Successor& next : successors) {
+    const SequenceId parent = parents[next.parent];
+    if (!has_heir[next.parent]) {
+      has_heir[next.parent] = true;
+      beams.sequences.push_back(parent);
+      continue;
+    }
+    const SequenceId child = fork(*active_.at(parent)).id;
+    scheduler_.fork(parent, child);
+    beams.sequences.push_back(child);
+  }
+  for (size_t beam = 0; beam < successors.size(); ++beam) {
+    Active& active = *active_.at(beams.sequences[beam]);
+    active.beam = beam;
+    active.tokens.push_back(successors[beam].token);
+    append_token(active);
+  }
+}
+
+void StepLoop::finish(Beams& beams) {
+  GenerationSummary summary = summary_of(*active_.at(beams.sequences.front()), *beams.first_token);
+  remove_all(beams);
+  summary.timings.prompt_use = beams.prompt_use;
+  summary.timings.answer_use = beams.answer_use;
+  std::vector<BeamSearch::Hypothesis> answers = beams.search.take_answers();
+  for (size_t i = 0; i < beams.choices.size(); ++i) {
+    if (beams.choices[i] == nullptr) continue;
+    const RequestId id = beams.choices[i]->id;
+    if (i >= answers.size()) {
+      fail(id, Error(ErrorCode::kInvalidArgument,
+                     fmt::format("n: the request's rules leave only {} different answers", answers.size()), "n"));
+      continue;
+    }
+    BeamSearch::Hypothesis& answer = answers[i];
+    summary.reason = answer.reason;
+    summary.stop = answer.stop;
+    summary.completion_tokens = static_cast<int64_t>(answer.tokens.size());
+    summary.beam = answer.score;
+    const std::shared_ptr<GenerationSink> sink = release(id);
+    const bool is_delivered = call_sink([&] {
+      if (!beams.prompt_scores.empty()) sink->on_prompt(beams.prompt_scores);
+      sink->on_tokens(std::move(answer.text), std::move(answer.tokens));
+    });
+    call_sink([&] {
+      if (is_delivered) return sink->on_finish(summary);
+      sink->on_error(Error(ErrorCode::kInternal, "the answer could not be handed over"));
+    });
+    // The work of all beams counts once.
+    summary.timings.prompt_use = summary.timings.answer_use = Duration(0);
+  }
+}
+
 void StepLoop::append_token(Active& active) {
   const auto page = static_cast<size_t>(limits_.page_token_count);
   if (!active.prefix || active.tokens.size() % page != 0) return scheduler_.append_token(active.id);
@@ -460,23 +604,25 @@ void StepLoop::reason(Choice& choice, SampledToken& sampled) {
 }
 
 void StepLoop::finish(Choice& choice, const Answer::Progress& progress) {
-  const TimePoint now = environment_.clock.now();
-  const Active& active = *choice.active;
-  const GenerationSummary summary{.reason = *progress.finish,
-                                  .stop = progress.stop,
-                                  .prompt_tokens = active.prompt_token_count,
-                                  .cached_tokens = active.cached_token_count,
-                                  .completion_tokens = choice.answer.token_count(),
-                                  .timings = {.queue = *active.started - active.submitted,
-                                              .first_token = *choice.first_token - active.submitted,
-                                              .total = now - active.submitted,
-                                              .until_first_token = active.time.until_first_token(),
-                                              .after_first_token = active.time.after_first_token(),
-                                              .prompt_use = active.time.prompt_use(),
-                                              .answer_use = active.time.answer_use()}};
+  GenerationSummary summary = summary_of(*choice.active, *choice.first_token);
+  summary.reason = *progress.finish;
+  summary.stop = progress.stop;
+  summary.completion_tokens = choice.answer.token_count();
   // The pages are free before the receiver knows: whoever waits for the answer finds room for the next request.
   const std::shared_ptr<GenerationSink> sink = release(choice.id);
   call_sink([&] { sink->on_finish(summary); });
+}
+
+GenerationSummary StepLoop::summary_of(const Active& active, TimePoint first_token) const {
+  return {.prompt_tokens = active.prompt_token_count,
+          .cached_tokens = active.cached_token_count,
+          .timings = {.queue = *active.started - active.submitted,
+                      .first_token = first_token - active.submitted,
+                      .total = environment_.clock.now() - active.submitted,
+                      .until_first_token = active.time.until_first_token(),
+                      .after_first_token = active.time.after_first_token(),
+                      .prompt_use = active.time.prompt_use(),
+                      .answer_use = active.time.answer_use()}};
 }
 
 void StepLoop::fail(RequestId id, const Error& error) noexcept {
@@ -487,19 +633,43 @@ void StepLoop::fail(RequestId id, const Error& error) noexcept {
 std::shared_ptr<GenerationSink> StepLoop::release(RequestId id) {
   const auto entry = choices_.find(id);
   CHECK(entry != choices_.end());
-  std::shared_ptr<GenerationSink> sink = std::move(entry->second->sink);
-  Active& active = *entry->second->active;
+  Choice& choice = *entry->second;
+  std::shared_ptr<GenerationSink> sink = std::move(choice.sink);
   choices_.erase(entry);
-  std::erase_if(active.choices, [&](const auto& choice) { return choice->id == id; });
-  if (active.choices.empty()) {
-    const SequenceId sequence = active.id;
-    deadline_count_ -= active.deadline ? 1 : 0;
-    adapter_count_ -= active.adapter.number() != 0 ? 1 : 0;
-    if (scheduler_.contains(sequence)) scheduler_.remove(sequence);  // not where there was no memory for a fork
-    active_.erase(sequence);
+  if (choice.beams != nullptr) {
+    Beams& beams = *choice.beams;
+    const auto is_gone = [](const auto& other) { return other == nullptr; };
+    std::find_if(beams.choices.begin(), beams.choices.end(), [&](const auto& other) {
+      return other.get() == &choice;
+    })->reset();
+    if (std::all_of(beams.choices.begin(), beams.choices.end(), is_gone)) remove_all(beams);
+  } else {
+    Active& active = *choice.active;
+    std::erase_if(active.choices, [&](const auto& other) { return other.get() == &choice; });
+    if (active.choices.empty()) remove(active.id);
   }
   if (environment_.on_release) environment_.on_release(*this);
   return sink;
+}
+
+void StepLoop::remove(SequenceId id) {
+  const std::unique_ptr<Active> active = std::move(active_.at(id));
+  active_.erase(id);
+  deadline_count_ -= active->deadline ? 1 : 0;
+  adapter_count_ -= active->adapter.number() != 0 ? 1 : 0;
+  if (scheduler_.contains(id)) scheduler_.remove(id);  // not where there was no memory for a fork
+  if (active->beams == nullptr) return;
+  active->beams->prompt_use += active->time.prompt_use();
+  active->beams->answer_use += active->time.answer_use();
+}
+
+// Looked for one by one: a search that failed half way knows them no more. With the last of them it may be gone itself.
+void StepLoop::remove_all(const Beams& beams) {
+  const auto next = [&] {
+    return std::find_if(active_.begin(), active_.end(),
+                        [&](const auto& entry) { return entry.second->beams.get() == &beams; });
+  };
+  for (auto entry = next(); entry != active_.end(); entry = next()) remove(entry->first);
 }
 
 EngineStatistics StepLoop::statistics() const {

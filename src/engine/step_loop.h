@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "engine/adapter_set.h"
 #include "engine/answer.h"
+#include "engine/beam_search.h"
 #include "engine/grammar_masks.h"
 #include "engine/prefix_hash.h"
 #include "engine/prompt_scores.h"
@@ -77,6 +78,7 @@ class StepLoop {
  private:
   struct Choice;
   struct Active;
+  struct Beams;
 
   void step_or_throw();
   void end_overdue();
@@ -99,19 +101,29 @@ class StepLoop {
   void account(TimePoint begin);
   // The prompt is computed: its answers go their own ways from here.
   void separate_choices(Active& active);
-  // Fills drawn_, by all threads.
+  // A sequence without answers of its own that goes on from where this one is.
+  Active& fork(const Active& active);
+  // Fills drawn_, and expands the beams of beam_rows_, by all threads.
   void sample(const StepLogits& logits);
   // Of prompt_scores_, for when the answer begins. What went wrong with one ends its request.
   void keep_prompt_scores();
   void deliver(Choice& choice, SampledToken sampled);
   // Within reasoning: what the next token is instead, where its budget says so.
   void reason(Choice& choice, SampledToken& sampled);
+  // Searches that have the rows of all their beams choose the next ones.
+  void advance_beams();
+  void advance(Beams& beams);
+  void finish(Beams& beams);
   void append_token(Active& active);
   void finish(Choice& choice, const Answer::Progress& progress);
+  // What any answer of the sequence has in common.
+  GenerationSummary summary_of(const Active& active, TimePoint first_token) const;
   void fail(RequestId id, const Error& error) noexcept;
   void fail_choices(SequenceId id, const Error& error) noexcept;
   // Frees everything of the answer, then hands back its sink.
   std::shared_ptr<GenerationSink> release(RequestId id);
+  void remove(SequenceId id);
+  void remove_all(const Beams& beams);
 
   Environment environment_;
   RunnerLimits limits_;
@@ -133,6 +145,13 @@ class StepLoop {
     std::exception_ptr error;  // null: none
   };
   std::vector<Drawn> drawn_;
+  // One for each beam that has its row.
+  struct BeamRow {
+    SequenceId id;
+    int64_t row;               // of the step's logits
+    std::exception_ptr error;  // null: none
+  };
+  std::vector<BeamRow> beam_rows_;
   PromptScores prompt_scores_;
   std::vector<std::pair<uint64_t, size_t>> order_;  // of the plan's sequences: adapter and place
   StepTimeEstimator step_times_;

@@ -7,7 +7,7 @@
 
 namespace pelton {
 
-StopMatcher::Stop::Stop(std::string stop) : text(std::move(stop)), border(text.size() + 1, 0) {
+StopMatcher::Pattern::Pattern(std::string stop) : text(std::move(stop)), border(text.size() + 1, 0) {
   for (size_t size = 1, matching = 0; size < text.size(); ++size) {
     while (matching > 0 && text[size] != text[matching]) matching = border[matching];
     if (text[size] == text[matching]) ++matching;
@@ -16,7 +16,8 @@ StopMatcher::Stop::Stop(std::string stop) : text(std::move(stop)), border(text.s
 }
 
 bool StopMatcher::Stop::advance(char byte) {
-  while (matched > 0 && text[matched] != byte) matched = border[matched];
+  const std::string& text = pattern->text;
+  while (matched > 0 && text[matched] != byte) matched = pattern->border[matched];
   if (text[matched] == byte) ++matched;
   return matched == text.size();
 }
@@ -24,7 +25,7 @@ bool StopMatcher::Stop::advance(char byte) {
 StopMatcher::StopMatcher(std::vector<std::string> stops) {
   for (std::string& stop : stops) {
     if (stop.empty()) throw Error(ErrorCode::kInvalidArgument, "stop: a stop string must not be empty", "stop");
-    stops_.emplace_back(std::move(stop));
+    stops_.push_back({std::make_shared<const Pattern>(std::move(stop))});
   }
 }
 
@@ -33,9 +34,11 @@ StopMatcher::Output StopMatcher::push(std::string_view text) {
   if (has_stopped_) return output;
   for (const char byte : text) {
     held_ += byte;
-    const Stop* found = nullptr;
+    const Pattern* found = nullptr;
     for (Stop& stop : stops_) {
-      if (stop.advance(byte) && (found == nullptr || stop.text.size() > found->text.size())) found = &stop;
+      if (stop.advance(byte) && (found == nullptr || stop.pattern->text.size() > found->text.size())) {
+        found = stop.pattern.get();
+      }
     }
     if (found == nullptr) continue;
     held_.resize(held_.size() - found->text.size());

@@ -1,6 +1,7 @@
 // Ends an answer at the first stop string, however it is cut into pieces, and lets no part of one through.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,7 +10,8 @@
 namespace pelton {
 
 // Of several stop strings, the one that is complete first wins; of those complete at the same byte, the longest. So the
-// result never depends on what comes later, nor on where the pieces are cut. One matcher belongs to one answer.
+// result never depends on what comes later, nor on where the pieces are cut. One matcher belongs to one answer. A copy,
+// which shares the stop strings, goes on from the same place.
 class StopMatcher {
  public:
   // Error kInvalidArgument (`stop`): a stop string is empty.
@@ -25,14 +27,18 @@ class StopMatcher {
   std::string finish();
 
  private:
-  // Knuth, Morris, Pratt: `matched` bytes of `text` are the end of what was pushed; `border[n]` is the longest proper
-  // prefix of the first n bytes that also ends them.
-  struct Stop {
-    explicit Stop(std::string stop);
-    bool advance(char byte);  // true: complete
+  // Knuth, Morris, Pratt: `border[n]` is the longest proper prefix of the first n bytes that also ends them.
+  struct Pattern {
+    explicit Pattern(std::string stop);
 
     std::string text;
     std::vector<size_t> border;
+  };
+  // `matched` bytes of the pattern are the end of what was pushed.
+  struct Stop {
+    bool advance(char byte);  // true: complete
+
+    std::shared_ptr<const Pattern> pattern;
     size_t matched = 0;
   };
 
