@@ -35,6 +35,7 @@ json::object CompletionAnswer::whole(const std::vector<Choice>& choices, const U
     tokens.insert(tokens.end(), piece.tokens.begin(), piece.tokens.end());
     list.push_back(choice(index, echoes_[index] + piece.text, logprobs(index, tokens),
                           json::string(finish_reason_name(choices[index].reason))));
+    add_beam_score(choices[index], list.back().get_object());
   }
   json::object answer = answer_frame(options_.identity, "text_completion");
   answer["choices"] = std::move(list);
