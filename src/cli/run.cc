@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cli/answer.h"
+#include "cli/beam_options.h"
 #include "cli/command.h"
 #include "cli/conversation.h"
 #include "cli/grammar_options.h"
@@ -25,13 +26,14 @@ constexpr const char* kNotes =
     "--json prints one object: prompt_token_ids, token_ids, text, finish_reason (\"stop\", \"length\", "
     "\"interrupted\"),\n"
     "logprobs (with --logprobs), timings (load_ms, ttft_ms, prefill_tokens_per_second, decode_tokens_per_second), "
-    "usage, model.\n"
+    "usage, model;\n"
+    "with --beams cumulative_logprob and sequence_score.\n"
     "\n"
     "Examples:\n"
     "  pelton run -m model.gguf \"What is the capital of France?\"\n"
     "  git diff | pelton run -m model.gguf --system \"Write a commit message for this change.\"\n"
     "  pelton run -m model.gguf --text \"Once upon a time\" --max-tokens 50 --temperature 0.8 --seed 1\n"
-    "  pelton run -m model.gguf --messages chat.json --json --logprobs 5\n"
+    "  pelton run -m model.gguf --messages chat.json --json --logprobs 5 --beams 4\n"
     "  pelton run -m model.gguf \"Is the sky blue?\" --choice yes --choice no\n"
     "  pelton run -m model.gguf \"A person from Oslo\" --schema person.schema.json\n";
 
@@ -39,6 +41,7 @@ struct RunOptions {
   ModelOptions model;
   SamplingOptions sampling;
   GrammarOptions grammar;
+  BeamSearchOptions beams;
   std::optional<std::string> prompt;
   std::optional<std::string> messages_path;
   std::optional<std::string> text;
@@ -88,6 +91,10 @@ json::object report_of(const Answer& answer, const LoadedModel& loaded, const st
   report["prompt_token_ids"] = std::move(prompt_token_ids);
   report["timings"] = timings_to_json(answer, loaded.load_ms);
   report["model"] = loaded.bundle->name;
+  if (answer.summary && answer.summary->beam) {
+    report["cumulative_logprob"] = answer.summary->beam->logprob;
+    report["sequence_score"] = answer.summary->beam->score;
+  }
   return report;
 }
 
@@ -108,6 +115,7 @@ int run(const RunOptions& options) {
   defaults.temperature = 0;
   GenerationRequest request;
   request.sampling = options.sampling.parameters(defaults);
+  options.beams.apply(request);
   if (request.sampling.logprobs && !options.as_json) throw Error(ErrorCode::kUsage, "--logprobs needs --json");
   const EngineOptions engine_options = options.model.engine_options();
   if (options.text) require_utf8(*options.text, "--text");
@@ -162,6 +170,7 @@ std::function<int()> add_run(CLI::App& app) {
   app.add_flag("--verbose", options->is_verbose, "Say at the end, on standard error, how fast it was");
   options->model.add_to(app);
   options->sampling.add_to(app, "0");
+  options->beams.add_to(app);
   options->grammar.add_to(app);
   app.footer(kNotes);
   return [options] { return run(*options); };

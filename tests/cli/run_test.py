@@ -109,6 +109,18 @@ def test_the_default_is_deterministic_and_seeds_repeat(pelton, model):
     assert text(*warm, 1, "--top-k", 1) == text()
 
 
+def test_beams_find_the_likeliest_answer(pelton, model):
+    arguments = ["run", "-m", model, "--text", LAWS, "--max-tokens", 8, "--logprobs", 0, "--length-penalty", 0]
+    answer = pelton.json(*arguments, "--beams", 4)
+    assert answer["cumulative_logprob"] == pytest.approx(sum(row["logprob"] for row in answer["logprobs"]), abs=1e-3)
+    assert answer["sequence_score"] == pytest.approx(answer["cumulative_logprob"], abs=1e-6)
+    done = pelton("run", "-m", model, "--text", LAWS, "--max-tokens", 8, "--length-penalty", 0, "--beams", 4)
+    assert done.stdout.rstrip("\n") == answer["text"].rstrip("\n")
+    for arguments in (["--temperature", 0.5], ["--top-k", 3], ["--early-stopping", "soon"], ["--length-penalty", 11]):
+        assert pelton("run", "-m", model, "--text", LAWS, "--beams", 4, *arguments).returncode == 2
+    assert pelton("run", "-m", model, "--text", LAWS, "--length-penalty", 2).returncode == 2
+
+
 def test_threads_do_not_change_the_answer(pelton, model):
     arguments = ["run", "-m", model, "--text", LAWS, "--max-tokens", 8]
     assert pelton.json(*arguments, "-t", 1)["token_ids"] == pelton.json(*arguments, "-t", 3)["token_ids"]

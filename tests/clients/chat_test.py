@@ -39,6 +39,13 @@ def test_answers_as_the_reference_does(exact_client, oracle):
     assert 0 <= usage.prompt_tokens_details.cached_tokens < usage.prompt_tokens
 
 
+def test_beams_are_choices_best_first(client):
+    answer = chat(client, n=2, max_tokens=8, extra_body={"num_beams": 3, "early_stopping": True})
+    scores = [choice.model_extra["sequence_score"] for choice in answer.choices]
+    assert scores == sorted(scores, reverse=True) and all(score < 0 for score in scores)
+    assert answer.choices[0].message.content != answer.choices[1].message.content
+
+
 def test_prompts_are_those_of_the_reference(client, oracle):
     for expected in oracle:
         if "messages" in expected:

@@ -64,6 +64,29 @@ def test_the_best_of_several_answers(client):
     assert best.usage == all_of_them.usage, "all that were made count"
 
 
+def test_the_likeliest_answers_by_beams(client):
+    beams = {"use_beam_search": True, "length_penalty": 1}
+    answer = complete(client, n=4, logprobs=1, extra_body=beams)
+    sums = [sum(choice.logprobs.token_logprobs) for choice in answer.choices]
+    for choice, total in zip(answer.choices, sums):
+        assert choice.model_extra["cumulative_logprob"] == pytest.approx(total, abs=1e-3)
+        length = len(choice.logprobs.tokens)
+        assert choice.model_extra["sequence_score"] == pytest.approx(total / length, abs=1e-3)
+    scores = [choice.model_extra["sequence_score"] for choice in answer.choices]
+    assert scores == sorted(scores, reverse=True) and len({choice.text for choice in answer.choices}) == 4
+    assert "cumulative_logprob" not in complete(client).choices[0].model_extra
+    best = complete(client, n=2, temperature=None, extra_body={"num_beams": 4})
+    assert [choice.text for choice in best.choices] == [choice.text for choice in answer.choices[:2]]
+    assert best.usage.completion_tokens == sum(len(choice.logprobs.tokens) for choice in answer.choices[:2])
+
+
+def test_beams_refuse_what_samples_and_streams(client):
+    for field, value in {"temperature": 0.7, "top_p": 0.5, "stream": True, "n": 5}.items():
+        with pytest.raises(openai.APIStatusError) as error:
+            complete(client, **{field: value}, extra_body={"num_beams": 4})
+        assert error.value.param == field and error.value.status_code == 400
+
+
 def test_several_token_prompts(client, oracle):
     ids = [expected["input_ids"] for expected in oracle[3:5]]
     answer = complete(client, ids, max_tokens=4)

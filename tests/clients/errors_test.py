@@ -68,6 +68,8 @@ def test_client_sees_typed_errors(client):
         ("logit_bias", {"1000000": 1}),
         ("allowed_token_ids", [1000000]),
         ("mirostat", 1),
+        ("num_beams", 65),
+        ("length_penalty", 2),
         ("messages", []),
         ("messages", [{"role": "user"}]),
         ("messages", [{"role": "king", "content": ""}]),

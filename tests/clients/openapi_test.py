@@ -13,6 +13,8 @@ COMPANIONS = {
     "stream_options": {"stream": True},
     "mirostat_tau": {"mirostat": 2},
     "mirostat_eta": {"mirostat": 2},
+    "length_penalty": {"use_beam_search": True},
+    "early_stopping": {"use_beam_search": True},
 }
 CHAT = [{"role": "user", "content": "Hi"}]
 BASES = {

@@ -32,6 +32,12 @@ json::array prompt_logprobs_array(const std::vector<SampledToken>& prompt, const
   return positions;
 }
 
+void add_beam_score(const Choice& choice, json::object& object) {
+  if (!choice.beam) return;
+  object["cumulative_logprob"] = choice.beam->logprob;
+  object["sequence_score"] = choice.beam->score;
+}
+
 json::object usage_object(const Usage& usage) {
   return {{"prompt_tokens", usage.prompt_tokens},
           {"completion_tokens", usage.completion_tokens},

@@ -38,6 +38,7 @@ struct Choice {
   Piece piece;
   FinishReason reason = FinishReason::kStop;
   std::optional<std::string> stop = {};  // the stop string that ended it
+  std::optional<BeamScore> beam = {};    // of a beam search
 };
 
 struct Event {
@@ -77,9 +78,12 @@ struct AnswerOptions {
   bool has_usage_chunk = false;  // at the end; then the other chunks say "usage": null
 };
 
-// vLLM's form of `prompt_logprobs`: for each token an object of tokens by their ids, itself and then the likeliest, each
-// with its log-probability and rank. Null for the first, of which nothing tells how likely it was.
+// vLLM's form of `prompt_logprobs`: for each token an object of tokens by their ids, itself and then the likeliest,
+// each with its log-probability and rank. Null for the first, of which nothing tells how likely it was.
 json::array prompt_logprobs_array(const std::vector<SampledToken>& prompt, const Tokenizer& tokenizer);
+// Of a beam search, how likely a choice is: "cumulative_logprob" and "sequence_score", as vLLM and transformers call
+// them.
+void add_beam_score(const Choice& choice, json::object& object);
 json::object usage_object(const Usage& usage);
 // Of a call of a tool: nine letters and digits. What Mistral's templates insist on suits all.
 std::string new_call_id();

@@ -59,6 +59,7 @@ json::object ChatAnswer::whole(const std::vector<Choice>& choices, const Usage& 
     entry["message"] = message(choice, call_count);
     entry["logprobs"] = logprobs(choice.piece.tokens);
     entry["finish_reason"] = finish_reason(choice.reason, call_count);
+    add_beam_score(choice, entry);
     list.push_back(std::move(entry));
   }
   json::object answer = answer_frame(options_.identity, "chat.completion");

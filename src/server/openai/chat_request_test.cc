@@ -119,6 +119,27 @@ TEST(ChatRequest, SaysHowItIsScheduled) {
   EXPECT_EQ(generation_request(parse("").generation, {TokenId{1}}, {}).priority, Priority::kNormal);
 }
 
+TEST(ChatRequest, AsksForBeamsByTheNamesOfOthers) {
+  const auto beams = [](const char* fields) { return beams_of(parse(fields).generation); };
+  EXPECT_FALSE(
+      beams(R"("n": 4, "use_beam_search": false, "num_beams": 1, "length_penalty": 1, "early_stopping": false)"));
+  const auto vllm = beams(R"("n": 4, "use_beam_search": true, "length_penalty": 0.5)");
+  ASSERT_TRUE(vllm);
+  EXPECT_EQ(vllm->width, 4);
+  EXPECT_EQ(vllm->length_penalty, 0.5);
+  EXPECT_EQ(vllm->early_stopping, EarlyStopping::kHeuristic);
+  const auto transformers = beams(R"("num_beams": 5, "n": 2, "early_stopping": "never")");
+  ASSERT_TRUE(transformers);
+  EXPECT_EQ(transformers->width, 5);
+  EXPECT_EQ(transformers->length_penalty, 1);
+  EXPECT_EQ(transformers->early_stopping, EarlyStopping::kNever);
+  EXPECT_EQ(beams(R"("num_beams": 2, "early_stopping": true)")->early_stopping, EarlyStopping::kWhenFull);
+  // What the model's makers recommend is for sampling.
+  const GenerationDefaults recommended{.temperature = 0.2, .top_p = 0.8};
+  EXPECT_EQ(sampling_of(parse(R"("num_beams": 2)").generation, recommended, std::nullopt).top_p, 1);
+  EXPECT_EQ(generation_request(parse(R"("num_beams": 3)").generation, {TokenId{1}}, {}).beams->width, 3);
+}
+
 TEST(ChatRequest, AcceptsWhatChangesNothing) {
   EXPECT_NO_THROW(parse(R"(
       "n": 1, "logit_bias": {}, "tools": [], "tool_choice": "none", "functions": [], "function_call": "auto",
@@ -174,6 +195,13 @@ TEST(ChatRequest, RefusesByName) {
   const std::pair<const char*, const char*> cases[] = {
       {R"("n": 129)", "n"},
       {R"("n": 0)", "n"},
+      {R"("num_beams": 65)", "num_beams"},
+      {R"("use_beam_search": 4)", "use_beam_search"},
+      {R"("use_beam_search": true, "length_penalty": 11)", "length_penalty"},
+      {R"("use_beam_search": true, "early_stopping": "soon")", "early_stopping"},
+      {R"("use_beam_search": true, "stream": true)", "stream"},
+      {R"("length_penalty": 0.5)", "length_penalty"},
+      {R"("early_stopping": true)", "early_stopping"},
       {R"("priority": "urgent")", "priority"},
       {R"("deadline_ms": 0)", "deadline_ms"},
       {R"("cache_salt": 5)", "cache_salt"},

@@ -40,6 +40,7 @@ json::object CompletionAnswer::whole(const std::vector<Choice>& choices, const U
     if (options_.has_prompt_logprobs) {
       entry["prompt_logprobs"] = prompt_logprobs_array(prompt, *options_.tokenizer);
     }
+    add_beam_score(choices[index], entry);
     list.push_back(std::move(entry));
   }
   json::object answer = answer_frame(options_.identity, "text_completion");

@@ -21,6 +21,9 @@ void check_answer_count(const Request& request) {
   const int64_t made = request.best_of.value_or(shown);
   const auto refuse = [](const std::string& message) { throw Error(ErrorCode::kInvalidArgument, message, "best_of"); };
   if (made < shown) refuse(fmt::format("best_of: at least n ({}), got {}", shown, made));
+  if (made > shown && beams_of(request.generation)) {
+    refuse("best_of: not together with beam search, where num_beams says of how many the best are");
+  }
   if (made > shown && request.generation.streams) refuse("best_of: more than n only without \"stream\"");
   const auto count = made * static_cast<int64_t>(request.prompts.size());
   if (count <= kAnswerCountMax) return;

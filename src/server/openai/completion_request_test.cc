@@ -68,6 +68,7 @@ TEST(CompletionRequest, RefusesByName) {
       {R"("prompt":"a","best_of":21)", "best_of"},
       {R"("prompt":"a","best_of":2,"n":3)", "best_of"},
       {R"("prompt":"a","best_of":2,"stream":true)", "best_of"},
+      {R"("prompt":"a","best_of":4,"n":2,"use_beam_search":true)", "best_of"},
       {R"("prompt":["a","b","c","d","e"],"n":128)", "n"},
       {R"("prompt":"a","logprobs":21)", "logprobs"},
       {R"("prompt":"a","logprobs":true)", "logprobs"},

@@ -117,6 +117,19 @@ void read_mirostat(const JsonReader& reader, std::string_view name, Request& req
   request.uses_mirostat = version == 2;
 }
 
+// transformers' form: a boolean, or "never".
+void read_early_stopping(const JsonReader& reader, std::string_view name, Request& request) {
+  const json::value* value = reader.value(name);
+  if (value == nullptr) return;
+  if (value->is_bool()) {
+    request.early_stopping = value->get_bool() ? EarlyStopping::kWhenFull : EarlyStopping::kHeuristic;
+  } else if (*value == "never") {
+    request.early_stopping = EarlyStopping::kNever;
+  } else {
+    reader.fail(name, R"(true, false or "never")");
+  }
+}
+
 void read_priority(const JsonReader& reader, std::string_view name, Request& request) {
   const std::optional<std::string> priority = reader.string(name);
   if (!priority) return;
@@ -200,6 +213,10 @@ constexpr Field<Request> kFields[] = {
         R"({"type": ["object", "null"], "properties": {"include_usage": {"type": ["boolean", "null"]}, "include_obfuscation": {"enum": [false, null]}}, "additionalProperties": false})"),
     integer<&Request::choice_count>("n", 1, static_cast<int64_t>(Engine::kChoiceCountMax)),
     integer<&Request::prompt_logprobs>("prompt_logprobs", 0, Limits::kLogprobsMax),
+    boolean<&Request::uses_beam_search>("use_beam_search"),
+    integer<&Request::beam_count>("num_beams", 1, BeamOptions::kWidthMax),
+    number<&Request::length_penalty>("length_penalty", -BeamOptions::kLengthPenaltyMax, BeamOptions::kLengthPenaltyMax),
+    other<Request, read_early_stopping>("early_stopping", R"({"enum": [true, false, "never", null]})"),
     other<Request, read_priority>("priority", R"({"enum": ["interactive", "normal", "batch", null]})"),
     string<&Request::client>("user"),
     string<&Request::cache_salt>("cache_salt"),
@@ -259,6 +276,26 @@ void check(const GenerationFields& fields) {
   if (fields.prompt_logprobs && fields.streams) {  // vLLM's rule
     throw Error(ErrorCode::kInvalidArgument, "prompt_logprobs: only without \"stream\"", "prompt_logprobs");
   }
+  if (beams_of(fields)) {
+    if (!fields.streams) return;
+    throw Error(ErrorCode::kUnsupported,
+                "stream: not with beam search, of which nobody knows the answer before its end; ask without", "stream");
+  }
+  // Values that change nothing are no mistake: some clients send all that they know.
+  const auto refuse_if = [](bool is_set, const std::string& name) {
+    if (is_set) throw Error(ErrorCode::kInvalidArgument, name + ": only with use_beam_search or num_beams", name);
+  };
+  refuse_if(fields.length_penalty.value_or(1) != 1, "length_penalty");
+  refuse_if(fields.early_stopping.value_or(EarlyStopping::kHeuristic) != EarlyStopping::kHeuristic, "early_stopping");
+}
+
+std::optional<BeamOptions> beams_of(const GenerationFields& fields) {
+  if (!fields.uses_beam_search && fields.beam_count.value_or(1) == 1) return std::nullopt;
+  BeamOptions beams;
+  beams.width = fields.beam_count.value_or(fields.choice_count);
+  beams.length_penalty = fields.length_penalty.value_or(beams.length_penalty);
+  beams.early_stopping = fields.early_stopping.value_or(beams.early_stopping);
+  return beams;
 }
 
 GenerationRequest generation_request(const GenerationFields& fields, std::vector<TokenId> prompt,
@@ -269,12 +306,15 @@ GenerationRequest generation_request(const GenerationFields& fields, std::vector
                             .client = fields.client,
                             .cache_salt = fields.cache_salt};
   if (fields.prompt_logprobs) request.prompt_logprobs = static_cast<int>(*fields.prompt_logprobs);
+  request.beams = beams_of(fields);
   if (fields.deadline_ms) request.deadline = std::chrono::milliseconds(*fields.deadline_ms);
   return request;
 }
 
-SamplingParameters sampling_of(const GenerationFields& fields, const GenerationDefaults& defaults,
+SamplingParameters sampling_of(const GenerationFields& fields, const GenerationDefaults& recommended,
                                std::optional<int64_t> logprobs) {
+  static const GenerationDefaults kNone;
+  const GenerationDefaults& defaults = beams_of(fields) ? kNone : recommended;
   const auto choose = [](const auto& asked, const auto& recommended, auto otherwise) {
     return asked ? *asked : recommended.value_or(otherwise);
   };

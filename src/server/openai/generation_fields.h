@@ -49,8 +49,12 @@ struct GenerationFields {
   std::optional<double> mirostat_tau;
   std::optional<double> mirostat_eta;
   bool ignores_end_tokens = false;
-  int64_t choice_count = 1;  // answers to a prompt
+  int64_t choice_count = 1;                // answers to a prompt
   std::optional<int64_t> prompt_logprobs;  // with so many alternatives
+  bool uses_beam_search = false;
+  std::optional<int64_t> beam_count;  // over 1: beam search, too; absent: as many as answers
+  std::optional<double> length_penalty;
+  std::optional<EarlyStopping> early_stopping;
   Priority priority = Priority::kNormal;
   std::string client;      // `user`: whose fair part of the machine this is
   std::string cache_salt;  // prefixes are shared among requests of equal salt only
@@ -69,12 +73,16 @@ void read_stop(const JsonReader& reader, std::string_view name, GenerationFields
 // `max_tokens`, under whichever of its names. Error kInvalidArgument: the other name said something else.
 void read_max_tokens(const JsonReader& reader, std::string_view name, GenerationFields& fields);
 
-// Error kInvalidArgument: stream_options without stream.
+// Errors: kInvalidArgument (stream_options without stream; what only beam search has without it), kUnsupported (a
+// stream of it).
 void check(const GenerationFields& fields);
 
-// The request's values, else what the model's makers recommend, else OpenAI's defaults. `logprobs` as in
-// SamplingParameters.
-SamplingParameters sampling_of(const GenerationFields& fields, const GenerationDefaults& defaults,
+// The beam search that is asked for, by vLLM's names or transformers'; none: none.
+std::optional<BeamOptions> beams_of(const GenerationFields& fields);
+
+// The request's values, else what the model's makers recommend, else OpenAI's defaults. Not so with
+// beams, which sample nothing. `logprobs` as in SamplingParameters.
+SamplingParameters sampling_of(const GenerationFields& fields, const GenerationDefaults& recommended,
                                std::optional<int64_t> logprobs);
 
 // The request to the engine.

@@ -128,6 +128,7 @@ void GenerationJob::finish(size_t index, const GenerationSummary& summary) {
   usage_.completion_tokens += summary.completion_tokens;
   parts_[index].choice.reason = summary.reason;
   parts_[index].choice.stop = summary.stop;
+  parts_[index].choice.beam = summary.beam;
   --unfinished_count_;
   if (options_.streams) {
     open(index);

@@ -231,7 +231,9 @@ std::span<const Field<GenerationFields>> common_fields() {
                                             "response_format", "structured_outputs",
                                             "guided_json",     "guided_regex",
                                             "guided_choice",   "guided_grammar",
-                                            "metadata",        "prompt_logprobs"};
+                                            "metadata",        "use_beam_search",
+                                            "num_beams",       "length_penalty",
+                                            "early_stopping",  "prompt_logprobs"};
     std::vector<Field<GenerationFields>> fields;
     for (const Field<GenerationFields>& field : generation_fields()) {
       if (std::find(std::begin(kOthers), std::end(kOthers), field.name) == std::end(kOthers)) fields.push_back(field);
