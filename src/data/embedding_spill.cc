@@ -7,8 +7,7 @@
 namespace pelton::data {
 
 EmbeddingSpill::EmbeddingSpill(StepOptions& options)
-    : part_(static_cast<Part>(options.choice("in", {"anywhere", "answers", "questions"}))),
-      embedder_(make_text_embedder(options)) {}
+    : part_(part_option(options)), embedder_(make_text_embedder(options)) {}
 
 void EmbeddingSpill::append(std::span<const Record> records, Arena& arena, SpillBuffer& spill) const {
   std::vector<std::string_view> texts;
@@ -27,12 +26,11 @@ EmbeddingTable EmbeddingSpill::table(const SpillFile& spill) const {
 }
 
 std::string_view EmbeddingSpill::text_of(const Record& record, Arena& arena) const {
-  if (part_ == Part::kAll) return whole_text(record, arena);
-  const Role role = part_ == Part::kAnswers ? Role::kAssistant : Role::kUser;
+  if (part_ == RecordPart::kAnywhere) return whole_text(record, arena);
   std::string text;
   for (const std::span<Message> turns : {record.messages, record.chosen}) {
     for (const Message& message : turns) {
-      if (message.role != role) continue;
+      if (!holds(part_, message.role)) continue;
       if (!text.empty()) text += "\n\n";
       text += message.content;
     }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "data/embedding_table.h"
+#include "data/record_part.h"
 #include "data/step.h"
 #include "data/text_embedder.h"
 
@@ -22,11 +23,9 @@ class EmbeddingSpill {
   EmbeddingTable table(const SpillFile& spill) const;
 
  private:
-  enum class Part { kAll, kAnswers, kQuestions };
-
   std::string_view text_of(const Record& record, Arena& arena) const;
 
-  Part part_;
+  RecordPart part_;
   TextEmbedder embedder_;
 };
 
