@@ -1,10 +1,20 @@
 #include "data/embedding_spill.h"
 
-#include <vector>
+#include <string>
+#include <utility>
 
 #include "base/error.h"
 
 namespace pelton::data {
+
+SemanticDuplicateOptions semantic_duplicate_options(StepOptions& options) {
+  SemanticDuplicateOptions semantic;
+  semantic.similarity_min = options.number("similarity", semantic.similarity_min, 0, 1);
+  semantic.cluster_count = static_cast<size_t>(options.integer("clusters", 0, 0, 1 << 20));
+  semantic.probe_count = static_cast<size_t>(options.integer("probes", 4, 1, 64));
+  semantic.seed = static_cast<uint64_t>(options.integer("seed", 1, 0));
+  return semantic;
+}
 
 EmbeddingSpill::EmbeddingSpill(StepOptions& options)
     : part_(part_option(options)), embedder_(make_text_embedder(options)) {}
@@ -23,6 +33,17 @@ EmbeddingTable EmbeddingSpill::table(const SpillFile& spill) const {
     throw Error(ErrorCode::kUnsupported, "at most 4294967295 records are compared by what they mean; split the input");
   }
   return table;
+}
+
+std::vector<NearDuplicate> EmbeddingSpill::find_duplicates(const SpillFile& spill,
+                                                           const SemanticDuplicateOptions& options,
+                                                           std::function<uint64_t(uint32_t record)> rank_of,
+                                                           const ObservedStream& stream) const {
+  const SemanticDuplicateSearch search{.rank_of = std::move(rank_of),
+                                       .scratch_folder = stream.scratch_folder,
+                                       .memory_bytes_max = stream.memory_bytes_max / 2};
+  Executor executor(stream.thread_count);
+  return find_semantic_duplicates(table(spill), options, search, executor);
 }
 
 std::string_view EmbeddingSpill::text_of(const Record& record, Arena& arena) const {
