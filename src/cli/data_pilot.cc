@@ -1,10 +1,12 @@
 // `pelton data pilot`: what finetuning on these data brings, and what more of them would.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,10 +32,13 @@ namespace {
 constexpr const char* kNotes =
     "The model is finetuned on growing parts of the data, each part holding the one before, with several seeds; after "
     "every run the loss of the eval's reference answers is measured, and how many of the short ones (up to 32 tokens) "
-    "the model says word by word. Without finetuning it gets the same prompts. From that: the curve of diminishing "
+    "the model says word by word. Without finetuning it gets the same prompts, alone and behind --shots examples of "
+    "the "
+    "data as earlier turns; the better of the two is what finetuning must beat. From that: the curve of diminishing "
     "returns (a + b n^-c), what it promises for more data, whether finetuning is worth it, and, with several --data, "
     "which set teaches more. Intervals are by bootstrap over the eval's records and the seeds. Records that the eval "
-    "has too are counted and left out of the data.\n"
+    "has too, or nearly (the same words in other case, spacing or punctuation, or half of its 13-grams), are counted "
+    "and left out of the data.\n"
     "\n"
     "Runs learn as `pelton tune` does, for 3 epochs unless told otherwise: --recipe takes its file, flags win. What a "
     "recipe says of outputs and evaluations has no meaning here. A run's scores go to a file in OUTPUT/runs when it is "
@@ -51,42 +56,62 @@ struct PilotFlags {
   RecipeOptions recipe;
   std::vector<int64_t> sizes;
   int64_t seed_count = PilotOptions{}.seed_count;
+  std::optional<int64_t> shot_count;
   int thread_count = 0;
   bool as_json = false;
 };
 
 std::string name_of(const PilotRun& run, const PilotScores& scores) {
   if (!run.set) return "without finetuning";
+  if (run.shot_count > 0) {
+    return fmt::format("without finetuning, {} examples of {} shown, seed {}", run.shot_count,
+                       scores.sets[*run.set].name, run.seed);
+  }
   return fmt::format("{}, {} examples, seed {}", scores.sets[*run.set].name, run.size, run.seed);
 }
 
-// Which of the runs, and which of its steps.
+// Which of the runs, which of its steps, and how long the rest takes by those that are done.
 class PilotProgress {
  public:
   PilotProgress(const Pilot& pilot, bool is_quiet)
-      : scores_(pilot.scores()),
-        left_count_(static_cast<int64_t>(pilot.runs().size()) - pilot.found_count()),
-        line_(is_quiet) {}
+      : pilot_(pilot), run_count_(static_cast<int64_t>(pilot.missing_runs().size())), line_(is_quiet) {
+    for (const PilotRun& run : pilot.missing_runs()) work_left_ += pilot.work_of(run);
+  }
 
   void show_step(const PilotRun& run, int64_t step, int64_t step_count) {
     const TimePoint now = clock_.now();
     if (!line_.is_due(now)) return;
     const std::string doing =
         step < step_count ? fmt::format("step {} of {}", step, step_count) : std::string("answers are scored");
-    line_.show(now,
-               fmt::format("{} of {} runs to do: {}, {}", done_count_ + 1, left_count_, name_of(run, scores_), doing));
+    line_.show(now, fmt::format("{} of {} runs to do: {}, {}{}", done_count_ + 1, run_count_,
+                                name_of(run, pilot_.scores()), doing, left_at(now)));
   }
 
   void show_run(const PilotRun& run, double loss) {
     ++done_count_;
-    line_.note(fmt::format("{}: loss {:.4f}", name_of(run, scores_), loss));
+    work_done_ += pilot_.work_of(run);
+    work_left_ -= pilot_.work_of(run);
+    last_end_ = clock_.now();
+    line_.note(fmt::format("{}: loss {:.4f}{}", name_of(run, pilot_.scores()), loss, left_at(last_end_)));
   }
 
  private:
+  // Empty: nothing is done yet, or nothing is left.
+  std::string left_at(TimePoint now) const {
+    if (done_count_ == 0 || done_count_ == run_count_) return "";
+    const double per_work_s = seconds(last_end_ - begin_) / work_done_;
+    const double left_s = std::max(0.0, per_work_s * work_left_ - seconds(now - last_end_));
+    return fmt::format(", {} left", format_seconds(left_s));
+  }
+
   SteadyClock clock_;
-  const PilotScores& scores_;
-  int64_t left_count_;
+  const Pilot& pilot_;
+  int64_t run_count_;
   int64_t done_count_ = 0;
+  double work_done_ = 0;
+  double work_left_ = 0;
+  TimePoint begin_ = clock_.now();
+  TimePoint last_end_ = begin_;
   ProgressLine line_;
 };
 
@@ -95,6 +120,7 @@ int pilot(const PilotFlags& flags) {
       .recipes = make_pilot_recipes(read_recipe_file(flags.recipe), flags.recipe.overrides, flags.inputs),
       .sizes = flags.sizes,
       .seed_count = flags.seed_count,
+      .shot_count = flags.shot_count,
       .folder = flags.inputs.output};
   const std::shared_ptr<const ModelBundle> bundle = require_generator(load_bundle(flags.inputs.model));
   PilotReport report{.model = bundle->name, .recipe = pilot_recipe_to_json(options.recipes[0])};
@@ -155,6 +181,12 @@ std::function<int()> add_data_pilot(CLI::App& app) {
   app.add_option("--seeds", flags->seed_count, "Runs of each size: other examples, another order, another beginning")
       ->check(CLI::Range(int64_t{1}, int64_t{1000}))
       ->capture_default_str();
+  app.add_option(
+         "--shots", flags->shot_count,
+         "Examples before each question in the baseline with examples, where there is room; 0: no such baseline "
+         "(default: 5, or 0 where they cannot be shown)")
+      ->check(CLI::Range(int64_t{0}, int64_t{1000}))
+      ->type_name("N");
   app.add_option("--recipe", flags->recipe.path, "A YAML file, as `pelton tune` takes it")->type_name("RECIPE");
   add_recipe_flags(app, flags->recipe, is_pilot_key);
   app.add_option("-t,--threads", flags->thread_count, "Threads that compute (default: one for each core)")

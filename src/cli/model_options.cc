@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "base/byte_size.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/name_value.h"
 #include "cli/command.h"
 #include "cli/option_checks.h"
 #include "model/model.h"
@@ -77,9 +79,8 @@ void ModelOptions::add_compute_to(CLI::App& app, ActivationType default_activati
 
 void ModelOptions::read_adapters(const std::vector<std::string>& values) {
   for (const std::string& value : values) {
-    const size_t equals = value.find('=');
-    if (equals != std::string::npos) {
-      named_adapters_.emplace_back(value.substr(0, equals), value.substr(equals + 1));
+    if (const std::optional<NameValue> named = split_name_value(value)) {
+      named_adapters_.emplace_back(named->name, named->value);
     } else if (adapter_.empty()) {
       adapter_ = value;
     } else {

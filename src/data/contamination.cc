@@ -33,8 +33,13 @@ bool ContaminationIndex::add(std::string id, std::string_view text) {
   for_each_ngram(words, width, [&](size_t, uint64_t hash) {
     std::vector<uint32_t>& holders = items_of_hash[hash];
     if (!holders.empty() && holders.back() == number) return;
+    const bool counted = counts(holders);
     holders.push_back(number);
-    ++count;
+    if (counts(holders)) {
+      ++count;
+    } else if (counted) {
+      for (size_t i = 0; i + 1 < holders.size(); ++i) --items_[holders[i]].ngram_count;
+    }
   });
   items_.push_back({std::move(id), count});
   return true;
@@ -55,7 +60,7 @@ std::optional<Contamination> ContaminationIndex::find(std::string_view text) con
   for (const auto& [width, items_of_hash] : items_of_) {
     for_each_ngram(words, width, [&, width = width, &items_of_hash = items_of_hash](size_t word, uint64_t hash) {
       const auto holders = items_of_hash.find(hash);
-      if (holders == items_of_hash.end()) return;
+      if (holders == items_of_hash.end() || !counts(holders->second)) return;
       for (const uint32_t item : holders->second) {
         auto [place, is_new] = found.try_emplace(item, Found{{}, word, word, word, word});
         Found& hit = place->second;

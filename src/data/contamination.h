@@ -18,6 +18,9 @@ struct ContaminationOptions {
   // The least share of an item's n-grams that makes it contained; 0: any. Boilerplate that items share with half the
   // web is a few of an item's n-grams, a copy is all of them.
   double overlap_min = 0.5;
+  // N-grams that more items than this share count for nothing: they are the words of a template, and tell no item. 0:
+  // all count.
+  uint32_t sharing_items_max = 0;
 };
 
 struct Contamination {
@@ -41,8 +44,12 @@ class ContaminationIndex {
  private:
   struct Item {
     std::string id;
-    uint32_t ngram_count;  // different ones
+    uint32_t ngram_count;  // different ones that count
   };
+
+  bool counts(const std::vector<uint32_t>& holders) const {
+    return options_.sharing_items_max == 0 || holders.size() <= options_.sharing_items_max;
+  }
 
   ContaminationOptions options_;
   std::vector<Item> items_;

@@ -46,6 +46,26 @@ TEST(Contamination, APartCountsByItsShare) {
   EXPECT_EQ(found->match, part);
 }
 
+TEST(Contamination, WhatManyItemsShareTellsNone) {
+  // 17 words: 5 of the 9 n-grams of each item.
+  const std::string form = "Read the following review of a film and say whether its writer liked the film or not: ";
+  ContaminationIndex index({.sharing_items_max = 2}), plain({});
+  for (const std::string review : {"great fun from start", "a long tired story"}) {
+    index.add(review, form + review);
+    plain.add(review, form + review);
+  }
+  const std::string other = form + "he went home";
+  EXPECT_TRUE(index.find(other)) << "two items may share them";
+  index.add("3", form + "nothing in it surprised");
+  plain.add("3", form + "nothing in it surprised");
+  EXPECT_TRUE(plain.find(other));
+  EXPECT_FALSE(index.find(other));
+  const auto found = index.find(form + "GREAT: fun, from start!");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->item, "great fun from start");
+  EXPECT_EQ(found->overlap, 1.0);
+}
+
 TEST(Contamination, NothingInOtherTexts) {
   EXPECT_FALSE(
       index_of({.overlap_min = 0}).find("A farmer has seventeen cows and all but nine of them run away one night."));

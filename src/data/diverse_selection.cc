@@ -10,31 +10,50 @@
 namespace pelton::data {
 namespace {
 
+// A record's nearest chosen one only comes nearer as others are chosen. So what was measured against the first of them
+// is a bound, and who is up to date and farther than all others' bounds is the farthest (as Minoux 1978 has it of
+// gains): most records are never compared with most of the chosen ones.
 class CenterChoice {
  public:
   CenterChoice(const EmbeddingTable& table, std::span<const uint32_t> records, Executor& executor)
-      : table_(table), records_(records), executor_(executor), nearest_(records.size(), {0, -1}) {}
+      : table_(table),
+        records_(records),
+        executor_(executor),
+        similarities_(records.size(), -1),
+        seen_(records.size()) {
+    CHECK(records.size() <= UINT32_MAX);
+  }
 
   std::vector<uint32_t> run(size_t count) {
-    choose(most_typical());
-    while (chosen_.size() < count) {
-      const auto farthest = std::min_element(nearest_.begin(), nearest_.end(), [](const Nearest& a, const Nearest& b) {
-        return a.similarity < b.similarity;
-      });
-      choose(static_cast<size_t>(farthest - nearest_.begin()));
+    const size_t first = most_typical();
+    chosen_.push_back(records_[first]);
+    for (size_t place = 0; place < records_.size(); ++place) {
+      if (place != first) queue_.push_back(static_cast<uint32_t>(place));
     }
-    std::vector<uint32_t> records;
-    for (const size_t place : chosen_) records.push_back(records_[place]);
-    return records;
+    measure(queue_);
+    std::make_heap(queue_.begin(), queue_.end(), nearer());
+    std::vector<uint32_t> stale;
+    while (chosen_.size() < count) {
+      stale.clear();
+      while (!queue_.empty() && !is_up_to_date(queue_.front()) && stale.size() < kRecordsAtOnce) stale.push_back(pop());
+      measure(stale);
+      for (const uint32_t place : stale) push(place);
+      if (is_up_to_date(queue_.front())) chosen_.push_back(records_[pop()]);
+    }
+    return chosen_;
   }
 
  private:
-  struct Nearest {
-    uint32_t chosen;  // which of chosen_
-    double similarity;
-  };
-  static constexpr double kChosen = 2;  // a similarity that no farthest record has
+  // Enough for all threads; a few of them are measured in vain, as another one of them turns out to be the farthest.
+  static constexpr size_t kRecordsAtOnce = 64;
 
+  // Whether `a` comes after `b`: it is nearer by what is known, or comes later.
+  struct Nearer {
+    const std::vector<double>& similarities;
+    bool operator()(uint32_t a, uint32_t b) const {
+      return std::tie(similarities[a], a) > std::tie(similarities[b], b);
+    }
+  };
   std::span<const float> row(size_t place) const { return table_.row(records_[place]); }
 
   size_t most_typical() {
@@ -59,34 +78,40 @@ class CenterChoice {
     return best;
   }
 
-  void choose(size_t place) {
-    std::vector<double> to_chosen;
-    for (const size_t earlier : chosen_) to_chosen.push_back(cosine_similarity(row(place), row(earlier)));
-    const auto number = static_cast<uint32_t>(chosen_.size());
-    chosen_.push_back(place);
-    executor_.parallel_for(static_cast<int64_t>(records_.size()), 256, [&](Range range) {
-      for (auto i = static_cast<size_t>(range.begin); i < static_cast<size_t>(range.end); ++i) {
-        Nearest& nearest = nearest_[i];
-        if (number > 0 && is_out_of_reach(to_chosen[nearest.chosen], nearest.similarity)) continue;
-        const double similarity = cosine_similarity(row(i), row(place));
-        if (similarity > nearest.similarity) nearest = {number, similarity};
-      }
-    });
-    nearest_[place].similarity = kChosen;
+  bool is_up_to_date(uint32_t place) const { return seen_[place] == chosen_.size(); }
+
+  Nearer nearer() const { return {similarities_}; }
+  void push(uint32_t place) {
+    queue_.push_back(place);
+    std::push_heap(queue_.begin(), queue_.end(), nearer());
+  }
+  uint32_t pop() {
+    std::pop_heap(queue_.begin(), queue_.end(), nearer());
+    const uint32_t place = queue_.back();
+    queue_.pop_back();
+    return place;
   }
 
-  // Of vectors of length 1 the squared distance is 2 - 2 cos. Where two centres are more than twice as far from each
-  // other as a record is from the one, it is no nearer to the other. The slack: lengths are 1 within float's rounding.
-  static bool is_out_of_reach(double between_centers, double to_center) {
-    constexpr double kSlack = 1e-5;
-    return 1 - between_centers > 4 * (1 - to_center) + kSlack;
+  // Against those of the chosen ones that they have not seen.
+  void measure(std::span<const uint32_t> places) {
+    executor_.parallel_for(static_cast<int64_t>(places.size()), 1, [&](Range range) {
+      for (auto i = static_cast<size_t>(range.begin); i < static_cast<size_t>(range.end); ++i) {
+        const uint32_t place = places[i];
+        for (; seen_[place] < chosen_.size(); ++seen_[place]) {
+          const double similarity = cosine_similarity(row(place), table_.row(chosen_[seen_[place]]));
+          similarities_[place] = std::max(similarities_[place], similarity);
+        }
+      }
+    });
   }
 
   const EmbeddingTable& table_;
   std::span<const uint32_t> records_;
   Executor& executor_;
-  std::vector<size_t> chosen_;    // places in records_
-  std::vector<Nearest> nearest_;  // of each record
+  std::vector<uint32_t> chosen_;
+  std::vector<double> similarities_;  // of each record to the nearest of the chosen ones that it has seen
+  std::vector<uint32_t> seen_;        // … which are the first so many
+  std::vector<uint32_t> queue_;       // a heap of places in records_ that are not chosen, the farthest first
 };
 
 class FacilityChoice {

@@ -30,24 +30,35 @@ TEST(DiverseSelection, CentersAreTheFarthestFromThoseBefore) {
   EXPECT_EQ(choose_centers(vectors.table(), all_of(vectors.table()), 6, executor).size(), 6u);
 }
 
-TEST(DiverseSelection, CentersAreThoseOfAPlainLoop) {
-  const RandomEmbeddings vectors(kSeed, 12, 30, 20, 0.5);
-  const EmbeddingTable table = vectors.table();
-  const std::vector<uint32_t> records = all_of(table);
-  Executor executor(3);
-  const std::vector<uint32_t> chosen = choose_centers(table, records, 60, executor);
-  Executor one(1);
-  EXPECT_EQ(choose_centers(table, records, 60, one), chosen);
-  std::vector<uint32_t> expected = {chosen.front()};
-  std::vector<double> nearest(records.size(), -1);
-  while (expected.size() < chosen.size()) {
-    for (const uint32_t record : records) {
-      nearest[record] = std::max(nearest[record], cosine_similarity(table.row(record), table.row(expected.back())));
+// The farthest from `first` and those after it, of equally far ones the first, each compared with all.
+std::vector<uint32_t> plain_centers(const EmbeddingTable& table, uint32_t first, size_t count) {
+  std::vector<uint32_t> chosen = {first};
+  std::vector<double> nearest(table.row_count(), -1);
+  while (chosen.size() < count) {
+    for (uint32_t record = 0; record < table.row_count(); ++record) {
+      nearest[record] = std::max(nearest[record], cosine_similarity(table.row(record), table.row(chosen.back())));
     }
-    for (const uint32_t record : expected) nearest[record] = 2;
-    expected.push_back(static_cast<uint32_t>(std::min_element(nearest.begin(), nearest.end()) - nearest.begin()));
+    for (const uint32_t record : chosen) nearest[record] = 2;
+    chosen.push_back(static_cast<uint32_t>(std::min_element(nearest.begin(), nearest.end()) - nearest.begin()));
   }
-  EXPECT_EQ(chosen, expected);
+  return chosen;
+}
+
+TEST(DiverseSelection, CentersAreThoseOfAPlainLoop) {
+  RandomEmbeddings bundles(kSeed, 12, 30, 20, 0.5);
+  for (uint32_t record = 0; record < 40; ++record) bundles.add_copy(3 * record);  // equally far ones
+  const RandomEmbeddings tight(kSeed, 16, 40, 30, 0.05), even(kSeed, 64, 1, 700, 20), few(kSeed, 8, 1, 3, 1);
+  for (const EmbeddingTable& table : {bundles.table(), tight.table(), even.table(), few.table()}) {
+    const std::vector<uint32_t> records = all_of(table);
+    for (const size_t count : {size_t{1}, size_t{2}, size_t{60}, size_t{300}, records.size()}) {
+      if (count > records.size()) continue;
+      SCOPED_TRACE(count);
+      Executor three(3), one(1);
+      const std::vector<uint32_t> chosen = choose_centers(table, records, count, three);
+      EXPECT_EQ(chosen, plain_centers(table, chosen.front(), count));
+      EXPECT_EQ(choose_centers(table, records, count, one), chosen);
+    }
+  }
 }
 
 double served(const EmbeddingTable& table, const std::vector<uint32_t>& chosen) {

@@ -5,8 +5,10 @@
 
 #include <charconv>
 #include <map>
+#include <optional>
 
 #include "base/error.h"
+#include "base/name_value.h"
 #include "io/yaml.h"
 
 namespace pelton::data {
@@ -47,9 +49,9 @@ json::value& at_path(json::value& root, std::string_view path) {
 }
 
 void apply_override(json::value& recipe, std::string_view text) {
-  const size_t equals = text.find('=');
-  if (equals == 0 || equals == std::string_view::npos) fail(text, "expected key=value");
-  at_path(recipe, text.substr(0, equals)) = parse_yaml(text.substr(equals + 1), text);
+  const std::optional<NameValue> pair = split_name_value(text);
+  if (!pair || pair->name.empty()) fail(text, "expected key=value");
+  at_path(recipe, pair->name) = parse_yaml(pair->value, text);
 }
 
 std::optional<Format> read_format(const JsonReader& reader, std::string_view name) {

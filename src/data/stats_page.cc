@@ -8,6 +8,7 @@
 #include <map>
 
 #include "data/text_excerpt.h"
+#include "report/markup.h"
 
 namespace pelton::data {
 namespace {
@@ -23,29 +24,6 @@ constexpr std::string_view kStyle =
     ".excerpt{max-width:45em;white-space:pre-wrap;overflow-wrap:anywhere;font-size:13px;color:#44515c}"
     "@media(prefers-color-scheme:dark){body{background:#14191e;color:#dfe6ec}th,td{border-color:#2c363f}"
     "text,.map text{fill:#9aa8b4}.map .gap{stroke:#3a4650}.excerpt{color:#b4c0ca}}";
-
-std::string escaped(std::string_view text) {
-  std::string safe;
-  for (const char byte : text) {
-    switch (byte) {
-      case '<':
-        safe += "&lt;";
-        break;
-      case '>':
-        safe += "&gt;";
-        break;
-      case '&':
-        safe += "&amp;";
-        break;
-      case '"':
-        safe += "&quot;";
-        break;
-      default:
-        safe += byte;
-    }
-  }
-  return safe;
-}
 
 std::string short_count(uint64_t count) {
   if (count >= 10'000'000) return fmt::format("{}M", count / 1'000'000);
@@ -126,7 +104,7 @@ std::string coverage_map(const Coverage& coverage) {
       fmt::format("<svg class=\"map\" width=\"{}\" height=\"{}\" role=\"img\">",
                   kLabelWidth + kCellWidth * shape.columns.size(), kCellHeight * (shape.rows.size() + 1) + 4);
   const auto text_at = [&](size_t x, size_t y, std::string_view text) {
-    svg += fmt::format("<text x=\"{}\" y=\"{}\">{}</text>", x, y, escaped(text));
+    svg += fmt::format("<text x=\"{}\" y=\"{}\">{}</text>", x, y, escaped_markup(text));
   };
   for (size_t column = 0; column < shape.columns.size(); ++column) {
     text_at(kLabelWidth + column * kCellWidth, kCellHeight - 7, shape.columns[column]);
@@ -145,7 +123,7 @@ std::string coverage_map(const Coverage& coverage) {
       svg += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"{}><title>{}, {}: {}</title></rect>", x, y,
                          kCellWidth - 4, kCellHeight - 3,
                          count == 0 ? std::string(" class=\"gap\"") : fmt::format(" opacity=\"{:.2f}\"", shade),
-                         escaped(shape.rows[row]), escaped(shape.columns[column]), count);
+                         escaped_markup(shape.rows[row]), escaped_markup(shape.columns[column]), count);
       if (count > 0) text_at(x + 4, y + kCellHeight - 7, short_count(count));
     }
   }
@@ -171,13 +149,13 @@ class Page {
 
   void begin_table(std::string_view title) {
     html_ += fmt::format("<h2>{}</h2><table><tr><th></th>", title);
-    for (const StatsColumn& column : columns_) html_ += fmt::format("<th>{}</th>", escaped(column.title));
+    for (const StatsColumn& column : columns_) html_ += fmt::format("<th>{}</th>", escaped_markup(column.title));
     html_ += "</tr>";
   }
   void end_table() { html_ += "</table>"; }
 
   void add_count(std::string_view label, const CountOf& count_of) {
-    html_ += fmt::format("<tr><td>{}</td>", escaped(label));
+    html_ += fmt::format("<tr><td>{}</td>", escaped_markup(label));
     for (const StatsColumn& column : columns_) html_ += fmt::format("<td class=\"n\">{}</td>", count_of(column.stats));
     html_ += "</tr>";
   }
@@ -216,10 +194,10 @@ class Page {
     for (const StatsColumn& column : columns_) {
       if (column.stats.top_duplicates.empty()) continue;
       html_ += fmt::format("<h2>What repeats most: {}</h2><table><tr><th>times</th><th>first id</th><th>text</th></tr>",
-                           escaped(column.title));
+                           escaped_markup(column.title));
       for (const DuplicateGroup& group : column.stats.top_duplicates) {
         html_ += fmt::format("<tr><td class=\"n\">{}</td><td>{}</td><td class=\"excerpt\">{}</td></tr>", group.count,
-                             escaped(group.first_id), escaped(group.excerpt));
+                             escaped_markup(group.first_id), escaped_markup(group.excerpt));
       }
       html_ += "</table>";
     }
@@ -231,7 +209,7 @@ class Page {
       html_ += fmt::format(
           "<h2>What is covered: {}</h2><p>What is asked, by the form of the answer; a frame is a "
           "gap.</p>{}",
-          escaped(column.title), coverage_map(column.stats.coverage));
+          escaped_markup(column.title), coverage_map(column.stats.coverage));
     }
   }
 
@@ -241,10 +219,10 @@ class Page {
           "<h2>People that are spoken of: {}</h2><p>Words of lists, and good and bad words near them: hints, not "
           "verdicts.</p><table><tr><th></th><th>mentions</th><th>in texts</th><th>questions</th><th>answers</th>"
           "<th>others</th><th>near good words</th><th>near bad words</th></tr>",
-          escaped(column.title));
+          escaped_markup(column.title));
       for (const auto& [name, group] : column.stats.groups) {
         if (group.count() == 0) continue;
-        html_ += fmt::format("<tr><td>{}</td>", escaped(name));
+        html_ += fmt::format("<tr><td>{}</td>", escaped_markup(name));
         for (const uint64_t count : {group.count(), group.in_texts, group.in_questions, group.in_answers,
                                      group.in_others, group.positive, group.negative}) {
           html_ += fmt::format("<td class=\"n\">{}</td>", count);
@@ -260,20 +238,20 @@ class Page {
       if (!column.run) continue;
       const RunSamples& run = *column.run;
       html_ += fmt::format("<h2>What the run did: {}</h2><p>{} records read, {} kept, {} lines that are no record.</p>",
-                           escaped(column.title), run.records, run.kept, run.bad_lines);
+                           escaped_markup(column.title), run.records, run.kept, run.bad_lines);
       html_ += "<table><tr><th>step</th><th>seen</th><th>dropped</th><th>changed</th><th>why</th></tr>";
       for (const StepSamples& step : run.steps) {
         std::string reasons;
         for (const auto& [reason, count] : step.counts.reasons) {
-          reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", escaped(reason), count);
+          reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", escaped_markup(reason), count);
         }
         html_ += fmt::format(
             "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>",
-            escaped(step.step), step.counts.seen, step.counts.dropped, step.counts.changed, reasons);
+            escaped_markup(step.step), step.counts.seen, step.counts.dropped, step.counts.changed, reasons);
       }
       html_ += "</table>";
       for (const StepSamples& step : run.steps) {
-        const std::string name = escaped(step.step);
+        const std::string name = escaped_markup(step.step);
         add_samples(fmt::format("{}: dropped", name), "what it matches", step.dropped, &RecordSample::duplicate_text);
         add_samples(fmt::format("{}: changed", name), "what was written", step.changed, &RecordSample::written);
       }
@@ -286,7 +264,7 @@ class Page {
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
         "content=\"width=device-width\"><title>{0}</title><style>{1}</style></head><body><h1>{0}</h1>{2}</body></"
         "html>\n",
-        escaped(title), kStyle, html_);
+        escaped_markup(title), kStyle, html_);
   }
 
  private:
@@ -311,13 +289,13 @@ class Page {
   }
 
   void add_excerpt(std::string_view id, std::string_view text) {
-    html_ +=
-        fmt::format("<td class=\"excerpt\"><b>{}</b>{}{}</td>", escaped(id), id.empty() ? "" : "\n", escaped(text));
+    html_ += fmt::format("<td class=\"excerpt\"><b>{}</b>{}{}</td>", escaped_markup(id), id.empty() ? "" : "\n",
+                         escaped_markup(text));
   }
 
   static std::string why(const RecordSample& sample) {
-    std::string text = escaped(sample.reason);
-    if (!sample.detail.empty()) text += "<br>" + escaped(sample.detail);
+    std::string text = escaped_markup(sample.reason);
+    if (!sample.detail.empty()) text += "<br>" + escaped_markup(sample.detail);
     if (sample.similarity) text += fmt::format("<br>similarity {:.3g}", *sample.similarity);
     return text;
   }

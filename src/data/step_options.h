@@ -28,6 +28,8 @@ class StepOptions {
   // A list of strings, or one string for a list of one.
   std::vector<std::string> strings(std::string_view name, std::vector<std::string> otherwise = {});
 
+  // Whether the recipe gives it, whoever reads it.
+  bool has(std::string_view name) const { return given_.contains(name); }
   // For rules between options. Throws kInvalidArgument.
   [[noreturn]] void fail(std::string_view name, std::string_view expected) const { reader_.fail(name, expected); }
 

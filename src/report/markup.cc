@@ -19,7 +19,7 @@ std::string escaped_markup(std::string_view text) {
         result += "&quot;";
         break;
       default:
-        if (static_cast<unsigned char>(c) >= 0x20) result += c;
+        if (static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\t' || c == '\r') result += c;
     }
   }
   return result;

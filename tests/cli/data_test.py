@@ -366,6 +366,23 @@ def test_topics_a_choice_of_each_and_an_order(pelton, tmp_path):
     assert digests(tmp_path) == expected
 
 
+def test_a_split_by_meaning_counts_groups_and_tells_each_record(pelton, tmp_path):
+    texts = texts_of_few_words(60)
+    write_lines(tmp_path / "in.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(texts)])
+    step = f"split: {{group: meaning, model: {ENCODER}, similarity: 0.999, activations: f32, test: 0.3}}"
+    run_step(pelton, tmp_path, step, "--threads", 1)
+    expected = digests(tmp_path)
+    report = json.loads(run_step(pelton, tmp_path, step, "--threads", 3, "--json").stdout)
+    assert digests(tmp_path) == expected
+    splits = [row["split"] for row in read_lines(tmp_path / "out.jsonl")]
+    again = [i for i in range(1, 60) if texts[i] == texts[i - 1].upper()]
+    assert len(again) > 5 and all(splits[i] == splits[i - 1] for i in again)
+    reasons = report["steps"][0]["reasons"]
+    assert reasons["split_as_its_group"] >= len(again) and sum(reasons.values()) == 60
+    (change,) = pelton.json("data", "trace", str(again[0]), "out.jsonl")["story"][0]["changes"]
+    assert change["changed"] == "split_as_its_group" and change["detail"].startswith(splits[again[0]] + ", a group of ")
+
+
 def test_bad_steps_by_meaning_are_refused_by_step_and_option(pelton, tmp_path):
     write_lines(tmp_path / "in.jsonl", [{"text": "the cat"}, {"text": ""}, {"text": "a dog"}])
     for step, words in {
@@ -376,6 +393,8 @@ def test_bad_steps_by_meaning_are_refused_by_step_and_option(pelton, tmp_path):
         f"cluster: {{model: {ENCODER}, clusters: 3}}": "cluster: clusters is 3, and there are 2 records with text",
         f"semantic_duplicates: {{model: {ENCODER}, similarity: 2}}": "steps[0].semantic_duplicates.similarity",
         f"semantic_duplicates: {{model: {ENCODER}, keep: all}}": "one of first, longest, best",
+        f"split: {{model: {ENCODER}}}": "steps[0].split.model: expected nothing unless records are grouped by that too (group: meaning",
+        "split: {group: both}": "steps[0].split.model",
         "curriculum: {by: level}": "curriculum: 3 of 3 records have no number 'level'",
     }.items():
         (tmp_path / "recipe.yaml").write_text(f"input: in.jsonl\noutput: out.jsonl\nsteps:\n- {step}\n")

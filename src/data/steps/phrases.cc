@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "data/phrase_matcher.h"
+#include "data/record_part.h"
 #include "data/replace_spans.h"
 #include "data/step.h"
 
@@ -20,8 +21,7 @@ constexpr std::string_view kMask = "[…]";
 
 struct PhraseOptions {
   PhraseAction action = PhraseAction::kDrop;
-  bool in_user = true, in_assistant = true;
-  bool in_others = true;     // texts, and turns of nobody of these
+  RecordPart part = RecordPart::kAnywhere;
   int64_t tolerated = 0;     // so many are no reason
   int64_t within_words = 0;  // of a text's beginning; 0: anywhere
   std::string field;
@@ -49,10 +49,10 @@ class PhrasesStep final : public RecordStep {
         text = arena.copy(replace_spans(text, matches, [](const PhraseMatch&) { return kMask; }));
       }
     };
-    if (record.kind == RecordKind::kText && options_.in_others) visit(record.text, "the text");
+    if (record.kind == RecordKind::kText && options_.part == RecordPart::kAnywhere) visit(record.text, "the text");
     for (const std::span<Message> turns : {record.messages, record.chosen, record.rejected}) {
       for (Message& message : turns) {
-        if (!is_asked_for(message.role)) continue;
+        if (!holds(options_.part, message.role)) continue;
         const std::string_view where = message.role == Role::kAssistant ? "an answer"
                                        : message.role == Role::kUser    ? "a question"
                                                                         : "another turn";
@@ -74,12 +74,6 @@ class PhrasesStep final : public RecordStep {
   }
 
  private:
-  bool is_asked_for(Role role) const {
-    return role == Role::kAssistant ? options_.in_assistant
-           : role == Role::kUser    ? options_.in_user
-                                    : options_.in_others;
-  }
-
   PhraseMatcher matcher_;
   PhraseOptions options_;
 };
@@ -111,10 +105,7 @@ Step make_phrases(StepOptions& options) {
   }
   if (phrases.empty()) options.fail("phrases", "words or phrases, here, in `files` or in built-in `lists`");
   PhraseOptions made;
-  const size_t where = options.choice("in", {"anywhere", "answers", "questions"});
-  made.in_others = where == 0;
-  made.in_assistant = where != 2;
-  made.in_user = where != 1;
+  made.part = part_option(options);
   made.action = static_cast<PhraseAction>(options.choice("action", {"drop", "mask", "note"}));
   made.tolerated = options.integer("tolerated", 0, 0);
   made.within_words = options.integer("within_words", 0, 0);

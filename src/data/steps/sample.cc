@@ -4,11 +4,14 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/name_value.h"
 #include "data/external_sort.h"
 #include "data/field_text.h"
 #include "data/mix_hash.h"
@@ -153,13 +156,14 @@ Step make_sample(StepOptions& options) {
   sample.temperature = options.number("temperature", 1, 0.01, 1e6);
   sample.seed = static_cast<uint64_t>(options.integer("seed", 0, 0));
   for (const std::string& weight : options.strings("weights")) {
-    const size_t equals = weight.rfind('=');
+    const std::optional<NameValue> pair = split_name_value(weight, DivideAt::kLast);
     char* end = nullptr;
-    const double value = equals == std::string::npos ? -1 : std::strtod(weight.c_str() + equals + 1, &end);
-    if (value < 0 || end == nullptr || *end != '\0' || end == weight.c_str() + equals + 1 || !std::isfinite(value)) {
+    // Its end is the string's.
+    const double value = pair ? std::strtod(pair->value.data(), &end) : -1;
+    if (value < 0 || end == nullptr || *end != '\0' || end == pair->value.data() || !std::isfinite(value)) {
       options.fail("weights", "a list of group=weight, as \"web=0.7\"");
     }
-    sample.weights[hash_of(std::string_view(weight).substr(0, equals))] = value;
+    sample.weights[hash_of(pair->name)] = value;
   }
   if (!sample.weights.empty() && sample.by.empty())
     options.fail("by", "what the weights' groups are values of: file, synthetic, split, license or a field");

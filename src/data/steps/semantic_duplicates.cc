@@ -1,6 +1,4 @@
 // Records that mean what another one means, by a model's vectors. One of each cluster stays.
-#include "data/semantic_duplicates.h"
-
 #include "data/embedding_spill.h"
 #include "data/keep_rule.h"
 
@@ -22,12 +20,8 @@ class SemanticDuplicatesStep final : public StreamStep {
 
   void decide(const ObservedStream& stream, Decisions& decisions) const override {
     const std::span<const uint64_t> ranks = stream.spills[1].rows<uint64_t>();
-    const SemanticDuplicateSearch search{.rank_of = [ranks](uint32_t record) { return ranks[record]; },
-                                         .scratch_folder = stream.scratch_folder,
-                                         .memory_bytes_max = stream.memory_bytes_max / 2};
-    Executor executor(stream.thread_count);
-    const EmbeddingTable table = embeddings_.table(stream.spills[0]);
-    for (const NearDuplicate& duplicate : find_semantic_duplicates(table, options_, search, executor)) {
+    const auto rank_of = [ranks](uint32_t record) { return ranks[record]; };
+    for (const NearDuplicate& duplicate : embeddings_.find_duplicates(stream.spills[0], options_, rank_of, stream)) {
       Decision decision;
       decision.record = duplicate.record;
       decision.reason = "semantic_duplicate";
@@ -46,11 +40,7 @@ class SemanticDuplicatesStep final : public StreamStep {
 }  // namespace
 
 Step make_semantic_duplicates(StepOptions& options) {
-  SemanticDuplicateOptions semantic;
-  semantic.similarity_min = options.number("similarity", semantic.similarity_min, 0, 1);
-  semantic.cluster_count = static_cast<size_t>(options.integer("clusters", 0, 0, 1 << 20));
-  semantic.probe_count = static_cast<size_t>(options.integer("probes", 4, 1, 64));
-  semantic.seed = static_cast<uint64_t>(options.integer("seed", 1, 0));
+  const SemanticDuplicateOptions semantic = semantic_duplicate_options(options);
   KeepRule keep = KeepRule::from_options(options);
   return std::make_unique<const SemanticDuplicatesStep>(EmbeddingSpill(options), semantic, std::move(keep));
 }

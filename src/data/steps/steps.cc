@@ -65,7 +65,8 @@ constexpr StepType kSteps[] = {
     {"phrases", "Drops, masks or notes words of lists: own ones, refusals, hedging, unasked advice", make_phrases},
     {"sample", "Keeps a sample: mixed by weights, evened out by a temperature, or stratified", make_sample},
     {"semantic_duplicates", "Drops records that mean to a model what another one means", make_semantic_duplicates},
-    {"split", "Notes train, validation or test; near duplicates in one of them", make_split},
+    {"split", "Notes train, validation or test; near duplicates, or records of one meaning, in one of them",
+     make_split},
     {"substring", "Cuts out passages of so many words that come earlier, too", make_substring},
 };
 

@@ -278,6 +278,57 @@ TEST(Steps, SemanticDuplicates) {
   EXPECT_THROW(StepTestRun("semantic_duplicates", golden_encoder(R"(, "pooling": "max")")), Error);
 }
 
+// Of each record, by its number.
+std::vector<std::string> splits_of(StepTestRun& run, size_t count) {
+  std::vector<std::string> splits;
+  for (size_t i = 0; i < count; ++i) {
+    splits.emplace_back(std::get<std::string_view>(find_field(run.record(i), "split")->value));
+  }
+  return splits;
+}
+
+TEST(Steps, SplitKeepsWhatMeansTheSameTogether) {
+  // The tiny encoder's vectors do not see case, and see the order of words; MinHash of one word sees neither.
+  const auto reasons_of = [](std::string_view options) {
+    StepTestRun run("split", options);
+    for (const std::string_view text : kFewTexts) run.add_text(text);
+    run.add_text("blue water, red fire");
+    std::vector<std::string> reasons;
+    const auto decisions = run.decide();
+    for (const auto& [record, decision] : decisions) reasons.emplace_back(decision.reason);
+    const std::vector<std::string> splits = splits_of(run, reasons.size());
+    EXPECT_EQ(splits[1], splits[5]);
+    for (size_t i = 0; i < splits.size(); ++i) {
+      const std::string in_group = reasons[i] == "split_noted" ? "" : ", a group of ";
+      EXPECT_TRUE(decisions.at(i).detail.starts_with(splits[i] + in_group)) << decisions.at(i).detail;
+    }
+    return reasons;
+  };
+  const std::string alone = "split_noted", first = "split_of_group", next = "split_as_its_group";
+  const std::vector<std::string> by_meaning = {first, first, next, alone, alone, next, alone};
+  EXPECT_EQ(reasons_of(golden_encoder(R"(, "similarity": 0.99999, "group": "meaning", "test": 0.4)")), by_meaning);
+  const std::vector<std::string> by_both = {first, first, next, alone, alone, next, next};
+  EXPECT_EQ(reasons_of(golden_encoder(R"(, "similarity": 0.99999, "group": "both", "ngram": 1, "test": 0.4)")),
+            by_both);
+  EXPECT_EQ(reasons_of(R"({"ngram": 1, "test": 0.4})"), by_both);
+}
+
+TEST(Steps, SplitRefusesOptionsOfAnotherGrouping) {
+  const auto refused = [](std::string_view options, std::string_view what) {
+    try {
+      StepTestRun run("split", options);
+      ADD_FAILURE() << options;
+    } catch (const Error& error) {
+      EXPECT_NE(error.message().find(what), std::string::npos) << error.message();
+    }
+  };
+  refused(R"({"model": "m"})", "split.model: expected nothing unless records are grouped by that too (group: meaning");
+  refused(R"({"similarity": 0.9, "group": "words"})", "split.similarity");
+  refused(golden_encoder(R"(, "group": "meaning", "ngram": 3)"), "(group: words or both)");
+  refused(R"({"group": "meaning"})", "split.model");
+  refused(R"({"group": "topic"})", "one of words, meaning, both");
+}
+
 TEST(Steps, Cluster) {
   StepTestRun run("cluster", golden_encoder(R"(, "clusters": 3, "similarity_field": "near")"));
   for (const std::string_view text : kFewTexts) run.add_text(text);

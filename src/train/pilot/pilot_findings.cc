@@ -53,7 +53,8 @@ Level level_of(const AnswerScores& scores, const Draw& draw) {
 
 // What one draw gives.
 struct DrawnSet {
-  std::vector<Level> sizes;  // means over the draw's seeds
+  std::vector<Level> sizes;       // means over the draw's seeds
+  std::optional<Level> few_shot;  // likewise
   std::optional<PowerLawFit> curve;
 };
 struct DrawnPilot {
@@ -61,19 +62,30 @@ struct DrawnPilot {
   std::vector<DrawnSet> sets;
 };
 
+std::vector<Level> levels_of(const std::vector<AnswerScores>& runs, const Draw& draw) {
+  std::vector<Level> levels;
+  for (const AnswerScores& run : runs) levels.push_back(level_of(run, draw));
+  return levels;
+}
+
+Level mean_of(const std::vector<Level>& by_seed, const Draw& draw) {
+  Level mean;
+  for (const size_t seed : draw.seeds) {
+    mean.loss += by_seed[seed].loss / static_cast<double>(draw.seeds.size());
+    mean.exact += by_seed[seed].exact / static_cast<double>(draw.seeds.size());
+  }
+  return mean;
+}
+
 DrawnSet drawn_set(const PilotSetScores& set, const std::vector<int64_t>& sizes, const Draw& draw) {
   DrawnSet result;
   std::vector<CurvePoint> points;
   for (size_t size = 0; size < sizes.size(); ++size) {
-    std::vector<Level> by_seed;
-    for (const AnswerScores& run : set.runs[size]) by_seed.push_back(level_of(run, draw));
-    Level& mean = result.sizes.emplace_back();
-    for (const size_t seed : draw.seeds) {
-      mean.loss += by_seed[seed].loss / static_cast<double>(draw.seeds.size());
-      mean.exact += by_seed[seed].exact / static_cast<double>(draw.seeds.size());
-      points.push_back({sizes[size], by_seed[seed].loss});
-    }
+    const std::vector<Level> by_seed = levels_of(set.runs[size], draw);
+    result.sizes.push_back(mean_of(by_seed, draw));
+    for (const size_t seed : draw.seeds) points.push_back({sizes[size], by_seed[seed].loss});
   }
+  if (!set.few_shot.empty()) result.few_shot = mean_of(levels_of(set.few_shot, draw), draw);
   result.curve = fit_power_law(points);
   return result;
 }
@@ -159,6 +171,7 @@ class Finder {
     return result;
   }
 
+  static Level base_level(const DrawnPilot& draw) { return draw.base; }
   static LevelOf level_at(size_t set, size_t size) {
     return [=](const DrawnPilot& draw) { return draw.sets[set].sizes[size]; };
   }
@@ -169,23 +182,36 @@ class Finder {
       findings.sizes.push_back(size_findings(set, size));
       if (set > 0) findings.from_first_set.push_back(difference(level_at(set, size), level_at(0, size)));
     }
-    findings.from_base =
-        difference(level_at(set, scores_.sizes.size() - 1), [](const DrawnPilot& draw) { return draw.base; });
+    const LevelOf largest = level_at(set, scores_.sizes.size() - 1);
+    findings.from_base = difference(largest, base_level);
+    findings.from_best_baseline = findings.from_base;
+    if (!scores_.sets[set].few_shot.empty()) {
+      findings.few_shot = few_shot_findings(set);
+      findings.from_best_baseline = difference(largest, [set](const DrawnPilot& draw) {
+        const Level& few_shot = *draw.sets[set].few_shot;
+        return Level{std::min(draw.base.loss, few_shot.loss), std::max(draw.base.exact, few_shot.exact)};
+      });
+    }
     if (draws_.measured().sets[set].curve) findings.curve = curve(set);
     return findings;
   }
 
   PilotSizeFindings size_findings(size_t set, size_t size) const {
+    return level_findings(scores_.sizes[size], level_at(set, size), scores_.sets[set].runs[size]);
+  }
+
+  PilotFewShotFindings few_shot_findings(size_t set) const {
+    const LevelOf level = [set](const DrawnPilot& draw) { return *draw.sets[set].few_shot; };
+    return {level_findings(scores_.shot_count, level, scores_.sets[set].few_shot), difference(level, base_level)};
+  }
+
+  PilotSizeFindings level_findings(int64_t size, const LevelOf& level, const std::vector<AnswerScores>& runs) const {
     PilotSizeFindings findings;
-    findings.size = scores_.sizes[size];
-    findings.loss = draws_.estimate([&](const DrawnPilot& draw) { return draw.sets[set].sizes[size].loss; });
-    if (has_short()) {
-      findings.exact = draws_.estimate([&](const DrawnPilot& draw) { return draw.sets[set].sizes[size].exact; });
-    }
+    findings.size = size;
+    findings.loss = draws_.estimate([&](const DrawnPilot& draw) { return level(draw).loss; });
+    if (has_short()) findings.exact = draws_.estimate([&](const DrawnPilot& draw) { return level(draw).exact; });
     const Draw once = all_once(scores_.base.size(), 1);
-    for (const AnswerScores& run : scores_.sets[set].runs[size]) {
-      findings.seed_losses.push_back(level_of(run, once).loss);
-    }
+    for (const AnswerScores& run : runs) findings.seed_losses.push_back(level_of(run, once).loss);
     return findings;
   }
 
@@ -224,14 +250,17 @@ class Finder {
   Draws draws_;
 };
 
+void check_whole(const std::vector<AnswerScores>& by_seed, const PilotScores& scores) {
+  CHECK(by_seed.size() == scores.seeds.size());
+  for (const AnswerScores& run : by_seed) CHECK(run.size() == scores.base.size());
+}
+
 void check_whole(const PilotScores& scores) {
   CHECK(!scores.base.empty() && !scores.sizes.empty() && !scores.seeds.empty() && !scores.sets.empty());
   for (const PilotSetScores& set : scores.sets) {
     CHECK(set.runs.size() == scores.sizes.size());
-    for (const std::vector<AnswerScores>& by_seed : set.runs) {
-      CHECK(by_seed.size() == scores.seeds.size());
-      for (const AnswerScores& run : by_seed) CHECK(run.size() == scores.base.size());
-    }
+    for (const std::vector<AnswerScores>& by_seed : set.runs) check_whole(by_seed, scores);
+    if (!set.few_shot.empty()) check_whole(set.few_shot, scores);
   }
 }
 

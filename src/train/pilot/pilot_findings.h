@@ -50,6 +50,12 @@ struct PilotPrediction {
   Estimate gain = {};  // the curve's loss at the largest size measured, less this
 };
 
+// The model without finetuning, behind examples of a set.
+struct PilotFewShotFindings {
+  PilotSizeFindings level;    // its size: the examples before a question, where there is room
+  PilotDifference from_base;  // what the examples bring
+};
+
 struct PilotCurve {
   PowerLawFit fit;
   std::vector<PilotPrediction> predictions;  // at twice and ten times the largest size, and for all records there are
@@ -58,8 +64,12 @@ struct PilotCurve {
 
 struct PilotSetFindings {
   std::vector<PilotSizeFindings> sizes;
-  std::optional<PilotCurve> curve;              // absent: too few sizes
-  PilotDifference from_base;                    // of the largest size
+  std::optional<PilotCurve> curve;               // absent: too few sizes
+  PilotDifference from_base;                     // of the largest size
+  std::optional<PilotFewShotFindings> few_shot;  // absent: nobody was asked so
+  // Of the largest size, from the better of the two baselines: of each draw its lower loss and its more exact answers,
+  // so that chance, which the better one had on its side, is not taken for it. One baseline: from_base.
+  PilotDifference from_best_baseline;
   std::vector<PilotDifference> from_first_set;  // by size; empty: it is the first
 };
 

@@ -110,6 +110,36 @@ TEST(PilotFindings, TellThatNothingCanBeTold) {
   EXPECT_LT(findings.sets[0].curve->fit.explained, 0.5);
 }
 
+TEST(PilotFindings, CompareWithTheBetterBaseline) {
+  PilotScores scores = scores_of({0.8, 3, 0.5}, 2);  // 1.1 at the largest size
+  const auto shown = [&](double loss) {
+    scores.shot_count = 5;
+    scores.sets[0].few_shot.clear();
+    for (uint64_t seed = 0; seed < 3; ++seed) scores.sets[0].few_shot.push_back(answers(60, loss, 0.1, 300 + seed));
+    return find_pilot_results(scores, {}).sets[0];
+  };
+  const PilotSetFindings better = shown(1);
+  ASSERT_TRUE(better.few_shot);
+  EXPECT_EQ(better.few_shot->level.size, 5);
+  EXPECT_EQ(better.few_shot->level.seed_losses.size(), 3U);
+  EXPECT_NEAR(better.few_shot->from_base.loss.by.value, 1 - 2, 0.03);
+  EXPECT_TRUE(better.few_shot->from_base.loss.is_below());
+  EXPECT_TRUE(better.from_base.loss.is_below());
+  EXPECT_NEAR(better.from_best_baseline.loss.by.value, 0.1, 0.03);
+  EXPECT_TRUE(better.from_best_baseline.loss.is_above());
+  const PilotSetFindings worse = shown(3);
+  EXPECT_EQ(worse.from_best_baseline.loss.by.value, worse.from_base.loss.by.value);
+  EXPECT_EQ(worse.from_best_baseline.loss.by.low, worse.from_base.loss.by.low);
+  // As good as the other: the better one of each draw is better than either is on the average.
+  scores.sets[0].few_shot.assign(3, scores.base);
+  for (AnswerScores& run : scores.sets[0].few_shot) {
+    for (size_t i = 0; i < run.size(); ++i) run[i].nll += i % 2 == 0 ? 5 : -5;
+  }
+  const PilotSetFindings alike = find_pilot_results(scores, {}).sets[0];
+  EXPECT_NEAR(alike.few_shot->from_base.loss.by.value, 0, 1e-9);
+  EXPECT_GT(alike.from_best_baseline.loss.by.high, alike.from_base.loss.by.high);
+}
+
 TEST(PilotFindings, CompareSetsPairByPair) {
   PilotScores scores = scores_of({0.8, 3, 0.5}, 2);
   scores.sets.push_back(set_of(scores.sizes, {1, 3, 0.5}, 200));

@@ -50,6 +50,12 @@ std::string exact_against(const Difference& exact, std::string_view whom) {
                      signed_points_interval(exact.by));
 }
 
+// Where it is less than was asked for.
+std::string room_of(const PilotSetScores& set, int64_t shot_count) {
+  if (set.mean_shot_count > static_cast<double>(shot_count) - 0.05) return "";
+  return fmt::format(" ({:.1f} on the average, as many as there is room for)", set.mean_shot_count);
+}
+
 // One set, or one beside others.
 class Sentences {
  public:
@@ -85,19 +91,45 @@ class Sentences {
                           exact_against(*set.from_base.exact, "without finetuning"));
     }
     sentences_.push_back(said + ".");
-    switch (pilot_verdict(set.from_base)) {
+    if (set.few_shot) say_few_shot(index);
+    const std::string_view prompted =
+        set.few_shot ? "the better of the prompted model with examples and without" : "the prompted model";
+    switch (pilot_verdict(set.from_best_baseline)) {
       case PilotVerdict::kBetter:
-        say("{}: finetuning seems worth it against the prompted model.", name(index));
+        say("{}: finetuning seems worth it against {}{}.", name(index), prompted, best_intervals(set));
         break;
       case PilotVerdict::kWorse:
-        say("{}: finetuning does not seem worth it with this recipe and these data: the prompted model is better.",
-            name(index));
+        say("{}: finetuning does not seem worth it with this recipe and these data: {} is better{}.", name(index),
+            prompted, best_intervals(set));
         break;
       case PilotVerdict::kUnclear:
-        say("{}: whether finetuning is worth it cannot be told from this: {}.", name(index),
-            why_unclear(set.from_base));
+        say("{}: whether finetuning is worth it against {} cannot be told from this: {}{}.", name(index), prompted,
+            why_unclear(set.from_best_baseline), best_intervals(set));
         break;
     }
+  }
+
+  void say_few_shot(size_t index) {
+    const PilotFewShotFindings& few_shot = *findings_.sets[index].few_shot;
+    std::string said = fmt::format(
+        "{}: with {} of its examples before each question{}, and without finetuning, the loss is {:.3f}, {}",
+        name(index), few_shot.level.size, room_of(report_.scores.sets[index], few_shot.level.size),
+        few_shot.level.loss.value, loss_against(few_shot.from_base.loss, "without examples"));
+    if (few_shot.from_base.exact) {
+      said += fmt::format("; {} of the short answers are said exactly, {}", percent(few_shot.level.exact->value),
+                          exact_against(*few_shot.from_base.exact, "without examples"));
+    }
+    sentences_.push_back(said + ".");
+  }
+
+  // Where there is one baseline, the sentence before has them.
+  static std::string best_intervals(const PilotSetFindings& set) {
+    if (!set.few_shot) return "";
+    const PilotDifference& difference = set.from_best_baseline;
+    std::string said = fmt::format(" (loss {}", signed_interval(difference.loss.by));
+    if (difference.exact)
+      said += fmt::format(", exact answers {} points", signed_points_interval(difference.exact->by));
+    return said + ")";
   }
 
   static std::string_view why_unclear(const PilotDifference& difference) {
@@ -200,6 +232,11 @@ Rows level_rows(const PilotReport& report) {
   };
   add("without finetuning", 0, findings.base_loss, {}, findings.base_exact);
   for (size_t set = 0; set < findings.sets.size(); ++set) {
+    if (const auto& few_shot = findings.sets[set].few_shot) {
+      const PilotSizeFindings& level = few_shot->level;
+      add(fmt::format("without, {} of {} shown", level.size, report.scores.sets[set].name), 0, level.loss,
+          level.seed_losses, level.exact);
+    }
     for (const PilotSizeFindings& size : findings.sets[set].sizes) {
       add(report.scores.sets[set].name, size.size, size.loss, size.seed_losses, size.exact);
     }
@@ -258,8 +295,10 @@ std::string measured_text(const PilotReport& report) {
   for (const PilotSetScores& set : report.scores.sets) {
     text += fmt::format("; {}: {} records", set.name, set.record_count);
     if (set.leaked_count > 0) {
-      text += fmt::format(" (without {} that the eval has too, which would tell how well it is known by heart)",
-                          set.leaked_count);
+      const std::string nearly =
+          set.nearly_leaked_count > 0 ? fmt::format(", {} of them nearly", set.nearly_leaked_count) : "";
+      text += fmt::format(" (without {} that the eval has too{}, which would tell how well it is known by heart)",
+                          set.leaked_count, nearly);
     }
   }
   return text + ".";
@@ -299,15 +338,28 @@ json::object to_json(const PilotCurve& curve, int64_t largest) {
           {"predictions", std::move(predictions)}};
 }
 
+json::object to_json(const PilotSizeFindings& level) {
+  return {{"loss", to_json(level.loss)},
+          {"loss_by_seed", json::array(level.seed_losses.begin(), level.seed_losses.end())},
+          {"exact_match", to_json(level.exact)}};
+}
+
+json::object few_shot_to_json(const PilotFewShotFindings& findings, const PilotSetScores& scores) {
+  json::object object = to_json(findings.level);
+  object["shots"] = findings.level.size;
+  object["mean_shots"] = scores.mean_shot_count;
+  object["from_base"] = to_json(findings.from_base);
+  return object;
+}
+
 json::object set_to_json(const PilotReport& report, size_t index) {
   const PilotSetScores& scores = report.scores.sets[index];
   const PilotSetFindings& set = report.findings.sets[index];
   json::array sizes, from_first;
   for (const PilotSizeFindings& size : set.sizes) {
-    sizes.push_back(json::object{{"examples", size.size},
-                                 {"loss", to_json(size.loss)},
-                                 {"loss_by_seed", json::array(size.seed_losses.begin(), size.seed_losses.end())},
-                                 {"exact_match", to_json(size.exact)}});
+    json::object level = to_json(size);
+    level["examples"] = size.size;
+    sizes.push_back(std::move(level));
   }
   for (size_t i = 0; i < set.from_first_set.size(); ++i) {
     json::object difference = to_json(set.from_first_set[i]);
@@ -317,10 +369,14 @@ json::object set_to_json(const PilotReport& report, size_t index) {
   json::object object = {{"name", scores.name},
                          {"records", scores.record_count},
                          {"leaked", scores.leaked_count},
+                         {"nearly_leaked", scores.nearly_leaked_count},
                          {"sizes", std::move(sizes)},
                          {"curve", nullptr},
+                         {"few_shot", nullptr},
                          {"from_base", to_json(set.from_base)},
-                         {"verdict", pilot_verdict_name(pilot_verdict(set.from_base))}};
+                         {"from_best_baseline", to_json(set.from_best_baseline)},
+                         {"verdict", pilot_verdict_name(pilot_verdict(set.from_best_baseline))}};
+  if (set.few_shot) object["few_shot"] = few_shot_to_json(*set.few_shot, scores);
   if (set.curve) object["curve"] = to_json(*set.curve, report.scores.sizes.back());
   if (index > 0) object["from_first"] = std::move(from_first);
   return object;
@@ -343,6 +399,13 @@ std::string loss_picture(const PilotReport& report, size_t index) {
     means.emplace_back(static_cast<double>(size.size), size.loss.value);
   }
   plot.lines.push_back({"runs", std::move(runs), LineStyle::kMarks});
+  if (set.few_shot) {
+    const double last = set.curve ? static_cast<double>(set.curve->band.back().size) : means.back().first;
+    const double loss = set.few_shot->level.loss.value;
+    plot.lines.push_back({fmt::format("{} shown", set.few_shot->level.size),
+                          {{means.front().first, loss}, {last, loss}},
+                          LineStyle::kLine});
+  }
   if (!set.curve) {
     plot.lines.push_back({"their means", std::move(means)});
     return to_svg(plot);
@@ -370,6 +433,12 @@ std::string exact_picture(const PilotReport& report) {
     Points points;
     for (const PilotSizeFindings& size : report.findings.sets[set].sizes) {
       points.emplace_back(static_cast<double>(size.size), 100 * size.exact->value);
+    }
+    if (const auto& few_shot = report.findings.sets[set].few_shot) {
+      const double exact = 100 * few_shot->level.exact->value;
+      plot.lines.push_back({fmt::format("{} of {} shown", few_shot->level.size, report.scores.sets[set].name),
+                            {{points.front().first, exact}, {points.back().first, exact}},
+                            LineStyle::kLine});
     }
     plot.lines.push_back({report.scores.sets[set].name, std::move(points)});
   }
@@ -439,7 +508,7 @@ std::string to_html(const PilotReport& report) {
   for (size_t set = 0; set < report.findings.sets.size(); ++set) pictures.push_back(loss_picture(report, set));
   if (report.findings.base_exact) pictures.push_back(exact_picture(report));
   page.add_pictures(pictures);
-  page.add_text("Dashed: without finetuning.");
+  page.add_text("Dashed: without finetuning and without examples.");
   page.add_heading("Measured");
   page.add_table(level_rows(report));
   if (const Rows rows = prediction_rows(report); rows.size() > 1) {

@@ -64,6 +64,33 @@ TEST(PilotReport, SaysThatItIsWorthIt) {
   EXPECT_THAT(said, Not(Contains(HasSubstr("fits poorly"))));
 }
 
+TEST(PilotReport, SaysWhatExamplesBring) {
+  PilotReport report = report_of(2, {{1.5, 1.25, 1.125}});
+  report.scores.shot_count = 5;
+  report.scores.sets[0].few_shot = {answers(0.5, 9), answers(0.55, 9)};
+  report.scores.sets[0].mean_shot_count = 4.2;
+  report.scores.sets[0].leaked_count = 3;
+  report.scores.sets[0].nearly_leaked_count = 2;
+  report.findings = find_pilot_results(report.scores, {.draw_count = 200});
+  const std::vector<std::string> said = pilot_sentences(report);
+  EXPECT_THAT(said, Contains(HasSubstr("with 5 of its examples before each question (4.2 on the average, as many as")));
+  EXPECT_THAT(said, Contains(HasSubstr("less than without examples (95 % interval")));
+  EXPECT_THAT(said, Contains(HasSubstr("70.0 points more than without examples")));
+  EXPECT_THAT(said, Contains(HasSubstr("does not seem worth it with this recipe and these data: the better of the "
+                                       "prompted model with examples and without is better (loss +0.")));
+  EXPECT_THAT(to_text(report), testing::AllOf(HasSubstr("without, 5 of first shown"),
+                                              HasSubstr("without 3 that the eval has too, 2 of them nearly")));
+  const json::object first = to_json(report).at("data").as_array()[0].as_object();
+  EXPECT_EQ(first.at("verdict"), "worse");
+  EXPECT_EQ(first.at("nearly_leaked"), 2);
+  EXPECT_EQ(first.at("few_shot").at("shots"), 5);
+  EXPECT_EQ(first.at("few_shot").at("loss_by_seed").as_array().size(), 2U);
+  EXPECT_GT(first.at("from_best_baseline").at("loss").at("low").as_double(), 0);
+  EXPECT_LT(first.at("from_base").at("loss").at("high").as_double(), 0);
+  EXPECT_THAT(to_html(report), testing::AllOf(HasSubstr("5 shown"), HasSubstr("5 of first shown")));
+  EXPECT_EQ(to_json(report_of(2, {{1.5, 1.25, 1.125}})).at("data").as_array()[0].at("few_shot"), nullptr);
+}
+
 TEST(PilotReport, SaysWhatItCannotTell) {
   const std::vector<std::string> worse = pilot_sentences(report_of(1, {{1.5, 1.7, 1.9}}));
   EXPECT_THAT(worse, Contains(HasSubstr("the loss does not fall as the data grow from 10 to 40")));

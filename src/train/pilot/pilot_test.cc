@@ -8,7 +8,9 @@
 #include "base/golden_dir.h"
 #include "base/test_folder.h"
 #include "eval/byte_tokenizer.h"
+#include "train/example_reader.h"
 #include "train/pilot/pilot_recipe.h"
+#include "train/token_file.h"
 
 namespace pelton {
 namespace {
@@ -77,9 +79,9 @@ class PilotTest : public testing::Test {
 
 TEST_F(PilotTest, LearnsAndIsMeasured) {
   Pilot pilot(bundle_, options({"a.jsonl", "b.jsonl"}));
-  EXPECT_EQ(pilot.runs().size(), 1U + 2 * 2 * 2);
+  EXPECT_EQ(pilot.runs().size(), 1U + 2 * 2 + 2 * 2 * 2);
   ASSERT_TRUE(run(pilot));
-  EXPECT_EQ(done_.size(), 9U);
+  EXPECT_EQ(done_.size(), 13U);
   EXPECT_FALSE(done_.front().set);
   const PilotScores& scores = pilot.scores();
   EXPECT_EQ(scores.sizes, (std::vector<int64_t>{2, 4}));
@@ -99,37 +101,95 @@ TEST_F(PilotTest, LearnsAndIsMeasured) {
   EXPECT_EQ(scores.sets[1].record_count, 12);
 }
 
+TEST_F(PilotTest, ExamplesAreShownToTheModelAsItWas) {
+  PilotOptions three = options({"a.jsonl", "b.jsonl"});
+  three.shot_count = 3;
+  Pilot pilot(bundle_, three);
+  ASSERT_TRUE(run(pilot));
+  const PilotScores& scores = pilot.scores();
+  EXPECT_EQ(scores.shot_count, 3);
+  for (const PilotSetScores& set : scores.sets) {
+    EXPECT_EQ(set.mean_shot_count, 3);
+    ASSERT_EQ(set.few_shot.size(), 2U);
+    EXPECT_NE(set.few_shot[0], set.few_shot[1]) << "each seed draws its own";
+    for (const AnswerScores& of_run : set.few_shot) {
+      ASSERT_EQ(of_run.size(), scores.base.size());
+      for (size_t i = 0; i < of_run.size(); ++i) EXPECT_EQ(of_run[i].token_count, scores.base[i].token_count);
+    }
+  }
+  EXPECT_NE(scores.sets[0].few_shot, scores.sets[1].few_shot);
+  // More tokens than alone, and no step.
+  EXPECT_GT(pilot.work_of({.set = 0, .size = 0, .seed = 0, .shot_count = 3}), pilot.work_of({}));
+  EXPECT_GT(pilot.work_of({.set = 0, .size = 4}), pilot.work_of({.set = 0, .size = 2}));
+
+  three.shot_count = 0;
+  const Pilot none(bundle_, three);
+  EXPECT_EQ(none.runs().size(), 9U);
+  EXPECT_EQ(none.found_count(), 9);
+  EXPECT_TRUE(none.scores().sets[0].few_shot.empty());
+}
+
+TEST_F(PilotTest, ExamplesThatHaveNoTextsAreNotShown) {
+  TuneRecipe recipe = options({"a.jsonl"}).recipes[0];
+  RecordCounts counts;
+  TokenFileWriter tokens(folder_.path() / "a.tokens.safetensors", *bundle_->tokenizer);
+  for (const Example& example : ExampleReader(bundle_, recipe).read(recipe.data, counts)) {
+    tokens.add(example, RecordForm::kCompletion, "a.jsonl", 1);
+  }
+  tokens.commit();
+  PilotOptions options = this->options({"a.tokens.safetensors"});
+  const Pilot pilot(bundle_, options);
+  EXPECT_EQ(pilot.runs().size(), 5U);
+  EXPECT_EQ(pilot.scores().shot_count, 0);
+  EXPECT_THAT(pilot.notes(), testing::Contains(HasSubstr("files of tokens hold no texts to show")));
+  options.shot_count = 2;
+  EXPECT_THAT(error_of([&] { Pilot(bundle_, options); }), HasSubstr("files of tokens hold no texts to show"));
+}
+
+TEST_F(PilotTest, WhatTheEvalNearlyHasIsLeftOutToo) {
+  folder_.write("eval.jsonl", "{\"prompt\": \"One 3!\", \"completion\": \" = 3.\"}\n");
+  const Pilot pilot(bundle_, options({"a.jsonl"}));
+  EXPECT_EQ(pilot.scores().sets[0].leaked_count, 1);
+  EXPECT_EQ(pilot.scores().sets[0].nearly_leaked_count, 1);
+  EXPECT_THAT(pilot.notes(), testing::Contains(HasSubstr("1 of them since it has nearly the same")));
+}
+
 TEST_F(PilotTest, GoesOnAfterAStopWithTheSameScores) {
   Pilot first(bundle_, options({"a.jsonl"}));
   EXPECT_FALSE(run(first, 3));
   EXPECT_EQ(file_count(), 3U);
   Pilot second(bundle_, options({"a.jsonl"}));
   EXPECT_EQ(second.found_count(), 3);
-  EXPECT_THAT(second.notes(), testing::Contains(HasSubstr("3 of 5 runs")));
+  EXPECT_THAT(second.notes(), testing::Contains(HasSubstr("3 of 7 runs")));
+  EXPECT_EQ(second.missing_runs().size(), 4U);
   EXPECT_TRUE(run(second));
-  EXPECT_EQ(done_.size(), 2U);
+  EXPECT_EQ(done_.size(), 4U);
 
   fs::rename(folder_.path() / "pilot", folder_.path() / "before");
   Pilot whole(bundle_, options({"a.jsonl"}));
   EXPECT_TRUE(run(whole));
   EXPECT_EQ(whole.scores().base, second.scores().base);
   EXPECT_EQ(whole.scores().sets[0].runs, second.scores().sets[0].runs);
+  EXPECT_EQ(whole.scores().sets[0].few_shot, second.scores().sets[0].few_shot);
 }
 
 TEST_F(PilotTest, OtherArgumentsAreOtherRuns) {
   Pilot pilot(bundle_, options({"a.jsonl"}));
   ASSERT_TRUE(run(pilot));
   const auto found_by = [&](PilotOptions options) { return Pilot(bundle_, std::move(options)).found_count(); };
-  EXPECT_EQ(found_by(options({"a.jsonl"})), 5);
+  EXPECT_EQ(found_by(options({"a.jsonl"})), 7);
   EXPECT_EQ(found_by(options({"a.jsonl"}, {{"learning_rate", {"2e-2"}}})), 0);
-  EXPECT_EQ(found_by(options({"a.jsonl"}, {{"seed", {"1"}}})), 2);  // of seed 1
+  EXPECT_EQ(found_by(options({"a.jsonl"}, {{"seed", {"1"}}})), 3);  // of seed 1
   EXPECT_EQ(found_by(options({"b.jsonl"})), 1);                     // the model without finetuning
-  EXPECT_EQ(found_by(options({"b.jsonl", "a.jsonl"})), 5);          // as the second set
+  EXPECT_EQ(found_by(options({"b.jsonl", "a.jsonl"})), 7);          // as the second set
   EXPECT_EQ(found_by(options({"a.jsonl"}, {}, "b.jsonl")), 0);
   PilotOptions more = options({"a.jsonl"});
   more.sizes = {2, 3, 4};
   more.seed_count = 3;
-  EXPECT_EQ(found_by(more), 5);
+  EXPECT_EQ(found_by(more), 7);
+  PilotOptions fewer = options({"a.jsonl"});
+  fewer.shot_count = 2;
+  EXPECT_EQ(found_by(fewer), 5);
   write("a.jsonl", "one", 8);  // a record less
   EXPECT_EQ(found_by(options({"a.jsonl"})), 1);
 }
