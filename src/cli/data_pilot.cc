@@ -49,6 +49,7 @@ constexpr const char* kNotes =
     "  pelton data pilot --model smollm2-135m-instruct-q4_1 --data chats.jsonl --eval held-out.jsonl\n"
     "  pelton data pilot --model model.gguf --data a.jsonl --data b.jsonl --eval held-out.jsonl --output a-or-b\n"
     "  pelton data pilot --model model.gguf --data a.jsonl --eval e.jsonl --sizes 25,50,100,200 --seeds 5 --rank 8\n"
+    "  pelton data pilot --model model.gguf --data a.jsonl --eval e.jsonl --shots 8\n"
     "  pelton data pilot --model model.gguf --data a.jsonl --eval e.jsonl --recipe tune.yaml --json | jq .sentences\n";
 
 struct PilotFlags {

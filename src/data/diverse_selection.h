@@ -13,8 +13,8 @@ namespace pelton::data {
 // mean of all, then again and again the one that is the farthest from those chosen. The largest distance of a record to
 // its nearest chosen one is at most twice the smallest that `count` records could leave. A record is compared with the
 // chosen ones only as long as it may be the farthest: of records × count comparisons, a sixth where they lie in
-// bundles, three fifths in 384 dimensions without any (measured). `count` of `records`, in the order in which they were
-// chosen; of equally far ones the first.
+// bundles, three fifths where they lie in wide ones of 384 dimensions (measured). `count` of `records`, in the order in
+// which they were chosen; of equally far ones the first.
 std::vector<uint32_t> choose_centers(const EmbeddingTable& table, std::span<const uint32_t> records, size_t count,
                                      Executor& executor);
 
