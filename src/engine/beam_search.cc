@@ -15,8 +15,13 @@ BeamSearch::BeamSearch(const GenerationRequest& request, std::span<const TokenId
     : options_(request.beams.value()),
       rules_(request.sampling, end_tokens),
       logprobs_(request.sampling.logprobs),
-      end_token_count_(static_cast<int64_t>(std::set(end_tokens.begin(), end_tokens.end()).size())),
       token_count_max_(token_count_max) {
+  const auto end_token_count = static_cast<int64_t>(std::set(end_tokens.begin(), end_tokens.end()).size());
+  // So far down transformers looks for those that go on: if the best all end, there are as many behind them.
+  considered_count_ = options_.width * std::max<int64_t>(2, 1 + end_token_count);
+  // Whatever the others have, as many go on from one beam at most, and those that end come beside them: of these, stop
+  // strings make any number.
+  expanded_count_ = request.sampling.stops.empty() ? options_.width + end_token_count : considered_count_;
   beams_.push_back({.answer = std::move(start)});
 }
 
@@ -30,8 +35,7 @@ void BeamSearch::expand(size_t index, std::span<const float> logits, SamplerScra
     rules_.apply(scratch.logits);
     adjusted = scratch.logits;
   }
-  // Whatever the others have: as many go on from here at most, and those that end come beside them.
-  const int64_t count = std::min(options_.width + end_token_count_, static_cast<int64_t>(logits.size()));
+  const int64_t count = std::min(expanded_count_, static_cast<int64_t>(logits.size()));
   select_largest(adjusted, count, scratch.rank_buffer, scratch.indices);
   std::vector<Continuation> continuations;
   for (const int32_t id : scratch.indices) {
@@ -57,10 +61,8 @@ const std::vector<BeamSearch::Successor>& BeamSearch::advance() {
   rank_candidates();
   ++token_count_;
   rules_.record();
-  // So far down transformers looks for those that go on: if the best all end, there are as many behind them.
   const auto width = static_cast<size_t>(options_.width);
-  const size_t considered_count =
-      std::min(candidates_.size(), width * static_cast<size_t>(std::max<int64_t>(2, 1 + end_token_count_)));
+  const size_t considered_count = std::min(candidates_.size(), static_cast<size_t>(considered_count_));
   std::vector<Beam> next;
   std::vector<Node> nodes;
   successors_.clear();

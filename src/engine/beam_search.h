@@ -90,7 +90,8 @@ class BeamSearch {
   BeamOptions options_;
   TokenRules rules_;  // of all beams, which have as many tokens as each other
   std::optional<int> logprobs_;
-  int64_t end_token_count_;  // different ones
+  int64_t considered_count_;  // of all candidates of a step, the likeliest
+  int64_t expanded_count_;    // of one beam's
   int64_t token_count_max_;
   int64_t token_count_ = 0;               // of each beam
   std::vector<Beam> beams_;               // best first

@@ -129,7 +129,8 @@ struct GenerationRequest {
   std::shared_ptr<const Grammar> grammar = {};
   // The answer begins with reasoning, or may: a grammar holds, and the answer may end, only where that isn't open.
   std::optional<ReasoningOptions> reasoning = {};
-  // Then the request's answers are the best of a beam search, best first, and each comes whole at the end.
+  // Then the request's answers are the best of a beam search, best first, and each comes whole at the end; before it,
+  // when the prompt is computed, a piece without anything.
   std::optional<BeamOptions> beams = {};
 };
 

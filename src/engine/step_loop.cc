@@ -67,7 +67,6 @@ struct StepLoop::Beams {
   BeamSearch search;
   std::vector<SequenceId> sequences;             // in the search's order
   std::vector<std::unique_ptr<Choice>> choices;  // its answers, best first; null: cancelled
-  std::vector<SampledToken> prompt_scores = {};  // empty: nobody asked
   std::optional<TimePoint> first_token = {};     // when the prompt was computed
   Duration prompt_use{};                         // of beams that are gone
   Duration answer_use{};
@@ -521,8 +520,16 @@ void StepLoop::advance(Beams& beams) {
   if (!beams.first_token) {
     Active& prompt = *active_.at(beams.sequences.front());
     beams.first_token = environment_.clock.now();
-    beams.prompt_scores = std::exchange(prompt.prompt_scores, {});
+    const std::vector<SampledToken> prompt_scores = std::exchange(prompt.prompt_scores, {});
     prompt.prompt_logprobs.reset();
+    // Who leaves before the end has had the prompt computed all the same: receivers hear of it now.
+    for (const std::unique_ptr<Choice>& choice : beams.choices) {
+      if (choice == nullptr) continue;
+      call_sink([&] {
+        if (!prompt_scores.empty()) choice->sink->on_prompt(prompt_scores);
+        choice->sink->on_tokens({}, {});
+      });
+    }
   }
   const std::vector<BeamSearch::Successor>& successors = beams.search.advance();
   if (successors.empty()) return finish(beams);
@@ -574,10 +581,7 @@ void StepLoop::finish(Beams& beams) {
     summary.completion_tokens = static_cast<int64_t>(answer.tokens.size());
     summary.beam = answer.score;
     const std::shared_ptr<GenerationSink> sink = release(id);
-    const bool is_delivered = call_sink([&] {
-      if (!beams.prompt_scores.empty()) sink->on_prompt(beams.prompt_scores);
-      sink->on_tokens(std::move(answer.text), std::move(answer.tokens));
-    });
+    const bool is_delivered = call_sink([&] { sink->on_tokens(std::move(answer.text), std::move(answer.tokens)); });
     call_sink([&] {
       if (is_delivered) return sink->on_finish(summary);
       sink->on_error(Error(ErrorCode::kInternal, "the answer could not be handed over"));

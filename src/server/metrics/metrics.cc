@@ -456,6 +456,8 @@ void AnswerMeter::finish(const GenerationSummary& summary) {
 }
 
 void AnswerMeter::judge(const GenerationSummary& summary) {
+  // A beam search comes whole at its end: when it began to is what its prompt took.
+  if (summary.beam) first_token_s_ = seconds(summary.timings.first_token);
   TimeShares until_first = summary.timings.until_first_token;
   // Reading and tokenising the request, before the engine knows of it, is the prompt's doing too.
   until_first[TimePart::kPrompt] +=

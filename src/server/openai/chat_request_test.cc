@@ -151,7 +151,7 @@ TEST(ChatRequest, AcceptsWhatChangesNothing) {
 
 TEST(ChatRequest, ReadsTheFormOfTheAnswerUnderEachOfItsNames) {
   const std::string schema = R"({"type":"object","properties":{"b":{"type":"null"},"a":true}})";
-  const auto source_of = [](const std::string& fields) { return parse(fields.c_str()).generation.grammar; };
+  const auto source_of = [](const std::string& fields) { return parse(fields).generation.grammar; };
   const GrammarSource of_schema = {GrammarKind::kJsonSchema, schema};  // the order of properties stays
   EXPECT_EQ(source_of(R"("response_format": {"type": "json_schema", "json_schema": {"name": "n", "strict": true,
                          "schema": )" +
@@ -188,7 +188,7 @@ TEST(ChatRequest, ReadsToolsAsClientsSendThem) {
     many +=
         (i == 0 ? "" : ",") + std::string(R"({"type":"function","function":{"name":"t)") + std::to_string(i) + "\"}}";
   }
-  EXPECT_THROW(parse((many + "]").c_str()), Error);
+  EXPECT_THROW(parse(many + "]"), Error);
 }
 
 TEST(ChatRequest, RefusesByName) {
