@@ -138,12 +138,15 @@ TEST_F(ModelSetTest, WaitsDoNotAddUp) {
   const auto a = models_->load("a");
   std::vector<std::future<std::shared_ptr<const ServedModel>>> waiting;
   for (const char* name : {"b", "b", "a"}) {
-    waiting.push_back(std::async(std::launch::async, [&, name] { return models_->load(name); }));
-    while (models_->find_loaded("a") != nullptr) std::this_thread::yield();
+    const auto waits = std::make_shared<std::atomic<bool>>(false);
+    waiting.push_back(std::async(
+        std::launch::async, [this, name, waits] { return models_->load(name, [waits] { return *waits = true; }); }));
+    while (!*waits) std::this_thread::yield();
   }
-  std::this_thread::sleep_for(milliseconds(20));  // until the last stands in the line
   clock_->advance(minutes(1));
-  for (auto& one : waiting) EXPECT_THROW(one.get(), Error);
+  EXPECT_THROW(waiting[0].get(), Error);
+  EXPECT_THROW(waiting[1].get(), Error) << "its minute is over too";
+  waiting[2].wait();  // what it wants is there, as soon as nobody stands before it
   EXPECT_EQ(models_->load("a"), a);
 }
 
