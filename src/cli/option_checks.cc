@@ -41,13 +41,17 @@ std::string name_problem(const std::string& text) {
   return fmt::format("must be a name of visible characters, got \"{}\"", one_line(text, kShownBytesMax));
 }
 
-std::string byte_size_problem(const std::string& text) {
+std::string problem_of(const std::function<void()>& read) {
   try {
-    parse_byte_size(text);
+    read();
     return {};
   } catch (const Error& error) {
     return error.message();
   }
+}
+
+std::string byte_size_problem(const std::string& text) {
+  return problem_of([&] { parse_byte_size(text); });
 }
 
 }  // namespace pelton::cli

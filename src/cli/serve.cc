@@ -72,14 +72,8 @@ struct ServeOptions {
   bool as_json = false;
 };
 
-// In the form that CLI11 asks for: empty where there is none.
 std::string service_level_problem(const std::string& text) {
-  try {
-    parse_service_level(text);
-    return {};
-  } catch (const Error& error) {
-    return error.message();
-  }
+  return problem_of([&] { parse_service_level(text); });
 }
 
 constexpr std::pair<const char*, Batching> kBatchings[] = {

@@ -34,13 +34,8 @@ std::string find_model(const ApiContext& context, const Caller* caller, const st
                   "model");
 }
 
-bool is_adapter(const ApiContext& context, const std::string& model) {
-  const std::vector<ModelStatus> models = context.models.list();
-  return std::none_of(models.begin(), models.end(), [&](const ModelStatus& served) { return served.name == model; });
-}
-
 AskedModel load_model(const ApiContext& context, const std::string& model, const ModelSet::IsWanted& is_wanted) {
-  AskedModel asked{.served = nullptr, .name = model, .adapter = is_adapter(context, model) ? model : ""};
+  AskedModel asked{.served = nullptr, .name = model, .adapter = context.models.has(model) ? "" : model};
   const std::string& base = asked.adapter.empty() ? model : context.models.first().names.front();
   asked.served = context.models.find_loaded(base);
   if (asked.served == nullptr) {

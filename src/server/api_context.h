@@ -35,9 +35,6 @@ std::vector<std::string> models_for(const ApiContext& context, const Caller* cal
 // names the models that there are for this caller.
 std::string find_model(const ApiContext& context, const Caller* caller, const std::optional<std::string>& name);
 
-// Whether `model`, as find_model() gave it, is an adapter.
-bool is_adapter(const ApiContext& context, const std::string& model);
-
 // What a request's `model` stands for.
 struct AskedModel {
   std::shared_ptr<const ServedModel> served;

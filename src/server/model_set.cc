@@ -56,6 +56,11 @@ class ModelSet::Others {
     return statuses;
   }
 
+  bool has(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    return find(name) != nullptr;
+  }
+
   std::shared_ptr<const ServedModel> find_loaded(const std::string& name) {
     const std::lock_guard lock(mutex_);
     Entry* const entry = find(name);
@@ -279,6 +284,8 @@ ModelSet::~ModelSet() {
   // Requests that have not ended hold their model, and with it the engine that holds them.
   for (const std::shared_ptr<const ServedModel>& model : loaded()) model->engine->stop();
 }
+
+bool ModelSet::has(const std::string& name) const { return first_->is_named(name) || others_->has(name); }
 
 std::vector<ModelStatus> ModelSet::list() const {
   std::vector<ModelStatus> statuses;

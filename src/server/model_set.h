@@ -55,6 +55,8 @@ class ModelSet {
   ModelSet& operator=(const ModelSet&) = delete;
 
   const ServedModel& first() const { return *first_; }
+  // Whether a model is called so, loaded or not; adapters are none.
+  bool has(const std::string& name) const;
   // The names of the first, then of the others.
   std::vector<ModelStatus> list() const;
   // Null: load() would have to wait, or no model has this name.

@@ -53,13 +53,13 @@ Metrics::Options metrics_options(const std::string& name, const EngineOptions& e
 }
 
 ServedModel present(std::shared_ptr<Engine> engine, std::vector<std::string> names, std::shared_ptr<Metrics> metrics,
-                    const ServerOptions& options) {
+                    bool allow_special_in_messages) {
   const ModelBundle& bundle = engine->bundle();
   ServedModel model{.engine = engine, .names = std::move(names), .metrics = std::move(metrics)};
   model.fingerprint = fingerprint_of(bundle, engine->options());
   model.prompt_bytes_max = prompt_bytes_max(*engine);
   model.embedding = bundle.embedding;
-  model.allow_special_in_messages = options.allow_special_in_messages;
+  model.allow_special_in_messages = allow_special_in_messages;
   return model;
 }
 
@@ -68,7 +68,7 @@ std::shared_ptr<const ServedModel> present_first(std::shared_ptr<Engine> engine,
       options.model_names.empty() ? std::vector{engine->bundle().name} : options.model_names;
   auto metrics = std::make_shared<Metrics>(
       metrics_options(names.front(), engine->options(), engine->context_length(), engine->page_token_count(), options));
-  ServedModel model = present(std::move(engine), names, std::move(metrics), options);
+  ServedModel model = present(std::move(engine), names, std::move(metrics), options.allow_special_in_messages);
   if (options.embedding) model.embedding = *options.embedding;
   model.tool_form = options.tool_form;
   return std::make_shared<const ServedModel>(std::move(model));
@@ -81,14 +81,14 @@ std::vector<ModelOnDemand> present_others(const ServedModel& first, const Server
     auto metrics = std::make_shared<Metrics>(metrics_options(other.name, first.engine->options(), other.context_length,
                                                              first.engine->page_token_count(), options),
                                              *first.metrics);
-    others.push_back({.name = other.name,
-                      .context_length = other.context_length,
-                      .bytes = other.bytes,
-                      .metrics = metrics,
-                      .load = [other, metrics, options] {
-                        return std::make_shared<const ServedModel>(
-                            present(other.load(), {other.name}, metrics, options));
-                      }});
+    others.push_back(
+        {.name = other.name,
+         .context_length = other.context_length,
+         .bytes = other.bytes,
+         .metrics = metrics,
+         .load = [load = other.load, name = other.name, metrics, allow_special = options.allow_special_in_messages] {
+           return std::make_shared<const ServedModel>(present(load(), {name}, metrics, allow_special));
+         }});
   }
   return others;
 }

@@ -52,8 +52,7 @@ Start say(const Call& call, std::string text) {
 Start prepare_load_adapter(const Call& call) {
   require_permission(call);
   const openai::AdapterRequest request = openai::parse_adapter_request(call.request.body, true);
-  for (const ModelStatus& model : call.context.models.list()) {
-    if (model.name != request.name) continue;
+  if (call.context.models.has(request.name)) {
     throw Error(ErrorCode::kInvalidArgument, fmt::format("lora_name: \"{}\" is a model itself", request.name),
                 "lora_name");
   }

@@ -1,7 +1,6 @@
 // OpenAI's /v1/fine_tuning/jobs, and the models that come of them.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
@@ -73,10 +72,9 @@ Start prepare_pause_job(const Call& call) {
 
 Start prepare_delete_model(const Call& call) {
   FineTuning& fine_tuning = fine_tuning_of(call);
-  for (const ModelStatus& served : call.context.models.list()) {
-    if (served.name != call.parameter) continue;
-    throw Error(ErrorCode::kUnsupported, fmt::format("{} is a model that is served, and is not deleted", served.name),
-                "model");
+  if (call.context.models.has(call.parameter)) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("{} is a model that is served, and is not deleted", call.parameter), "model");
   }
   fine_tuning.delete_model(call.parameter, owner_of(call));
   return answer_with(call, {{"id", call.parameter}, {"object", "model"}, {"deleted", true}});
